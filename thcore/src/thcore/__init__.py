@@ -1,0 +1,5 @@
+"""thcore: a worker and plugin framework for CI builds that Zuul hands out over Gearman."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

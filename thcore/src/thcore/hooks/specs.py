@@ -1,0 +1,322 @@
+# Hook specifications have a docstring for a body.
+# mypy: disable-error-code="empty-body"
+"""The hooks of thcore.
+
+A plugin is any object whose attributes carry ``@hookimpl``; an entry point of group ``thcore.plugins`` names it. An
+implementation takes only the arguments that it wants, by name. Unless a hook says otherwise:
+
+* it is called for the builds of jobs that name the plugin, one plugin at a time;
+* stage hooks run in the child process that owns the build, everything else in the worker;
+* an exception becomes a finding that names plugin, distribution, version and hook, and other plugins still run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from thcore.hooks.build import Build
+from thcore.hooks.markers import hookspec
+from thcore.model import (
+    Attempt,
+    BuildEvent,
+    Checkout,
+    Command,
+    Environment,
+    Execution,
+    Finding,
+    Outcome,
+    Publication,
+    WorkerEvent,
+)
+
+
+@hookspec
+def thcore_job_options() -> type[Any] | None:
+    """Say which options a job may give this plugin.
+
+    Called once, when the plugin is loaded; in the worker and in ``thcore config check``. Answers a frozen attrs class;
+    its fields become the keys under the plugin's name in a job. None: the plugin takes no options. An exception is
+    reported as a problem of the plugin, which is then left out.
+
+    .. code-block:: python
+
+        from attrs import frozen
+        from thcore.hooks import hookimpl, option
+        from thcore.model import Seconds
+
+        @frozen
+        class TidyOptions:
+            files: tuple[str, ...] = option("Which files to look at.", default=("*.sql",))
+            limit: Seconds = option("How long it may take.", default=Seconds(60.0))
+
+        class Tidy:
+            @hookimpl
+            def thcore_job_options(self):
+                return TidyOptions
+    """
+
+
+@hookspec
+def thcore_settings() -> type[Any] | None:
+    """Say which worker-wide settings this plugin has.
+
+    Called once, when the plugin is loaded; in the worker and in ``thcore config check``. Answers a frozen attrs class;
+    its fields become the keys under ``plugins: {NAME: …}`` at the top of the configuration. Stage hooks find the
+    instance as ``build.settings``. None: the plugin has no settings. An exception is reported as a problem of the
+    plugin, which is then left out.
+
+    .. code-block:: python
+
+        from attrs import frozen
+        from thcore.hooks import hookimpl, option
+
+        @frozen
+        class ChatSettings:
+            server: str = option("Host name of the chat server.")
+
+        class Chat:
+            @hookimpl
+            def thcore_settings(self):
+                return ChatSettings
+    """
+
+
+@hookspec
+def thcore_checkout(build: Build, options: Any) -> Checkout:
+    """Stage 1: put the change's work tree under ``build.workspace.source``.
+
+    Called in the child process, by exactly one plugin of the job. None is an error of the plugin. ChangeError makes
+    the verdict FAILURE; InfrastructureError and everything else make it UNVERIFIED, so that Zuul retries. The stages
+    that follow are skipped, analyse and publish are not. Also called, with another change and a workspace of its own,
+    for ``build.provision``.
+
+    .. code-block:: python
+
+        from thcore.hooks import hookimpl
+        from thcore.model import Checkout, Command
+
+        class Tarball:
+            @hookimpl
+            def thcore_checkout(self, build, options):
+                source = build.workspace.source
+                source.mkdir(parents=True)
+                build.run(Command(("tar", "-xf", f"/srv/tarballs/{build.change.commit}.tar", "-C", str(source))))
+                return Checkout(source, build.change.commit)
+    """
+
+
+@hookspec
+def thcore_environment(build: Build, options: Any, checkout: Checkout) -> Environment:
+    """Stage 2: build what the project's programs need in order to run.
+
+    Called in the child process, by exactly one plugin of the job; without one, programs run in a bare environment.
+    None is an error of the plugin. Exceptions count as for ``thcore_checkout``: a change that does not install is a
+    ChangeError, a package index that does not answer an InfrastructureError. Also called for ``build.provision``.
+
+    .. code-block:: python
+
+        from pathlib import Path
+        from thcore.hooks import hookimpl
+        from thcore.model import Environment
+
+        class Toolbox:
+            @hookimpl
+            def thcore_environment(self, build, options, checkout):
+                return Environment(path=(Path("/opt/toolbox/bin"), checkout.path / "bin"))
+    """
+
+
+@hookspec
+def thcore_execute(build: Build, options: Any, checkout: Checkout, environment: Environment) -> Execution:
+    """Stage 3: do the job's work.
+
+    Called in the child process, by exactly one plugin of the job. A program that exits with an error is no exception:
+    answer an Execution with its exit code, or with findings, and let the analysers judge. None is an error of the
+    plugin. Exceptions count as for ``thcore_checkout``.
+
+    .. code-block:: python
+
+        from thcore.hooks import hookimpl
+        from thcore.model import Command, Execution
+
+        class Suite:
+            @hookimpl
+            def thcore_execute(self, build, options, checkout, environment):
+                command = Command(("python", "-m", "unittest"), cwd=checkout.path, source="unittest")
+                result = build.run(command, environment=environment)
+                return Execution(exit_code=result.exit_code, message=result.reason())
+    """
+
+
+@hookspec
+def thcore_analyse(build: Build, options: Any, execution: Execution) -> Iterable[Finding] | None:
+    """Stage 4: say what the execution means.
+
+    Called in the child process, for every analyser of the job, also when an earlier stage failed; ``execution`` is
+    then empty (``exit_code`` None). None means nothing to say. An exception becomes a finding of severity
+    ``unverified``: an analyser that broke has not passed the change.
+
+    .. code-block:: python
+
+        from thcore.hooks import hookimpl
+        from thcore.model import Finding, Severity
+
+        class Warnings:
+            @hookimpl
+            def thcore_analyse(self, build, execution):
+                for line in build.workspace.log.read_text("utf-8", "replace").splitlines():
+                    if "DeprecationWarning" in line:
+                        yield Finding("deprecated", Severity.WARNING, "A deprecated call", evidence=(line,))
+    """
+
+
+@hookspec
+def thcore_publish(build: Build, options: Any, outcome: Outcome) -> Publication | None:
+    """Stage 5: bring the evidence to where people can read it.
+
+    Called in the child process, for every publisher of the job, also after a failed stage. Everything below
+    ``build.workspace.artifacts`` is evidence; ``result.json`` is in there. Must be idempotent per attempt: it may be
+    called again after a kill. Answers the address of the page to open; the first publisher's is sent to Zuul. None
+    means nothing was published. An exception becomes a finding and never stops another publisher; the verdict stays.
+
+    .. code-block:: python
+
+        import shutil
+        from pathlib import Path
+        from thcore.hooks import hookimpl
+        from thcore.model import Publication
+
+        class Share:
+            @hookimpl
+            def thcore_publish(self, build, outcome):
+                target = Path("/srv/share") / build.log_path
+                shutil.copytree(build.workspace.artifacts, target, dirs_exist_ok=True)
+                return Publication(url=f"https://share.example.org/{build.log_path}/")
+    """
+
+
+@hookspec
+def thcore_cleanup(attempt: Attempt, options: Any) -> None:
+    """Put away what an attempt may have left outside its workspace: servers, sockets, mounts, remote objects.
+
+    Called in the worker, at least once for each attempt: when its child process has ended, however it ended, and
+    again at the next start of a worker that died. Must be idempotent and needs no more than ids and paths. The
+    workspace itself is removed by the core, afterwards. The answer is ignored. An exception is logged.
+
+    .. code-block:: python
+
+        import shutil
+        from pathlib import Path
+        from thcore.hooks import hookimpl
+
+        class Scratch:
+            @hookimpl
+            def thcore_cleanup(self, attempt):
+                shutil.rmtree(Path("/scratch") / f"{attempt.build_id}-{attempt.number}", ignore_errors=True)
+    """
+
+
+@hookspec
+def thcore_build_event(event: BuildEvent) -> None:
+    """Hear what happens to a build of a job that names this plugin.
+
+    Called in the worker, in a thread of its own for each build, in order. The answer is ignored, an exception is
+    logged: an event can never affect a build.
+
+    .. code-block:: python
+
+        from thcore.hooks import hookimpl
+
+        class Bell:
+            @hookimpl
+            def thcore_build_event(self, event):
+                print("\\a", event.job, event.kind.value, event.detail)
+    """
+
+
+@hookspec
+def thcore_worker_event(event: WorkerEvent) -> None:
+    """Hear what happens to the worker.
+
+    Called in the worker, for every loaded plugin. The answer is ignored, an exception is logged.
+
+    .. code-block:: python
+
+        from thcore.hooks import hookimpl
+        from thcore.model import WorkerEventKind
+
+        class Pager:
+            @hookimpl
+            def thcore_worker_event(self, event):
+                if event.kind is WorkerEventKind.PROBLEM:
+                    print("call the operator:", event.detail)
+    """
+
+
+@hookspec
+def thcore_wrap_command(build: Build, options: Any, command: Command) -> Command | None:
+    """Change a program call before it is started: sandbox, nice, tracing.
+
+    Called in the child process before every ``build.run`` and ``build.service``, for each plugin of the job in the
+    order in which the job lists them; each is given what the one before answered. None leaves the command as it is.
+    An exception stops the build with verdict UNVERIFIED: a sandbox that does not work must not be skipped.
+
+    .. code-block:: python
+
+        from attrs import evolve
+        from thcore.hooks import hookimpl
+
+        class Nice:
+            @hookimpl
+            def thcore_wrap_command(self, command):
+                return evolve(command, argv=("nice", "-n", "10", *command.argv))
+    """
+
+
+@hookspec
+def thcore_health(settings: Any) -> Iterable[Finding] | None:
+    """Check whether this plugin could work now, and say what to do if it could not.
+
+    Called in the worker for ``thcore doctor`` and for readiness, for every loaded plugin. Answers one finding per
+    check, ``info`` when all is well, with the remedy in ``hint``. None means nothing to check. An exception becomes a
+    finding.
+
+    .. code-block:: python
+
+        import shutil
+        from thcore.hooks import hookimpl
+        from thcore.model import Finding, Severity
+
+        class NeedsTar:
+            @hookimpl
+            def thcore_health(self, settings):
+                if shutil.which("tar") is None:
+                    yield Finding("tar-missing", Severity.UNVERIFIED, "tar is not on PATH", hint="apt-get install tar")
+    """
+
+
+@hookspec
+def thcore_commands() -> Iterable[click.Command] | None:
+    """Add commands to the ``thcore`` command line.
+
+    Called when the command line starts, for every installed plugin. None adds nothing. An exception is shown as a
+    warning; the other commands work.
+
+    .. code-block:: python
+
+        import click
+        from thcore.hooks import hookimpl
+
+        @click.command()
+        def hello():
+            "Say hello."
+            click.echo("hello")
+
+        class Hello:
+            @hookimpl
+            def thcore_commands(self):
+                return [hello]
+    """

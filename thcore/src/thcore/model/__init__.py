@@ -1,0 +1,70 @@
+"""The words of the house as frozen values. No I/O, no processes, no clocks."""
+
+from __future__ import annotations
+
+from thcore.model.change import Change, ChangeKind, Revision
+from thcore.model.command import Command, CommandResult
+from thcore.model.event import BuildEvent, BuildEventKind, Progress, WorkerEvent, WorkerEventKind
+from thcore.model.finding import Finding, Location, Severity
+from thcore.model.job import Attempt, BuildRequest
+from thcore.model.migration import DatasetRun, Limit, Measurement, Step, StepResult
+from thcore.model.outcome import (
+    RESULT_SCHEMA_VERSION,
+    Artifact,
+    Checkout,
+    Environment,
+    Execution,
+    Outcome,
+    PluginInfo,
+    Provision,
+    Publication,
+    Record,
+    StageName,
+    StageResult,
+    StageRun,
+    Verdict,
+    WorkerInfo,
+)
+from thcore.model.quantity import Bytes, Seconds
+from thcore.model.secret import Secret
+
+__all__ = [
+    "RESULT_SCHEMA_VERSION",
+    "Artifact",
+    "Attempt",
+    "BuildEvent",
+    "BuildEventKind",
+    "BuildRequest",
+    "Bytes",
+    "Change",
+    "ChangeKind",
+    "Checkout",
+    "Command",
+    "CommandResult",
+    "DatasetRun",
+    "Environment",
+    "Execution",
+    "Finding",
+    "Limit",
+    "Location",
+    "Measurement",
+    "Outcome",
+    "PluginInfo",
+    "Progress",
+    "Provision",
+    "Publication",
+    "Record",
+    "Revision",
+    "Seconds",
+    "Secret",
+    "Severity",
+    "StageName",
+    "StageResult",
+    "StageRun",
+    "Step",
+    "StepResult",
+    "Verdict",
+    "WorkerEvent",
+    "WorkerEventKind",
+    "WorkerInfo",
+]

@@ -1,0 +1,72 @@
+"""A program to run, and how it ended."""
+
+from __future__ import annotations
+
+import signal as signals
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from thcore.model.quantity import Seconds
+
+
+@frozen
+class Command:
+    """One program call. There is no shell: ``argv`` is passed on as it is.
+
+    ``env`` is the whole environment of the program; nothing is inherited but what the environment plugin and
+    ``thcore_wrap_command`` add. ``source`` labels its lines in the build log. ``timeout_s`` limits this call within
+    the build's own deadline. ``input`` is fed to standard input (a file; None: empty). ``capture`` keeps standard
+    output, up to ``capture_limit`` bytes, for ``CommandResult.stdout``; it is logged all the same. ``stdout_to`` sends
+    standard output to a file instead of to the log. ``user`` is the account to run as (needs root).
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path | None = None
+    env: Mapping[str, str] = field(factory=dict)
+    source: str = "command"
+    timeout_s: Seconds | None = None
+    input: Path | None = None
+    capture: bool = False
+    capture_limit: int = 4 * 1024 * 1024
+    stdout_to: Path | None = None
+    user: str | None = None
+
+    def __str__(self) -> str:
+        return " ".join(self.argv)
+
+
+@frozen
+class CommandResult:
+    """How a program ended.
+
+    ``exit_code`` is None when a signal ended it; then ``signal`` is that signal's number. ``timed_out`` says that
+    ``Command.timeout_s`` passed. ``tail`` holds its last lines (both streams, decoded, at most 40). ``stdout`` is
+    filled for ``Command.capture`` only.
+    """
+
+    exit_code: int | None
+    signal: int | None = None
+    duration_s: float = 0.0
+    timed_out: bool = False
+    stdout: bytes = b""
+    tail: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """It ended by itself with status 0."""
+        return self.exit_code == 0
+
+    def reason(self) -> str:
+        """How it ended, in words: ``exit status 3``, ``killed by SIGKILL (…)``."""
+        if self.timed_out:
+            return f"stopped after {self.duration_s:.0f} s: it ran into its time limit"
+        if self.signal is not None:
+            try:
+                name = signals.Signals(self.signal).name
+            except ValueError:
+                name = f"signal {self.signal}"
+            hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
+            return f"killed by {name}{hint}"
+        return f"exit status {self.exit_code}"

@@ -1,0 +1,56 @@
+"""What an analysis says."""
+
+from __future__ import annotations
+
+import enum
+
+from attrs import frozen
+
+
+class Severity(enum.Enum):
+    """How much a finding weighs. The heaviest one of a build decides its verdict."""
+
+    INFO = "info"
+    """Worth knowing."""
+    WARNING = "warning"
+    """Worth acting on; does not fail the build."""
+    UNVERIFIED = "unverified"
+    """Something could not be measured, by a fault of ours or of the dataset: no pass, and no failure either."""
+    FAILURE = "failure"
+    """The change is at fault."""
+
+
+@frozen
+class Location:
+    """Where a finding points; only what applies is set. ``path`` is relative to the checkout or to the artifacts;
+    ``line`` counts from 1."""
+
+    path: str | None = None
+    line: int | None = None
+    dataset: str | None = None
+    step: str | None = None
+
+    def __str__(self) -> str:
+        file = f"{self.path}:{self.line}" if self.path and self.line else self.path
+        return ", ".join(
+            part
+            for part in (file, self.dataset and f"dataset {self.dataset}", self.step and f"step {self.step}")
+            if part
+        )
+
+
+@frozen
+class Finding:
+    """One thing an analysis says.
+
+    ``code`` is stable and kebab-case: scripts may rely on it. ``message`` is one line for people. ``evidence`` holds
+    the log lines or rows that show it, plain text. ``hint`` says what to do next. ``plugin`` is filled in by the core.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    location: Location = Location()
+    evidence: tuple[str, ...] = ()
+    hint: str | None = None
+    plugin: str | None = None

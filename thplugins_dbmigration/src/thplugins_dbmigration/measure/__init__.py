@@ -1,0 +1,3 @@
+"""Counters around a step, one module per engine."""
+
+from __future__ import annotations

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from attrs import frozen
+from attrs import field, frozen
+
 from thcore.model import Secret
 
 
@@ -21,7 +22,7 @@ class Address:
     dialect: str
     database: str
     user: str = ""
-    password: Secret = Secret("")
+    password: Secret = field(factory=lambda: Secret(""))
     socket: Path | None = None
 
     def url(self, driver: str | None = None) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from attrs import frozen
-from thcore.hooks import Build
 
+from thcore.hooks import Build
 from thplugins_dbmigration.address import Address
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from attrs import frozen
+
 from thcore.hooks import Build
 from thcore.model import CommandResult, Provision, Step
-
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
 

@@ -1,0 +1,200 @@
+"""The object that stages are given: one attempt of one build, as the called plugin sees it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from thcore.errors import InfrastructureError
+from thcore.hooks import Converse, Service, Workspace
+from thcore.model import (
+    BuildEvent,
+    BuildEventKind,
+    BuildRequest,
+    Change,
+    ChangeKind,
+    Checkout,
+    Command,
+    CommandResult,
+    Environment,
+    Progress,
+    Provision,
+    Revision,
+    Secret,
+    StageName,
+)
+from thcore.pipeline.plan import Plan
+from thcore.plugins import Plugins
+from thcore.process import command as programs
+from thcore.process.buildlog import BuildLog
+from thcore.process.interrupt import Interrupt
+
+Emit = Callable[[BuildEvent], None]
+
+
+@frozen(eq=False)
+class StageBuild:
+    """Implements ``thcore.hooks.Build``. Views of one attempt (per plugin, stage and provision) share log and plan."""
+
+    request: BuildRequest
+    attempt: int
+    change: Change
+    workspace: Workspace
+    plan: Plan
+    plugins: Plugins
+    state_root: Path
+    secrets: Mapping[str, Secret]
+    build_log: BuildLog
+    interrupt: Interrupt
+    emit_event: Emit
+    grace_s: float = 10.0
+    plugin: str = ""
+    stage: StageName | None = None
+    provisions: dict[Revision, Provision] = field(factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.request.id
+
+    @property
+    def job(self) -> str:
+        return self.request.job
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        return self.request.parameters
+
+    @property
+    def log_path(self) -> str:
+        return self.request.log_path
+
+    @property
+    def settings(self) -> Any:
+        return self.plan.settings.get(self.plugin)
+
+    @property
+    def options(self) -> Any:
+        """The called plugin's options for this job."""
+        return self.plan.options.get(self.plugin)
+
+    @property
+    def state(self) -> Path:
+        path = state_of(self.state_root, self.plugin)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def view(self, plugin: str, stage: StageName | None = None) -> StageBuild:
+        """The same attempt as another plugin sees it."""
+        return evolve(self, plugin=plugin, stage=stage or self.stage)
+
+    def remaining_s(self) -> float | None:
+        return self.interrupt.remaining_s()
+
+    def check(self) -> None:
+        self.interrupt.check()
+
+    def run(
+        self, command: Command, *, environment: Environment | None = None, converse: Converse | None = None
+    ) -> CommandResult:
+        prepared = self._prepared(command, environment)
+        return programs.run(prepared, self.build_log, self.interrupt, grace_s=self.grace_s, converse=converse)
+
+    def service(
+        self, command: Command, *, log: Path, environment: Environment | None = None
+    ) -> AbstractContextManager[Service]:
+        prepared = self._prepared(command, environment)
+        return programs.service(prepared, self.interrupt, log=log, grace_s=self.grace_s)
+
+    def _prepared(self, command: Command, environment: Environment | None) -> Command:
+        base = base_environment(self.workspace)
+        placed = evolve(command, env={"PATH": base["PATH"], **command.env}, cwd=command.cwd or self.workspace.root)
+        inside = (environment or Environment()).inside(placed)
+        prepared = evolve(inside, env={**base, **inside.env})
+        for name in self.plugins.implementing("thcore_wrap_command", self.plan.plugins):
+            prepared = self.plugins.wrap_command(name, self.view(name), self.plan.options.get(name), prepared)
+        return prepared
+
+    def provision(self, revision: Revision) -> Provision:
+        if revision not in self.provisions:
+            self.provisions[revision] = self._provision(revision)
+        return self.provisions[revision]
+
+    def _provision(self, revision: Revision) -> Provision:
+        workspace = Workspace(self.workspace.root / "provisions" / str(len(self.provisions) + 1))
+        try:
+            workspace.artifacts.mkdir(parents=True)
+            workspace.temporary.mkdir()
+        except OSError as error:
+            raise InfrastructureError(
+                f"cannot make room for another revision in {workspace.root}: {error.strerror}",
+                code="workspace-not-made",
+            ) from error
+        self.log(f"provisioning {revision}")
+        build = evolve(self, workspace=workspace, change=change_of(self.request.change, revision))
+        return Provision(*prepare(build))
+
+    def emit(self, progress: Progress) -> None:
+        self.tell(BuildEventKind.PROGRESS, progress.message, progress.done, progress.total)
+
+    def tell(self, kind: BuildEventKind, detail: str = "", done: int = 0, total: int = 0) -> None:
+        """Send an event about this build to whoever listens."""
+        stage = self.stage.value if self.stage else None
+        now = datetime.datetime.now(datetime.UTC)
+        self.emit_event(BuildEvent(kind, self.id, self.job, self.attempt, now, stage, detail, done, total))
+
+    def log(self, message: str, *, source: str = "thcore") -> None:
+        self.build_log.write(message, source)
+
+
+def checkout(build: StageBuild) -> Checkout:
+    """Run the checkout stage's plugin for a build or a provision of it."""
+    (name,) = build.plan.stages[StageName.CHECKOUT]
+    return build.plugins.checkout(name, build.view(name), build.plan.options.get(name))
+
+
+def environment(build: StageBuild, source: Checkout) -> Environment:
+    """Run the environment stage's plugin; without one, programs see only the base environment."""
+    for name in build.plan.stages[StageName.ENVIRONMENT]:
+        return build.plugins.environment(name, build.view(name), build.plan.options.get(name), source)
+    return Environment()
+
+
+def prepare(build: StageBuild) -> tuple[Checkout, Environment]:
+    """The first two stages, for a provision."""
+    source = checkout(build)
+    return source, environment(build, source)
+
+
+def change_of(change: Change, revision: Revision) -> Change:
+    """Another revision of a change's project, as the checkout plugin is asked for it."""
+    base = Change(change.project, ChangeKind.BRANCH, source=change.source)
+    if revision.branch is not None:
+        return evolve(base, branch=revision.branch)
+    if revision.tag is not None:
+        return evolve(base, kind=ChangeKind.TAG, ref=f"refs/tags/{revision.tag}")
+    return evolve(base, kind=ChangeKind.REF_UPDATED, commit=revision.commit)
+
+
+def base_environment(workspace: Workspace) -> dict[str, str]:
+    """What every program finds in its environment, whoever starts it: nothing of the worker's but its PATH."""
+    home = workspace.temporary / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(home),
+        "TMPDIR": str(workspace.temporary),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def state_of(state_root: Path, plugin: str) -> Path:
+    """The directory that a plugin keeps between builds."""
+    return state_root / "plugins" / plugin

@@ -1,0 +1,358 @@
+"""The stages of a build in their order. The only place that knows it.
+
+A stage that fails ends the ones that build on it; analyse and publish always run, so that a failure has evidence. A
+cancel skips analyse and publish as well: nobody is waiting for the answer any more.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from attrs import define, evolve, field, frozen
+
+from thcore.errors import (
+    CancelledError,
+    ChangeError,
+    DeadlineError,
+    InfrastructureError,
+    PluginError,
+    StoppedError,
+    ThcoreError,
+)
+from thcore.hooks import Workspace
+from thcore.model import (
+    BuildEventKind,
+    BuildRequest,
+    Checkout,
+    Environment,
+    Execution,
+    Finding,
+    Outcome,
+    Publication,
+    Secret,
+    Severity,
+    StageName,
+    StageResult,
+    StageRun,
+    Verdict,
+    WorkerInfo,
+)
+from thcore.model.document import to_json
+from thcore.model.quantity import format_duration
+from thcore.pipeline import build as stages
+from thcore.pipeline import verdict
+from thcore.pipeline.build import Emit, StageBuild
+from thcore.pipeline.plan import Plan
+from thcore.plugins import Plugins
+from thcore.process.buildlog import BuildLog
+from thcore.process.interrupt import Interrupt
+
+T = TypeVar("T")
+
+EVIDENCE_S = 300.0
+"""How long analysing and publishing may take once the build's own time is over, in seconds."""
+
+
+@frozen(eq=False)
+class Surroundings:
+    """What a build needs to know of the worker it runs in."""
+
+    plugins: Plugins
+    worker: WorkerInfo
+    state: Path
+    secrets: Mapping[str, Secret] = field(factory=dict)
+    grace_s: float = 10.0
+
+
+@define
+class _Record:
+    """What is known of the build so far."""
+
+    stages: list[StageRun] = field(factory=list)
+    findings: list[Finding] = field(factory=list)
+    publications: list[Publication] = field(factory=list)
+    checkout: Checkout | None = None
+    execution: Execution = field(factory=Execution)
+    cancelled: str | None = None
+    timed_out: bool = False
+
+
+def run(
+    request: BuildRequest,
+    attempt: int,
+    plan: Plan,
+    surroundings: Surroundings,
+    workspace: Workspace,
+    interrupt: Interrupt,
+    emit: Emit,
+) -> Outcome:
+    """Do a whole build. Never raises on account of the build: whatever goes wrong is in the outcome.
+
+    Runs in the child process that owns the build (or in ``thcore run``). result.json lies in the workspace's
+    artifacts afterwards.
+    """
+    started = _now()
+    record = _Record()
+    secrets = [secret.reveal() for secret in surroundings.secrets.values() if secret]
+    with BuildLog(workspace.log, secrets=secrets) as log:
+        build = StageBuild(
+            request,
+            attempt,
+            request.change,
+            workspace,
+            plan,
+            surroundings.plugins,
+            surroundings.state,
+            surroundings.secrets,
+            log,
+            interrupt,
+            emit,
+            surroundings.grace_s,
+        )
+        build.tell(BuildEventKind.STARTED, str(request.change))
+        log.write(f"build {request.id} of job {request.job}, attempt {attempt}: {request.change}")
+        _work(build, record)
+        evidence = Interrupt(deadline=time.monotonic() + EVIDENCE_S)
+        try:
+            outcome = _conclude(evolve(build, interrupt=evidence), record, surroundings.worker, started)
+        finally:
+            evidence.close()
+        build.tell(BuildEventKind.ENDED, outcome.verdict.value)
+    return outcome
+
+
+def _work(build: StageBuild, record: _Record) -> None:
+    """Stages 1 to 3."""
+    source = _stage(build, record, StageName.CHECKOUT, stages.checkout)
+    record.checkout = source
+    if source is None:
+        return _skip(record, StageName.ENVIRONMENT, StageName.EXECUTE)
+    environment = _stage(build, record, StageName.ENVIRONMENT, lambda view: stages.environment(view, source))
+    if environment is None:
+        return _skip(record, StageName.EXECUTE)
+    _describe(build, environment)
+    execution = _stage(build, record, StageName.EXECUTE, lambda view: _execute(view, source, environment))
+    if execution is not None:
+        record.execution = execution
+        record.findings.extend(execution.findings)
+    return None
+
+
+def _execute(build: StageBuild, source: Checkout, environment: Environment) -> Execution:
+    (name,) = build.plan.stages[StageName.EXECUTE]
+    execution = build.plugins.execute(name, build.view(name), build.plan.options.get(name), source, environment)
+    _collect(build.workspace, execution)
+    return evolve(execution, findings=tuple(evolve(finding, plugin=name) for finding in execution.findings))
+
+
+def _conclude(build: StageBuild, record: _Record, worker: WorkerInfo, started: datetime.datetime) -> Outcome:
+    """Stages 4 and 5, and the outcome."""
+
+    def outcome() -> Outcome:
+        return _outcome(build, record, worker, started)
+
+    if record.cancelled is not None:
+        _skip(record, StageName.ANALYSE, StageName.PUBLISH)
+    else:
+        _analyse(build, record)
+        _write_result(build, outcome())
+        _publish(build, record, outcome())
+    final = outcome()
+    build.log(f"verdict {final.verdict.value}: {final.summary}")
+    _write_result(build, final)
+    return final
+
+
+def _analyse(build: StageBuild, record: _Record) -> None:
+    with _timed(build, record, StageName.ANALYSE) as view:
+        for name in build.plan.stages[StageName.ANALYSE]:
+            try:
+                options = build.plan.options.get(name)
+                record.findings.extend(build.plugins.analyse(name, view.view(name), options, record.execution))
+            except Exception as error:  # noqa: BLE001 - an analyser that broke has not passed the change
+                record.findings.append(_finding(error, StageName.ANALYSE, name))
+
+
+def _publish(build: StageBuild, record: _Record, outcome: Outcome) -> None:
+    with _timed(build, record, StageName.PUBLISH) as view:
+        for name in build.plan.stages[StageName.PUBLISH]:
+            so_far = evolve(outcome, publications=tuple(record.publications), findings=tuple(record.findings))
+            try:
+                publication = build.plugins.publish(name, view.view(name), build.plan.options.get(name), so_far)
+            except Exception as error:  # noqa: BLE001 - one publisher never stops another, and the verdict stays
+                failed = _finding(error, StageName.PUBLISH, name)
+                record.findings.append(evolve(failed, code="publish-failed", severity=Severity.WARNING))
+                continue
+            if publication is not None:
+                record.publications.append(publication)
+
+
+def _stage(build: StageBuild, record: _Record, stage: StageName, work: Callable[[StageBuild], T]) -> T | None:
+    """Run one of the first three stages; None when it did not succeed."""
+    names = build.plan.stages[stage]
+    view = build.view("", stage)
+    began = _begin(view)
+    result = StageResult.OK
+    answer: T | None = None
+    try:
+        build.check()
+        answer = work(view)
+        build.check()
+    except StoppedError as stopped:
+        result, answer = StageResult.STOPPED, None
+        _stopped(record, stage, stopped)
+    except Exception as error:  # noqa: BLE001 - whatever a stage does, the build has an outcome
+        result, answer = StageResult.FAILED, None
+        record.findings.append(_finding(error, stage, names[0] if names else None))
+        view.log(f"{record.findings[-1].code}: {record.findings[-1].message}")
+    _end(view, record, result, began, names)
+    return answer
+
+
+@contextmanager
+def _timed(build: StageBuild, record: _Record, stage: StageName) -> Iterator[StageBuild]:
+    """Run one of the last two stages; it fails when one of its plugins added a finding about itself."""
+    names = build.plan.stages[stage]
+    view = build.view("", stage)
+    began = _begin(view)
+    known = len(record.findings)
+    yield view
+    broken = any(finding.code in {"plugin-failed", "publish-failed"} for finding in record.findings[known:])
+    _end(view, record, StageResult.FAILED if broken else StageResult.OK, began, names)
+
+
+def _begin(view: StageBuild) -> datetime.datetime:
+    view.tell(BuildEventKind.STAGE_STARTED)
+    return _now()
+
+
+def _end(
+    view: StageBuild, record: _Record, result: StageResult, began: datetime.datetime, names: tuple[str, ...]
+) -> None:
+    if view.stage is None:
+        raise AssertionError("a stage ends as itself")
+    run_ = StageRun(view.stage, result, began, _now(), names)
+    record.stages.append(run_)
+    view.log(f"stage {view.stage.value}: {result.value} in {format_duration(run_.duration_s)}")
+    view.tell(BuildEventKind.STAGE_ENDED, result.value)
+
+
+def _skip(record: _Record, *names: StageName) -> None:
+    record.stages.extend(StageRun(name, StageResult.SKIPPED) for name in names)
+
+
+def _stopped(record: _Record, stage: StageName, stopped: StoppedError) -> None:
+    if isinstance(stopped, CancelledError) or not isinstance(stopped, DeadlineError):
+        record.cancelled = str(stopped)
+        return
+    record.timed_out = True
+    # Time that runs out while the change's own code runs is the change's; before that, it is ours.
+    severity = Severity.FAILURE if stage is StageName.EXECUTE else Severity.UNVERIFIED
+    message, *evidence = str(stopped).splitlines() or ["the job's time limit has passed"]
+    record.findings.append(
+        Finding(
+            "build-timed-out",
+            severity,
+            f"The build ran into the job's time limit in stage {stage.value}: {message}",
+            evidence=tuple(evidence),
+            hint="Look at the last lines of console.log for what was running.",
+        )
+    )
+
+
+def _finding(error: Exception, stage: StageName, plugin: str | None) -> Finding:
+    """What an exception of a stage says about the build."""
+    message, *evidence = str(error).splitlines() or [type(error).__name__]
+    if isinstance(error, ChangeError):
+        return Finding(error.code, Severity.FAILURE, message, evidence=tuple(evidence), plugin=plugin)
+    if isinstance(error, InfrastructureError):
+        code, hint = error.code, "This is not the change's fault; it is worth a retry."
+    elif isinstance(error, PluginError):
+        code, hint = "plugin-failed", "Report it to the author of the plugin; the change is not at fault."
+    elif isinstance(error, ThcoreError):
+        code, hint = "stage-failed", None
+    else:
+        code, hint = "internal-error", "This is a fault of the worker; the change is not at fault."
+        message = f"{stage.value}: {type(error).__name__}: {message}"
+    return Finding(code, Severity.UNVERIFIED, message, evidence=tuple(evidence), hint=hint, plugin=plugin)
+
+
+def _outcome(build: StageBuild, record: _Record, worker: WorkerInfo, started: datetime.datetime) -> Outcome:
+    judged, summary = verdict.judge(record.findings, cancelled=record.cancelled)
+    if judged is Verdict.SUCCESS and record.execution.message:
+        summary = record.execution.message
+    return Outcome(
+        job=build.job,
+        build=build.id,
+        attempt=build.attempt,
+        change=build.request.change,
+        log_path=build.log_path,
+        verdict=judged,
+        summary=summary,
+        worker=worker,
+        started=started,
+        ended=_now(),
+        commit=record.checkout.commit if record.checkout else None,
+        timed_out=record.timed_out,
+        stages=tuple(record.stages),
+        plugins=build.plan.infos,
+        datasets=record.execution.datasets,
+        findings=verdict.by_weight(record.findings),
+        artifacts=_files(build.workspace.artifacts),
+        publications=tuple(record.publications),
+    )
+
+
+def _files(artifacts: Path) -> tuple[str, ...]:
+    """Names of all files in the evidence, relative and sorted. Links are not followed."""
+    return tuple(
+        sorted(
+            path.relative_to(artifacts).as_posix()
+            for path in artifacts.rglob("*")
+            if path.is_file() and not path.is_symlink()
+        )
+    )
+
+
+def _collect(workspace: Workspace, execution: Execution) -> None:
+    """Bring artifacts from elsewhere in the workspace into the evidence."""
+    for artifact in execution.artifacts:
+        name = PurePosixPath(artifact.name)
+        target = workspace.artifacts / name
+        if name.is_absolute() or ".." in name.parts or not artifact.path.is_relative_to(workspace.root):
+            raise InfrastructureError(
+                f"artifact {artifact.name!r} is not inside the workspace", code="artifact-refused"
+            )
+        if artifact.path == target or artifact.path.is_relative_to(workspace.artifacts):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if artifact.path.is_dir():
+            shutil.copytree(artifact.path, target, symlinks=True, dirs_exist_ok=True)
+        elif artifact.path.is_file() and not artifact.path.is_symlink():
+            shutil.copy2(artifact.path, target)
+
+
+def _describe(build: StageBuild, environment: Environment) -> None:
+    if environment.description:
+        text = "\n".join(environment.description) + "\n"
+        (build.workspace.artifacts / "environment.txt").write_text(text, encoding="utf-8")
+
+
+def _write_result(build: StageBuild, outcome: Outcome) -> None:
+    """Write result.json. A disk that is full here must not lose the outcome, which travels by another way too."""
+    try:
+        listed = tuple(sorted({*outcome.artifacts, "result.json"}))
+        path = build.workspace.artifacts / "result.json"
+        path.write_text(to_json(evolve(outcome, artifacts=listed)), encoding="utf-8", errors="replace")
+    except OSError as error:
+        build.log(f"result.json was not written: {error}")
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -1,0 +1,148 @@
+"""A job's plugins and options, resolved and type-checked before any build runs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from thcore.config import convert
+from thcore.config.schema import Config, JobConfig
+from thcore.errors import ConfigError
+from thcore.model import PluginInfo, StageName
+from thcore.plugins import Plugins
+
+SINGLE = (StageName.CHECKOUT, StageName.ENVIRONMENT, StageName.EXECUTE)
+"""Stages that exactly one plugin of a job does."""
+
+REQUIRED = (StageName.CHECKOUT, StageName.EXECUTE)
+
+
+@frozen
+class Plan:
+    """How builds of one job are done.
+
+    ``plugins`` are the job's plugins in the order in which the job lists them. ``stages`` names the plugins of each
+    stage. ``options`` and ``settings`` are instances of the plugins' own classes, None where a plugin has none.
+    ``timeout_s`` is None for no limit.
+    """
+
+    job: str
+    plugins: tuple[str, ...]
+    stages: Mapping[StageName, tuple[str, ...]]
+    options: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    infos: tuple[PluginInfo, ...] = ()
+    timeout_s: float | None = None
+
+
+def used_plugins(config: Config) -> frozenset[str]:
+    """Names of all plugins that some job uses or that have settings: the only ones worth importing."""
+    return frozenset(name for job in config.jobs for name in job.plugins) | frozenset(config.plugins)
+
+
+def make_plans(config: Config, plugins: Plugins) -> dict[str, Plan]:
+    """The plan of every job, by name. Raises ConfigError with all problems of all jobs at once."""
+    problems: list[str] = []
+    settings = _settings(config, plugins, problems)
+    plans = {job.name: _plan(job, plugins, settings, problems) for job in config.jobs}
+    if problems:
+        raise ConfigError(*problems)
+    return plans
+
+
+def _settings(config: Config, plugins: Plugins, problems: list[str]) -> dict[str, Any]:
+    settings = {}
+    for name in sorted(used_plugins(config)):
+        where = f"plugins.{name}"
+        if not _known(name, where, plugins, problems):
+            continue
+        settings[name] = _structure(plugins.get(name).settings, config.plugins.get(name), where, "settings", problems)
+    return settings
+
+
+def _plan(job: JobConfig, plugins: Plugins, settings: Mapping[str, Any], problems: list[str]) -> Plan:
+    options = {}
+    for name, values in job.plugins.items():
+        where = f"{job.where}.plugins.{name}"
+        # A plugin that is missing altogether was reported with the settings; here it is reported for the job.
+        if name in settings:
+            options[name] = _structure(plugins.get(name).options, values, where, "options", problems)
+    names = tuple(options)
+    stages = {stage: _stage(job, stage, names, plugins, problems) for stage in StageName}
+    return Plan(
+        job.name,
+        names,
+        stages,
+        options,
+        {name: settings[name] for name in names},
+        tuple(plugins.get(name).info for name in names),
+        job.timeout,
+    )
+
+
+def _stage(
+    job: JobConfig, stage: StageName, names: Iterable[str], plugins: Plugins, problems: list[str]
+) -> tuple[str, ...]:
+    able = plugins.implementing(f"thcore_{stage.value}", names)
+    chosen = job.stages.get(stage.value)
+    if chosen is not None:
+        if chosen not in able:
+            problems.append(
+                f"{job.where}.stages.{stage.value}: {chosen} is not a plugin of this job that does this stage;"
+                f" {_list(able) or 'none of its plugins'} could"
+            )
+        return (chosen,)
+    if stage not in SINGLE:
+        return able
+    if len(able) > 1:
+        problems.append(
+            f"{job.where}: {_list(able)} can all do the {stage.value} stage;"
+            f" choose one, for example stages: {{{stage.value}: {able[0]}}}"
+        )
+    elif not able and stage in REQUIRED and not _broken(job, plugins):
+        others = plugins.implementing(f"thcore_{stage.value}")
+        hint = f"; {_list(others)} could" if others else "; install a plugin that does it (see thcore plugins)"
+        problems.append(f"{job.where}: no plugin of this job does the {stage.value} stage{hint}")
+    return able
+
+
+def _broken(job: JobConfig, plugins: Plugins) -> bool:
+    """Whether a plugin of the job did not load: the stage it would have done is then no news."""
+    return any(name not in plugins.names for name in job.plugins)
+
+
+def _known(name: str, where: str, plugins: Plugins, problems: list[str]) -> bool:
+    if name in plugins.names:
+        return True
+    broken = [problem for problem in plugins.problems if problem.plugin == name]
+    if broken:
+        problems.extend(f"{where}: {problem}" for problem in broken)
+        return False
+    close = difflib.get_close_matches(name, plugins.names, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"is a package missing? Try: pip install {_package(name)}"
+    problems.append(f"{where}: no such plugin is installed; {hint}")
+    return False
+
+
+def _package(name: str) -> str:
+    return "thplugins-" + name.replace("_", "-")
+
+
+def _structure(cls: type[Any] | None, values: Any, where: str, what: str, problems: list[str]) -> Any:
+    if cls is None:
+        if values:
+            problems.append(f"{where}: this plugin takes no {what}; remove {', '.join(map(str, values))}")
+        return None
+    try:
+        return convert.structure(dict(values or {}), cls, where)
+    except ConfigError as error:
+        problems.extend(error.problems)
+        return None
+
+
+def _list(names: Iterable[str]) -> str:
+    *front, last = list(names) or [""]
+    return f"{', '.join(front)} and {last}" if front else last

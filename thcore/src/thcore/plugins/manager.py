@@ -1,0 +1,262 @@
+"""The plugins of this process, and one typed method per hook. The only place that uses pluggy's manager.
+
+Every method calls exactly one plugin. What an implementation answers is taken out of its iterator inside the guard, so
+that a generator which raises is caught as well. Errors that are part of the contract (``thcore.errors``) pass; anything
+else becomes a PluginError that names plugin, distribution, version and hook.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+import click
+import pluggy
+from attrs import frozen
+
+from thcore.errors import PluginError, ThcoreError
+from thcore.hooks import PROJECT, Build, specs
+from thcore.model import (
+    Attempt,
+    BuildEvent,
+    Checkout,
+    Command,
+    Environment,
+    Execution,
+    Finding,
+    Outcome,
+    PluginInfo,
+    Publication,
+    WorkerEvent,
+)
+from thcore.plugins import discovery
+from thcore.plugins.discovery import Candidate, Problem
+
+T = TypeVar("T")
+
+HOOKS: Mapping[str, Callable[..., Any]] = {
+    name: value for name, value in vars(specs).items() if name.startswith("thcore_") and callable(value)
+}
+"""Every hook of the contract by name."""
+
+
+@frozen
+class Loaded:
+    """A plugin that is ready to be called."""
+
+    info: PluginInfo
+    plugin: object
+    hooks: frozenset[str]
+    options: type[Any] | None = None
+    settings: type[Any] | None = None
+
+
+class Plugins:
+    """Loaded plugins by name, and what kept others from loading."""
+
+    def __init__(self) -> None:
+        self._pluggy = pluggy.PluginManager(PROJECT)
+        self._pluggy.add_hookspecs(specs)
+        self._loaded: dict[str, Loaded] = {}
+        self._problems: list[Problem] = []
+        self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
+
+    @classmethod
+    def installed(cls, names: Collection[str] | None = None) -> Plugins:
+        """Load installed plugins: those with the given names, or all. Others are not even imported."""
+        plugins = cls()
+        found = [candidate for candidate in discovery.candidates() if names is None or candidate.name in names]
+        plugins._problems.extend(discovery.duplicates(found))
+        clashing = {problem.plugin for problem in plugins._problems}
+        for candidate in found:
+            if candidate.name not in clashing:
+                plugins._load(candidate)
+        return plugins
+
+    def _load(self, candidate: Candidate) -> None:
+        loaded = discovery.load(candidate)
+        if isinstance(loaded, Problem):
+            self._problems.append(loaded)
+        else:
+            self.add(candidate.name, loaded, distribution=candidate.distribution, version=candidate.version)
+
+    def add(self, name: str, plugin: object, *, distribution: str = "local", version: str = "0") -> bool:
+        """Register an object as a plugin; answers whether it could be. Used for installed plugins and by tests."""
+        info = PluginInfo(name, distribution, version)
+        try:
+            hooks = _checked_hooks(plugin)
+            self._pluggy.register(plugin, name)
+            options = self._ask_class(info, plugin, "thcore_job_options")
+            settings = self._ask_class(info, plugin, "thcore_settings")
+        except (ValueError, PluginError, pluggy.PluginValidationError) as error:
+            if self._pluggy.has_plugin(name) and self._pluggy.get_plugin(name) is plugin:
+                self._pluggy.unregister(name=name)
+            self._problems.append(Problem(name, distribution, version, str(error)))
+            return False
+        finally:
+            self._callers.clear()  # each excludes the plugins known when it was made
+        self._loaded[name] = Loaded(info, plugin, hooks, options, settings)
+        return True
+
+    def _ask_class(self, info: PluginInfo, plugin: object, hook: str) -> type[Any] | None:
+        answer = self._guarded(info, hook, self._caller(info.name, plugin, hook))
+        if answer is not None and not (isinstance(answer, type) and attrs.has(answer)):
+            raise ValueError(f"{hook} must answer an attrs class, not {answer!r}")
+        return answer
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the loaded plugins, sorted."""
+        return tuple(sorted(self._loaded))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What kept plugins from being loaded."""
+        return tuple(self._problems)
+
+    def get(self, name: str) -> Loaded:
+        """A loaded plugin. Raises KeyError."""
+        return self._loaded[name]
+
+    def implementing(self, hook: str, names: Iterable[str] | None = None) -> tuple[str, ...]:
+        """Which of the named plugins (or of all) implement a hook, in the order given."""
+        return tuple(name for name in (names if names is not None else self.names) if hook in self._loaded[name].hooks)
+
+    # Stages, in the child process.
+
+    def checkout(self, name: str, build: Build, options: Any) -> Checkout:
+        """Stage 1, by the named plugin."""
+        return self._expect(Checkout, name, "thcore_checkout", build=build, options=options)
+
+    def environment(self, name: str, build: Build, options: Any, checkout: Checkout) -> Environment:
+        """Stage 2, by the named plugin."""
+        return self._expect(Environment, name, "thcore_environment", build=build, options=options, checkout=checkout)
+
+    def execute(self, name: str, build: Build, options: Any, checkout: Checkout, environment: Environment) -> Execution:
+        """Stage 3, by the named plugin."""
+        return self._expect(
+            Execution,
+            name,
+            "thcore_execute",
+            build=build,
+            options=options,
+            checkout=checkout,
+            environment=environment,
+        )
+
+    def analyse(self, name: str, build: Build, options: Any, execution: Execution) -> tuple[Finding, ...]:
+        """Stage 4, by the named plugin; each finding carries its name."""
+        found = self._expect_all(Finding, name, "thcore_analyse", build=build, options=options, execution=execution)
+        return tuple(attrs.evolve(finding, plugin=name) for finding in found)
+
+    def publish(self, name: str, build: Build, options: Any, outcome: Outcome) -> Publication | None:
+        """Stage 5, by the named plugin; the publication carries its name."""
+        answer = self._call(name, "thcore_publish", build=build, options=options, outcome=outcome)
+        if answer is None:
+            return None
+        return attrs.evolve(self._checked(Publication, name, "thcore_publish", answer), plugin=name)
+
+    def wrap_command(self, name: str, build: Build, options: Any, command: Command) -> Command:
+        """Let the named plugin change a program call."""
+        answer = self._call(name, "thcore_wrap_command", build=build, options=options, command=command)
+        return command if answer is None else self._checked(Command, name, "thcore_wrap_command", answer)
+
+    # In the worker.
+
+    def cleanup(self, name: str, attempt: Attempt, options: Any) -> None:
+        """Let the named plugin put away what an attempt left."""
+        self._call(name, "thcore_cleanup", attempt=attempt, options=options)
+
+    def build_event(self, name: str, event: BuildEvent) -> None:
+        """Tell the named plugin what happened to a build."""
+        self._call(name, "thcore_build_event", event=event)
+
+    def worker_event(self, name: str, event: WorkerEvent) -> None:
+        """Tell the named plugin what happened to the worker."""
+        self._call(name, "thcore_worker_event", event=event)
+
+    def health(self, name: str, settings: Any) -> tuple[Finding, ...]:
+        """The named plugin's checks."""
+        found = self._expect_all(Finding, name, "thcore_health", settings=settings)
+        return tuple(attrs.evolve(finding, plugin=name) for finding in found)
+
+    def commands(self, name: str) -> tuple[click.Command, ...]:
+        """Commands that the named plugin adds to the command line."""
+        return self._expect_all(click.Command, name, "thcore_commands")
+
+    # Calling.
+
+    def _caller(self, name: str, plugin: object, hook: str) -> Callable[..., Any]:
+        key = (name, hook)
+        if key not in self._callers:
+            others = [other for other in self._pluggy.get_plugins() if other is not plugin]
+            self._callers[key] = self._pluggy.subset_hook_caller(hook, others)
+        return self._callers[key]
+
+    def _call(self, name: str, hook: str, **arguments: Any) -> Any:
+        loaded = self._loaded[name]
+        return self._guarded(loaded.info, hook, self._caller(name, loaded.plugin, hook), **arguments)
+
+    def _guarded(self, info: PluginInfo, hook: str, caller: Callable[..., Any], **arguments: Any) -> Any:
+        try:
+            answers = caller(**arguments)
+            answer = answers[0] if answers else None
+            return tuple(answer) if inspect.isgenerator(answer) else answer
+        except (ThcoreError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            detail = f"{type(error).__name__}: {error}"
+            raise PluginError(f"{_label(info, hook)} raised {detail}{_where(error)}") from error
+
+    def _expect(self, kind: type[T], name: str, hook: str, **arguments: Any) -> T:
+        return self._checked(kind, name, hook, self._call(name, hook, **arguments))
+
+    def _expect_all(self, kind: type[T], name: str, hook: str, **arguments: Any) -> tuple[T, ...]:
+        answer = self._call(name, hook, **arguments)
+        if answer is None:
+            return ()
+        if isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
+            raise PluginError(f"{_label(self._loaded[name].info, hook)} answered {answer!r}, not a list")
+        return tuple(self._checked(kind, name, hook, item) for item in answer)
+
+    def _checked(self, kind: type[T], name: str, hook: str, answer: Any) -> T:
+        if not isinstance(answer, kind):
+            raise PluginError(
+                f"{_label(self._loaded[name].info, hook)} answered {answer!r} where a {kind.__name__} was expected"
+            )
+        return answer
+
+
+def _label(info: PluginInfo, hook: str) -> str:
+    return f"plugin {info.name} ({info.distribution} {info.version}), {hook}"
+
+
+def _where(error: BaseException) -> str:
+    """The innermost line that the error came from, which is the plugin's author's way in."""
+    traceback = error.__traceback__
+    while traceback and traceback.tb_next:
+        traceback = traceback.tb_next
+    return f" ({traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno})" if traceback else ""
+
+
+def _checked_hooks(plugin: object) -> frozenset[str]:
+    """Names of the hooks that an object implements. Raises ValueError for what pluggy would accept in silence."""
+    if inspect.isclass(plugin):
+        raise ValueError(f"its entry point names the class {plugin.__name__}; it must name an instance of it")
+    hooks = set()
+    for name in dir(plugin):
+        marker = getattr(inspect.getattr_static(plugin, name, None), f"{PROJECT}_impl", None)
+        if marker is None:
+            continue
+        if name in HOOKS:
+            hooks.add(name)
+        elif not marker.get("optionalhook"):
+            close = difflib.get_close_matches(name, HOOKS, n=1)
+            hint = f"; did you mean {close[0]}?" if close else "; a newer thcore may have it"
+            raise ValueError(f"it implements the unknown hook {name}{hint}")
+    if not hooks:
+        raise ValueError("it implements no hook of thcore; is @hookimpl missing?")
+    return frozenset(hooks)

@@ -1,0 +1,147 @@
+"""A real build, for calling one hook by hand, and a whole job in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from thcore.hooks import Workspace
+from thcore.model import (
+    BuildEvent,
+    BuildRequest,
+    Change,
+    ChangeKind,
+    Outcome,
+    Provision,
+    Revision,
+    Secret,
+    StageName,
+    WorkerInfo,
+)
+from thcore.pipeline import lifecycle
+from thcore.pipeline.build import StageBuild
+from thcore.pipeline.plan import Plan
+from thcore.plugins import Plugins
+from thcore.process.buildlog import BuildLog
+from thcore.process.interrupt import Interrupt
+
+WORKER = WorkerInfo(name="test", hostname="localhost", version="0")
+
+
+@frozen(eq=False)
+class ProvidedBuild(StageBuild):
+    """A build whose ``provision`` is answered by the test, when it says how."""
+
+    provide: Callable[[Revision], Provision] | None = None
+
+    def provision(self, revision: Revision) -> Provision:
+        return self.provide(revision) if self.provide else super().provision(revision)
+
+
+@contextmanager
+def make_build(
+    directory: Path,
+    *,
+    change: Change | None = None,
+    job: str = "job",
+    build_id: str = "b0000000000000000000000000000001",
+    attempt: int = 1,
+    parameters: Mapping[str, str] | None = None,
+    log_path: str = "45/12345/2/check/job/b000000",
+    settings: Any = None,
+    secrets: Mapping[str, Secret] | None = None,
+    timeout_s: float | None = None,
+    interrupt: Interrupt | None = None,
+    provide: Callable[[Revision], Provision] | None = None,
+    events: list[BuildEvent] | None = None,
+    state: Path | None = None,
+    grace_s: float = 2.0,
+) -> Iterator[ProvidedBuild]:
+    """A real build in ``directory`` (a test's ``tmp_path``): its programs run, its log is written.
+
+    ``settings`` is what ``build.settings`` answers. ``interrupt`` lets a test cancel the build. ``provide`` answers
+    ``build.provision``. Events are appended to ``events``. Builds that are given the same ``state`` share the
+    directory that the plugin keeps between builds.
+    """
+    workspace = Workspace(directory / f"workspace-{build_id}-{attempt}")
+    workspace.artifacts.mkdir(parents=True, exist_ok=True)
+    workspace.temporary.mkdir(exist_ok=True)
+    asked = change or Change("example/project", ChangeKind.BRANCH, branch="main")
+    request = BuildRequest(build_id, job, asked, dict(parameters or {}), log_path)
+    plan = Plan(job, (), dict.fromkeys(StageName, ()), {}, {"": settings})
+    ends = interrupt or Interrupt(deadline=None if timeout_s is None else _deadline(timeout_s))
+    revealed = [secret.reveal() for secret in (secrets or {}).values()]
+    try:
+        with BuildLog(workspace.log, secrets=revealed) as log:
+            yield ProvidedBuild(
+                request,
+                attempt,
+                asked,
+                workspace,
+                plan,
+                Plugins(),
+                state or directory / "state",
+                secrets or {},
+                log,
+                ends,
+                (events if events is not None else []).append,
+                grace_s,
+                provide=provide,
+            )
+    finally:
+        if interrupt is None:
+            ends.close()
+
+
+def run_job(
+    directory: Path,
+    plugins: Mapping[str, object],
+    *,
+    stages: Mapping[StageName, tuple[str, ...]] | None = None,
+    options: Mapping[str, Any] | None = None,
+    change: Change | None = None,
+    timeout_s: float | None = None,
+    events: list[BuildEvent] | None = None,
+    interrupt: Interrupt | None = None,
+) -> tuple[Outcome, Workspace]:
+    """Run a whole job of the given plugin objects in this process; answers its outcome and its workspace.
+
+    ``stages`` says who does which stage; without it, every plugin does what it implements.
+    """
+    loaded = Plugins()
+    for name, plugin in plugins.items():
+        if not loaded.add(name, plugin):
+            raise ValueError(str(loaded.problems[-1]))
+    able = {stage: loaded.implementing(f"thcore_{stage.value}", plugins) for stage in StageName}
+    plan = Plan(
+        "job",
+        tuple(plugins),
+        {**able, **(stages or {})},
+        dict(options or {}),
+        {},
+        tuple(loaded.get(name).info for name in plugins),
+        timeout_s,
+    )
+    workspace = Workspace(directory / "workspace")
+    workspace.artifacts.mkdir(parents=True)
+    workspace.temporary.mkdir()
+    asked = change or Change("example/project", ChangeKind.BRANCH, branch="main")
+    request = BuildRequest("b0000000000000000000000000000001", "job", asked, {}, "45/12345/2/check/job/b000000")
+    surroundings = lifecycle.Surroundings(loaded, WORKER, directory / "state", grace_s=2.0)
+    ends = interrupt or Interrupt(deadline=None if timeout_s is None else _deadline(timeout_s))
+    try:
+        told = events if events is not None else []
+        outcome = lifecycle.run(request, 1, plan, surroundings, workspace, ends, told.append)
+    finally:
+        if interrupt is None:
+            ends.close()
+    return outcome, workspace
+
+
+def _deadline(timeout_s: float) -> float:
+    return time.monotonic() + timeout_s

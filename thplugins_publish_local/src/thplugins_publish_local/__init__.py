@@ -1,4 +1,4 @@
-"""x"""
+"""Publishes a build's evidence to a directory that a web server shows."""
 
 from __future__ import annotations
 

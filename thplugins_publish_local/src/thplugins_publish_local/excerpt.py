@@ -1,0 +1,121 @@
+"""The lines of a build log that matter: its end, and what stands around the evidence of the findings.
+
+The log is read once, in a stream, so that its length costs time but no memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO
+
+from attrs import field, frozen
+
+from thcore.model import Finding
+from thplugins_publish_local.text import plain
+
+LINE_LIMIT = 500
+"""Characters of a line that are shown."""
+
+_TAIL = 50
+_AROUND = 140
+_PER_FINDING = 40
+_BEFORE = 3
+_AFTER = 3
+_SHORTEST_EVIDENCE = 6  # shorter lines, such as a lone bracket, are found everywhere
+_READ_AT_MOST = 16 * 1024  # bytes of one line
+_COMPARED = 1000  # characters; evidence may have been cut by whoever took it
+_STRUCTURE = re.compile(r"(\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S*Z) (\S+) \| ?(.*)", re.DOTALL)
+
+
+@frozen
+class LogLine:
+    """One line of the log. ``number`` counts from 1, ``time`` is HH:MM:SS in UTC. ``finding`` is the index of the
+    finding whose evidence the line is, None for a line that stands by it."""
+
+    number: int
+    text: str
+    time: str = ""
+    source: str = ""
+    finding: int | None = None
+
+
+@frozen
+class Excerpt:
+    """Runs of consecutive lines, in the order of the log, and how many lines the log has.
+
+    ``first_lines`` tells for the index of a finding at which line its evidence starts.
+    """
+
+    runs: tuple[tuple[LogLine, ...], ...] = ()
+    total: int = 0
+    first_lines: Mapping[int, int] = field(factory=dict)
+
+
+def take(log: BinaryIO, findings: Sequence[Finding]) -> Excerpt:
+    """Read a log to its end and keep what matters, about 200 lines at most."""
+    sought = _evidence(findings)
+    budget = dict.fromkeys(range(len(findings)), _PER_FINDING)
+    recent: deque[LogLine] = deque(maxlen=_TAIL)
+    kept: dict[int, LogLine] = {}
+    following, current, total = 0, 0, 0
+    for total, raw in enumerate(_lines(log), start=1):  # noqa: B007 - the count is wanted afterwards
+        text = raw.decode("utf-8", "replace")
+        match = _STRUCTURE.match(text)
+        body = plain(match[4] if match else text)
+        time, source = (match[2], match[3]) if match else ("", "")
+        finding = sought.pop(body.strip()[:_COMPARED], None) if sought else None
+        line = LogLine(total, body, time, source, finding)
+        recent.append(line)
+        if finding is not None:
+            following, current = _AFTER + 1, finding
+            before = list(recent)[-_BEFORE - 1 : -1]
+            for near in before:
+                _keep(near, kept, budget, finding)
+        if following:
+            following -= 1
+            _keep(line, kept, budget, current)
+    kept.update((line.number, line) for line in recent)
+    lines = [kept[number] for number in sorted(kept)]
+    first_lines: dict[int, int] = {}
+    for line in lines:
+        if line.finding is not None:
+            first_lines.setdefault(line.finding, line.number)
+    return Excerpt(_runs(lines), total, first_lines)
+
+
+def _evidence(findings: Sequence[Finding]) -> dict[str, int]:
+    """Whose evidence a line is, by its text; the finding that comes first has it."""
+    sought: dict[str, int] = {}
+    for index, finding in enumerate(findings):
+        for evidence in finding.evidence[:_PER_FINDING]:
+            match = _STRUCTURE.match(evidence)
+            text = plain(match[4] if match else evidence).strip()[:_COMPARED]
+            if len(text) >= _SHORTEST_EVIDENCE:
+                sought.setdefault(text, index)
+    return sought
+
+
+def _keep(line: LogLine, kept: dict[int, LogLine], budget: dict[int, int], finding: int) -> None:
+    if line.number not in kept and budget[finding] > 0 and len(kept) < _AROUND:
+        kept[line.number] = line
+        budget[finding] -= 1
+
+
+def _runs(lines: Sequence[LogLine]) -> tuple[tuple[LogLine, ...], ...]:
+    runs: list[list[LogLine]] = []
+    for line in lines:
+        if runs and runs[-1][-1].number + 1 == line.number:
+            runs[-1].append(line)
+        else:
+            runs.append([line])
+    return tuple(map(tuple, runs))
+
+
+def _lines(log: BinaryIO) -> Iterator[bytes]:
+    while piece := log.readline(_READ_AT_MOST):
+        ended = piece.endswith(b"\n")
+        yield piece.rstrip(b"\r\n")
+        while not ended and (rest := log.readline(_READ_AT_MOST)):
+            ended = rest.endswith(b"\n")

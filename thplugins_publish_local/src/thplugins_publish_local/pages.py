@@ -1,0 +1,113 @@
+"""Values to HTML. Pure functions: nothing is read or written here.
+
+Every page is one static file that needs nothing else: no script, no font, no picture from elsewhere. Two nets catch
+hostile text: whatever a template prints goes through ``visible`` and is then escaped.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+import jinja2
+from attrs import evolve, frozen
+from markupsafe import Markup
+
+from thcore.model import Outcome
+from thcore.model.quantity import format_duration, format_size
+from thplugins_publish_local import __version__, result
+from thplugins_publish_local.excerpt import LINE_LIMIT, Excerpt
+from thplugins_publish_local.place import INDEX, Identity
+from thplugins_publish_local.text import href, plain, shortened, visible
+from thplugins_publish_local.tree import Copied
+
+GENERATOR = "thplugins_publish_local"
+"""The pages name this as their generator, so that one of another origin is told from ours."""
+
+_FINDINGS = 100
+_EVIDENCE = 40
+_FILES = 2000
+_SENTENCE = 2000
+
+
+@frozen
+class Entry:
+    """A line of a listing. ``build`` is set for a directory that holds a build's evidence."""
+
+    name: str
+    directory: bool
+    size: int = 0
+    modified: datetime.datetime | None = None
+    build: Identity | None = None
+
+
+def result_page(outcome: Outcome, copied: Copied = Copied(), excerpt: Excerpt = Excerpt()) -> bytes:  # noqa: B008 - frozen values
+    """The page of a build. The excerpt's findings are counted in the order of ``result.by_weight``."""
+    findings = result.by_weight(outcome.findings)
+    decisive = result.decisive(outcome)
+    return _render(
+        "result.html.j2",
+        outcome=outcome,
+        meaning=result.MEANING[outcome.verdict],
+        decisive=decisive,
+        decisive_step=result.step_of(outcome, decisive) if decisive else None,
+        findings=[evolve(finding, evidence=_bounded(finding.evidence)) for finding in findings[:_FINDINGS]],
+        more_findings=max(len(findings) - _FINDINGS, 0),
+        datasets=result.datasets(outcome),
+        bars=result.stage_bars(outcome),
+        excerpt=excerpt,
+        files=copied.files[:_FILES],
+        more_files=max(len(copied.files) - _FILES, 0),
+        left_out=copied.left_out[:_FILES],
+        total_size=sum(file.size for file in copied.files),
+        has_log=any(file.name == "console.log" for file in copied.files),
+        trail=_trail(tuple(part for part in outcome.log_path.split("/") if part)),
+    )
+
+
+def listing_page(path: Sequence[str], entries: Sequence[Entry], more: int = 0) -> bytes:
+    """The page of a directory. ``path`` are the names that lead to it from the root; ``more`` entries are not shown."""
+    return _render("listing.html.j2", path=tuple(path), entries=entries, more=more, trail=_trail(tuple(path)))
+
+
+def _render(template: str, **values: object) -> bytes:
+    # What visible() has not seen are our own words; "replace" is for a page rather than none.
+    return _environment.get_template(template).render(values).encode("utf-8", "replace")
+
+
+def _trail(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The directories on the way, the root first, each with its address from the page in the last one."""
+    ups = range(len(names), -1, -1)
+    return tuple((name, "../" * up + INDEX) for name, up in zip(("builds", *names), ups, strict=True))
+
+
+def _bounded(evidence: tuple[str, ...]) -> tuple[str, ...]:
+    shown = tuple(line for text in evidence[:_EVIDENCE] for line in text.split("\n"))[:_EVIDENCE]
+    rest = len(evidence) - _EVIDENCE
+    return (*shown, f"… {rest} more lines in result.json") if rest > 0 else shown
+
+
+def _line(text: str) -> str:
+    return shortened(plain(text), LINE_LIMIT)
+
+
+def _sentence(text: str) -> str:
+    return shortened(text.strip(), _SENTENCE)
+
+
+def _finalize(value: object) -> object:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+_environment = jinja2.Environment(
+    loader=jinja2.PackageLoader(__package__),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    finalize=_finalize,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.globals.update(generator=GENERATOR, version=__version__, index=INDEX)
+_environment.filters.update(
+    duration=format_duration, size=format_size, moment=result.moment, href=href, line=_line, sentence=_sentence
+)

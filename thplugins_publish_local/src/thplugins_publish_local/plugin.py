@@ -1,0 +1,54 @@
+"""The hook implementations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from thcore.errors import InfrastructureError
+from thcore.hooks import Build, hookimpl, option
+from thcore.model import Outcome, Publication
+
+
+@frozen
+class PublishLocalOptions:
+    """Options of ``publish_local`` in a job. Raises ValueError for an address that is none."""
+
+    path: Path = option("The directory that evidence is published below.", example="/srv/logs")
+    url: str | None = option(
+        "Where people reach that directory. Without it, the pages are known by file:// addresses.",
+        default=None,
+        example="https://logs.example.org/",
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.url is not None and not self.url.startswith(("https://", "http://", "file://")):
+            raise ValueError(f"url: {self.url!r} is not a complete address; write for example https://logs.example.org/")
+
+
+class PublishLocal:
+    """Publishes evidence to a directory."""
+
+    @hookimpl
+    def thcore_job_options(self) -> type[Any]:
+        return PublishLocalOptions
+
+    @hookimpl
+    def thcore_publish(self, build: Build, options: PublishLocalOptions, outcome: Outcome) -> Publication:
+        # Imported here, since every call of the thcore command loads the plugins and few of them publish.
+        from thplugins_publish_local import publication
+
+        published = publication.publish(
+            build.workspace.artifacts, options.path, options.url, build.log_path, outcome
+        )
+        try:
+            publication.relist(options.path, build.log_path)
+        except (OSError, InfrastructureError) as error:
+            # The evidence is there and its address is known; a listing that lags behind takes nothing from that.
+            build.log(f"the listings above {build.log_path} could not be written: {error}", source="publish_local")
+        return published
+
+
+plugin = PublishLocal()

@@ -1,0 +1,47 @@
+"""Where a Gearman server is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from thcore.errors import ConfigError
+
+DEFAULT_PORT = 4730
+_ADDRESS = re.compile(r"(?:\[(?P<literal>[0-9A-Fa-f:.%a-z]+)\]|(?P<host>[^\s:\[\]/]+))(?::(?P<port>\d{1,5}))?")
+
+
+@frozen
+class Address:
+    """A Gearman server: host name or IP address, and TCP port."""
+
+    host: str
+    port: int = DEFAULT_PORT
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@frozen
+class TlsFiles:
+    """PEM files for TLS. All three are needed: gear would quietly talk plain text if one were missing."""
+
+    key: Path
+    cert: Path
+    ca: Path
+
+    def as_arguments(self) -> Mapping[str, str]:
+        """The keyword arguments that gear's ``addServer`` takes."""
+        return {"ssl_key": str(self.key), "ssl_cert": str(self.cert), "ssl_ca": str(self.ca)}
+
+
+def parse_address(text: str) -> Address:
+    """Read ``host``, ``host:port`` or ``[::1]:port``; the port is 4730 where none is given. Raises ConfigError."""
+    match = _ADDRESS.fullmatch(text.strip())
+    port = int(match["port"] or DEFAULT_PORT) if match else 0
+    if match is None or not 0 < port < 65536:
+        raise ConfigError(f"Gearman server {text!r} is no address; write for example 127.0.0.1:4730 or [::1]:4730")
+    return Address(match["literal"] or match["host"], port)

@@ -1,0 +1,22 @@
+"""The only place that starts programs: spawn, stream to the build log, end."""
+
+from __future__ import annotations
+
+from thcore.process.buildlog import BuildLog, LogLine, Stream, read
+from thcore.process.command import run, service
+from thcore.process.group import become_subreaper, descendants, end, end_session
+from thcore.process.interrupt import Interrupt
+
+__all__ = [
+    "BuildLog",
+    "Interrupt",
+    "LogLine",
+    "Stream",
+    "become_subreaper",
+    "descendants",
+    "end",
+    "end_session",
+    "read",
+    "run",
+    "service",
+]

@@ -1,0 +1,316 @@
+"""Checkout with git: every case that Zuul v2 asks for, out of mirrors that are kept between builds."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from attrs import field, frozen
+
+from thcore.builtin import submodules
+from thcore.builtin.git_process import Address, Git, GitCallError, git_version, pause
+from thcore.builtin.mirrors import Mirror, attempt_refs, forget, looks_corrupt, mirror_name
+from thcore.errors import ChangeError, InfrastructureError
+from thcore.hooks import Build, hookimpl, option
+from thcore.model import Attempt, Change, ChangeKind, Checkout, Finding, Seconds, Severity
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_PROJECT = re.compile(r"(?!-)[^\x00-\x20\x7f\\]+")
+_NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|\.$|/$|^[-/.]|^@$")
+_URL = re.compile(r"(?:https?|git|ssh)://[^\x00-\x20\x7f]+|[A-Za-z0-9_.]+@[A-Za-z0-9.-]+:[^\x00-\x20\x7f]*")
+_NO_SUCH_REF = re.compile(r"couldn't find remote ref|not our ref|unadvertised object|no such remote ref", re.IGNORECASE)
+_OLDEST_GIT = (2, 32)
+_PAUSES_S = (1.0, 4.0, 10.0)
+
+
+@frozen
+class GitOptions:
+    """Options of the git plugin."""
+
+    base_url: str | None = option(
+        "Where the projects are: `/PROJECT` is appended. Also a directory of this machine. Without it everything is"
+        " fetched from the address that comes with the build, which knows no branches that are up to date.",
+        default=None,
+        example="https://opendev.org",
+    )
+    branch: str | None = option(
+        "The branch for builds that name none (timer pipelines). Without it, the one that the origin points out.",
+        default=None,
+    )
+    submodules: bool = option("Check out submodules too.", default=True)
+    timeout: Seconds = option("How long one call of git may take.", default=Seconds(1800.0))
+    retries: int = option("How often a fetch is tried again when the remote does not answer.", default=2)
+    refresh: Seconds = option(
+        "How old the mirror's own branches and tags may get. They speed up fetches and give work trees their tags; the"
+        " commit under test is always asked for anew.",
+        default=Seconds(600.0),
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.base_url is not None and not _is_address(self.base_url, local=True):
+            raise ValueError(f"base_url {self.base_url!r} is no http, https, git or ssh URL and no absolute path")
+
+
+@frozen
+class _Case:
+    """What one change needs: which refs to try from which remotes, and the commit to end at.
+
+    ``home`` is where the project's branches and tags are. ``moving``: the ref may have moved on from the commit.
+    """
+
+    home: Address
+    remotes: tuple[Address, ...]
+    refs: tuple[str, ...]
+    commit: str | None = None
+    moving: bool = False
+
+
+@frozen
+class _Fetch:
+    """One checkout."""
+
+    build: Build
+    options: GitOptions
+    git: Git
+    mirror: Mirror
+    case: _Case
+    ref: str = field()
+
+    @ref.default
+    def _own_ref(self) -> str:
+        # A provision has a workspace of its own within the attempt.
+        place = hashlib.sha256(str(self.build.workspace.root).encode()).hexdigest()[:16]
+        return f"{attempt_refs(self.build.id, self.build.attempt)}/{place}"
+
+    def run(self) -> Checkout:
+        """Fetch and check out; once more from a new mirror if this one is corrupt."""
+        try:
+            return self._once(self.options.refresh)
+        except _CorruptMirrorError as corrupt:
+            self.build.log(f"the mirror of {self.build.change.project} is corrupt and is made anew", source="git")
+            self.mirror.replace(corrupt.generation)
+        except InfrastructureError:
+            # A server may refuse to hand out a commit by its name; then it may be on one of the branches.
+            if not self.case.moving:
+                raise
+        try:
+            return self._once(Seconds(0.0))
+        except _CorruptMirrorError as corrupt:
+            raise InfrastructureError(
+                f"{self.build.change.project} cannot be checked out, from a new mirror either: {corrupt.text}",
+                code="fetch-failed",
+            ) from corrupt
+
+    def _once(self, max_age_s: Seconds) -> Checkout:
+        self.mirror.refresh(self.case.home, max_age_s)
+        source = self.build.workspace.source
+        with self.mirror.used() as generation:
+            try:
+                commit = self._commit(generation)
+                shutil.rmtree(source, ignore_errors=True)
+                self._borrow(generation, source)
+            except GitCallError as error:
+                raise self._judged(error, generation) from error
+        try:
+            self.git("checkout", "--quiet", "--force", "--detach", commit, directory=source)
+        except GitCallError as error:
+            raise self._judged(error, generation) from error
+        self.mirror.tidy(generation)
+        return Checkout(source, commit)
+
+    def _judged(self, error: GitCallError, generation: Path) -> Exception:
+        if looks_corrupt(error):
+            return _CorruptMirrorError(error.text, generation)
+        return InfrastructureError(
+            f"{self.build.change.project} cannot be checked out: {error.text}",
+            code="fetch-failed",
+        )
+
+    def _borrow(self, generation: Path, source: Path) -> None:
+        """A repository without objects of its own: nothing that happens to it can reach the mirror's refs."""
+        source.parent.mkdir(parents=True, exist_ok=True)
+        quiet = ("--quiet", "--shared", "--no-checkout", "--template=", "--no-recurse-submodules")
+        self.git("clone", *quiet, "--", str(generation), str(source), quiet=True)
+        # Relative URLs of submodules count from here, and the project's programs may look at it.
+        self.git("config", "remote.origin.url", self.case.home.url, directory=source)
+
+    def _commit(self, generation: Path) -> str:
+        """The commit to check out, present in the mirror and held there by this build's own ref."""
+        wanted = self.case.commit
+        if wanted and (commit := self._resolve(generation, wanted)):
+            # A commit's name says all that is in it; who handed it over does not matter.
+            self.git("update-ref", self.ref, commit, directory=generation)
+            return commit
+        problems = []
+        for remote, ref in self._candidates():
+            try:
+                self._fetch(generation, remote, ref)
+            except GitCallError as error:
+                if looks_corrupt(error):
+                    raise
+                problems.append(f"{ref} from {remote}: {error.text}")
+                continue
+            found = self.git("rev-parse", "--verify", "--quiet", self.ref, directory=generation).strip()
+            tip = self._resolve(generation, self.ref)
+            if tip is None:
+                raise InfrastructureError(f"{ref} of {remote} is no commit", code="fetch-failed")
+            if wanted in {None, found, tip}:
+                return tip
+            if self.case.moving and (commit := self._resolve(generation, wanted or "")):
+                self.git("update-ref", self.ref, commit, directory=generation)
+                return commit
+            if not self.case.moving:
+                raise InfrastructureError(
+                    f"{ref} of {remote} is at {tip}, but the build is about {wanted}; has it been merged anew?",
+                    code="commit-mismatch",
+                )
+            problems.append(f"{ref} from {remote}: does not have {wanted}")
+        raise InfrastructureError(
+            f"{self.build.change.project} cannot be fetched: {'; '.join(problems)}", code="fetch-failed"
+        )
+
+    def _candidates(self) -> Iterator[tuple[Address, str]]:
+        for remote in self.case.remotes:
+            for ref in self.case.refs:
+                yield remote, ref
+
+    def _fetch(self, generation: Path, remote: Address, ref: str) -> None:
+        """Fetch into this build's own ref, again if the remote does not answer."""
+        self.build.log(f"fetching {ref} from {remote}", source="git")
+        for pause_s in (*_PAUSES_S[: self.options.retries], None):
+            try:
+                return self.mirror.fetch(generation, remote, f"+{ref}:{self.ref}")
+            except GitCallError as error:
+                gone = _NO_SUCH_REF.search(error.text) is not None
+                if pause_s is None or gone or error.timed_out or looks_corrupt(error):
+                    raise
+            pause(self.build, pause_s)
+        raise AssertionError
+
+    def _resolve(self, generation: Path, name: str) -> str | None:
+        """The commit that a ref, a tag or a commit's name means, if it is in the mirror."""
+        try:
+            arguments = ("--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+            return self.git("rev-parse", *arguments, directory=generation, quiet=True).strip() or None
+        except GitCallError as error:
+            if looks_corrupt(error):
+                raise
+            return None
+
+
+class _CorruptMirrorError(Exception):
+    def __init__(self, text: str, generation: Path) -> None:
+        self.text = text
+        self.generation = generation
+        super().__init__(text)
+
+
+class GitPlugin:
+    """The plugin ``git``."""
+
+    @hookimpl
+    def thcore_job_options(self) -> type[GitOptions]:
+        """Options of a job."""
+        return GitOptions
+
+    @hookimpl
+    def thcore_checkout(self, build: Build, options: GitOptions) -> Checkout:
+        """Bring the change's work tree to ``build.workspace.source``.
+
+        Raises ChangeError for a change that can never be checked out (``ref-deleted``, ``change-unusable``,
+        ``submodule-refused``) and InfrastructureError for what may be over at the next try (``fetch-failed``,
+        ``commit-mismatch``, ``git-missing``).
+        """
+        case = _case(build.change, options)
+        bases = tuple(Address.parse(text) for text in (options.base_url, build.change.source) if text)
+        local = options.base_url is not None and Address.parse(options.base_url).local
+        git = Git(build, options.timeout, local=local, secret=bases)
+        mirror = Mirror(_mirrors(build.state) / mirror_name(build.change.project), git)
+        checkout = _Fetch(build, options, git, mirror, case).run()
+        if options.submodules:
+            boundary = options.base_url if local else None
+            submodules.check_out(git, checkout.path, case.home, boundary)
+        return checkout
+
+    @hookimpl
+    def thcore_cleanup(self, attempt: Attempt) -> None:
+        """Drop the attempt's refs from the mirrors."""
+        forget(_mirrors(attempt.state), attempt.build_id, attempt.number)
+
+    @hookimpl
+    def thcore_health(self) -> Iterable[Finding]:
+        """Look for a git that is new enough."""
+        oldest = ".".join(map(str, _OLDEST_GIT))
+        try:
+            version = git_version()
+        except InfrastructureError as error:
+            return [Finding("git-missing", Severity.UNVERIFIED, str(error), hint=f"install git {oldest} or later")]
+        found = ".".join(map(str, version))
+        if version < _OLDEST_GIT:
+            message = f"git {found} is too old"
+            return [Finding("git-too-old", Severity.UNVERIFIED, message, hint=f"install git {oldest} or later")]
+        return [Finding("git", Severity.INFO, f"git {found}")]
+
+
+plugin = GitPlugin()
+
+
+def _mirrors(state: Path) -> Path:
+    return state / "mirrors"
+
+
+def _case(change: Change, options: GitOptions) -> _Case:
+    """Which remotes and refs to try for a change. Raises ChangeError when its arguments cannot be used."""
+    if change.kind is ChangeKind.REF_DELETED:
+        raise ChangeError(f"{change.ref or 'the ref'} was deleted: there is nothing to check out", code="ref-deleted")
+    _check_words(change, options)
+    origin = Address.parse(options.base_url) / change.project if options.base_url else None
+    source = Address.parse(change.source) / change.project if change.source else None
+    home = origin or source
+    if home is None:
+        raise InfrastructureError(
+            f"nobody says where {change.project} is: the build has no ZUUL_URL and the git plugin no base_url",
+            code="fetch-failed",
+        )
+    both = tuple(dict.fromkeys(remote for remote in (origin, source) if remote))
+    ref, commit = change.ref or change.branch, change.commit.lower() if change.commit else None
+    match change.kind:
+        case ChangeKind.BRANCH:
+            branch = change.branch or options.branch
+            return _Case(home, (home,), (f"refs/heads/{branch}" if branch else "HEAD",))
+        case ChangeKind.REF_UPDATED:
+            refs = tuple(name for name in (ref, commit) if name)
+            found = _Case(home, both, refs, commit, moving=commit is not None)
+        case ChangeKind.TAG:
+            found = _Case(home, both, (ref,) if ref else (), commit)
+        case _:
+            found = _Case(home, (source or home,), (change.ref,) if change.ref else (), commit)
+    if not found.refs:
+        raise ChangeError(f"{change} names nothing to fetch: neither a ref nor a commit")
+    return found
+
+
+def _check_words(change: Change, options: GitOptions) -> None:
+    """Refuse words that git could take for something else. They come with the build and are not to be trusted."""
+    parts = change.project.split("/")
+    if not _PROJECT.fullmatch(change.project) or not all(parts) or {".", ".."} & set(parts):
+        raise ChangeError(f"{change.project!r} is no name of a project")
+    for name in (change.ref, change.branch, options.branch):
+        if name is not None and (not name or _NO_REF.search(name)):
+            raise ChangeError(f"{name!r} is no name of a ref")
+    if change.commit is not None and not _COMMIT.fullmatch(change.commit.lower()):
+        raise ChangeError(f"{change.commit!r} is no name of a commit")
+    local = options.base_url is not None and Address.parse(options.base_url).local
+    if change.source is not None and not _is_address(change.source, local=local):
+        hint = "" if local else "; directories of this machine are allowed only where base_url is one"
+        raise ChangeError(f"{change.source!r} is no address to fetch from{hint}")
+
+
+def _is_address(text: str, *, local: bool) -> bool:
+    """Whether git may fetch from it: no option, no helper program, no directory unless that is allowed."""
+    if _URL.fullmatch(text) and "::" not in text.partition("/")[0]:
+        return True
+    return local and Address.parse(text).local and not re.search(r"[\x00-\x1f\x7f]", text)

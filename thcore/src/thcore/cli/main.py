@@ -1,0 +1,106 @@
+"""The ``thcore`` command: its sub-commands, and how errors are shown."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from thcore import __version__
+from thcore.errors import ExitCode, ThcoreError
+
+COMMANDS: Mapping[str, str] = {
+    "serve": "thcore.cli.serve:serve",
+    "run": "thcore.cli.run:run",
+    "submit": "thcore.cli.submit:submit",
+    "plugins": "thcore.cli.plugins:plugins",
+    "config": "thcore.cli.config:config",
+    "quickstart": "thcore.cli.quickstart:quickstart",
+}
+"""Our own commands, imported when they are called."""
+
+
+class Commands(click.Group):
+    """Our commands, loaded lazily, and those that plugins add."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *sorted(self._added(ctx))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            module, name = COMMANDS[cmd_name].split(":")
+            command: click.Command = getattr(importlib.import_module(module), name)
+            return command
+        return self._added(ctx).get(cmd_name)
+
+    def _added(self, ctx: click.Context) -> Mapping[str, click.Command]:
+        added: dict[str, click.Command] | None = ctx.meta.get("thcore.commands")
+        if added is None:
+            added = ctx.meta["thcore.commands"] = _plugin_commands()
+        return added
+
+
+def _plugin_commands() -> dict[str, click.Command]:
+    from thcore.plugins import Plugins
+
+    plugins = Plugins.installed()
+    commands: dict[str, click.Command] = {}
+    for name in plugins.implementing("thcore_commands"):
+        try:
+            for command in plugins.commands(name):
+                known = command.name in COMMANDS or command.name in commands
+                if command.name is None or known:
+                    click.echo(f"Warning: plugin {name}: its command {command.name} has the name of another", err=True)
+                else:
+                    commands[command.name] = command
+        except ThcoreError as error:
+            click.echo(f"Warning: {error}", err=True)
+    return commands
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Try it: thcore quickstart",
+)
+@click.version_option(__version__, prog_name="thcore", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Run CI builds that Zuul hands out over Gearman, and judge database migrations on real data.
+
+    \b
+    Exit codes: 0 success, 1 the change is at fault, 2 could not be measured, 3 cancelled,
+    64 wrong command line, 69 a server cannot be reached, 70 fault of thcore, 75 stopped by force,
+    78 wrong configuration.
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Entry point of the command. Errors that thcore raises on purpose become a message and an exit code."""
+    try:
+        code = cli.main(args=arguments, prog_name="thcore", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.INTERNAL)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        sys.exit(ExitCode.CANCELLED)
+    except ThcoreError as error:
+        for problem in str(error).splitlines():
+            click.echo(f"{click.style('Error', fg='red', bold=True)}: {problem}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing may be written when the interpreter shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.SUCCESS)
+    sys.exit(code if isinstance(code, int) else ExitCode.SUCCESS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""A build as it runs, for people: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from thcore.model import BuildEvent, BuildEventKind, Outcome, Severity, Verdict
+from thcore.model.quantity import format_duration
+
+VERDICT_STYLE = {
+    Verdict.SUCCESS: "bold green",
+    Verdict.FAILURE: "bold red",
+    Verdict.UNVERIFIED: "bold yellow",
+    Verdict.CANCELLED: "bold",
+}
+_SEVERITY_STYLE = {
+    Severity.FAILURE: "red",
+    Severity.UNVERIFIED: "yellow",
+    Severity.WARNING: "yellow",
+    Severity.INFO: "",
+}
+_RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
+MAXIMUM_FINDINGS = 10
+
+
+class BuildDisplay:
+    """Shows the events of one build. On a terminal, one line per stage with a bar; elsewhere a line per event."""
+
+    def __init__(self, console: Console, progress: Progress | None) -> None:
+        self._console = console
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def hear(self, event: BuildEvent) -> None:
+        """Take one event."""
+        if event.stage is None:
+            return
+        if self._progress is None:
+            self._print(event)
+        else:
+            self._draw(self._progress, event, event.stage)
+
+    def _print(self, event: BuildEvent) -> None:
+        at = f"{event.at:%H:%M:%S}"
+        if event.kind is BuildEventKind.STAGE_STARTED:
+            self._console.print(f"{at} {event.stage}", markup=False, highlight=False)
+        elif event.kind is BuildEventKind.STAGE_ENDED:
+            self._console.print(f"{at} {event.stage}: {event.detail}", markup=False, highlight=False)
+        else:
+            part = f" ({event.done}/{event.total})" if event.total else ""
+            self._console.print(f"{at}   {event.detail}{part}", markup=False, highlight=False)
+
+    def _draw(self, progress: Progress, event: BuildEvent, stage: str) -> None:
+        if event.kind is BuildEventKind.STAGE_STARTED:
+            self._tasks[stage] = progress.add_task(f"{stage:12}", total=None, detail="")
+            return
+        task = self._tasks[stage]
+        if event.kind is BuildEventKind.PROGRESS:
+            total = event.total or None
+            progress.update(task, total=total, completed=event.done, detail=escape(event.detail))
+            return
+        style = _RESULT_STYLE.get(event.detail, "")
+        detail = f"[{style}]{event.detail}[/{style}]" if style else event.detail
+        progress.update(task, total=1, completed=1, detail=detail)
+        progress.stop_task(task)
+
+
+@contextmanager
+def build_display(console: Console, *, quiet: bool = False) -> Iterator[BuildDisplay]:
+    """A display for the time of a build. ``quiet`` shows nothing, for ``--json``."""
+    if quiet:
+        yield BuildDisplay(Console(quiet=True), None)
+    elif not console.is_terminal:
+        yield BuildDisplay(console, None)
+    else:
+        columns = (
+            SpinnerColumn(finished_text=" "),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[detail]}"),
+        )
+        with Progress(*columns, console=console) as progress:
+            yield BuildDisplay(console, progress)
+
+
+def show_outcome(console: Console, outcome: Outcome) -> None:
+    """The verdict, why, and where the evidence is."""
+    style = VERDICT_STYLE[outcome.verdict]
+    took = format_duration(outcome.duration_s)
+    console.print(
+        f"[{style}]{outcome.verdict.value}[/{style}] {escape(outcome.summary)} [dim]({took})[/dim]", highlight=False
+    )
+    for finding in outcome.findings[:MAXIMUM_FINDINGS]:
+        tone = _SEVERITY_STYLE[finding.severity]
+        label = f"[{tone}]{finding.severity.value}[/{tone}]" if tone else finding.severity.value
+        where = f" [dim]({escape(str(finding.location))})[/dim]" if str(finding.location) else ""
+        console.print(f"  {label} {escape(finding.message)}{where}", highlight=False)
+        for line in finding.evidence[:3]:
+            console.print(f"    {line}", markup=False, highlight=False, style="dim")
+        if finding.hint:
+            console.print(f"    {finding.hint}", markup=False, highlight=False)
+    if len(outcome.findings) > MAXIMUM_FINDINGS:
+        console.print(f"  and {len(outcome.findings) - MAXIMUM_FINDINGS} more")
+    for publication in outcome.publications:
+        console.print(f"  Evidence: {publication.url}", markup=False, highlight=False, soft_wrap=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import frozen
 
@@ -16,19 +17,23 @@ from thplugins_dbmigration.address import Address
 class Installation:
     """The server's programs as found on this machine. ``version`` is the server's own, such as ``10.11.19-MariaDB``;
     ``programs`` is the directory they are in, None where none are needed (SQLite); ``account`` is the operating
-    system account that the server runs as, None for the worker's own."""
+    system account that the server runs as, None for the worker's own. With ``namespace`` the server runs in a user
+    namespace of its own, in which the worker's account is not root: for a worker that runs as root in directories
+    that no other account can enter."""
 
     engine: str
     version: str
     programs: Path | None = None
     account: str | None = None
+    namespace: bool = False
 
 
 class Engine(Protocol):
     """A family of database servers. Drivers are made without arguments and hold no state.
 
     All methods run in the child process of a build. Whatever goes wrong with a server is an InfrastructureError with
-    one of the codes ``engine-missing``, ``server-not-started``, ``seed-not-loaded``; never the change's fault.
+    one of the codes ``engine-missing``, ``server-not-started``, ``server-died``, ``seed-not-loaded``; never the
+    change's fault.
     """
 
     name: str
@@ -36,8 +41,12 @@ class Engine(Protocol):
     types: tuple[str, ...]
     """Values of ``type`` in a dataset's config.json that it serves, lower case: ``("mysql", "mariadb")``."""
 
+    def locate(self, settings: Any) -> Path | None:
+        """The directory of the server's programs, None where none are needed. Starts nothing; fit for health checks.
+        Raises InfrastructureError (``engine-missing``) saying what to install."""
+
     def installation(self, build: Build) -> Installation:
-        """Find the programs. Raises InfrastructureError (``engine-missing``) saying what to install."""
+        """Find the programs, ask for their version and choose the account. Raises like ``locate``."""
 
     def initialise(self, build: Build, installation: Installation, directory: Path) -> None:
         """Make an empty data directory at ``directory`` (which does not exist)."""
@@ -48,8 +57,12 @@ class Engine(Protocol):
         """Start a private server on ``directory`` and wait until it answers; stop it cleanly on leaving.
 
         It listens on a socket only, in a directory of its own that no other account may enter, and its output is
-        appended to ``log``. It belongs to the build: cancel, deadline and death of the worker end it.
+        appended to ``log``. It belongs to the build: cancel, deadline and death of the worker end it. Leaving raises
+        InfrastructureError (``server-died``) when the server ended by itself: what was run on it proves nothing.
         """
+
+    def freeze(self, build: Build, installation: Installation, directory: Path) -> None:
+        """Make the directory of a cleanly stopped server as small as it gets, so that clones are cheap."""
 
 
 class Server(Protocol):
@@ -59,7 +72,15 @@ class Server(Protocol):
     def version(self) -> str:
         """As the server says it."""
 
-    def create(self, database: str, user: str, password: str) -> Address:
+    def create(
+        self,
+        database: str,
+        user: str,
+        password: str,
+        *,
+        character_set: str | None = None,
+        extensions: Sequence[str] = (),
+    ) -> Address:
         """Make an empty database and the account that owns it (and has no other rights)."""
 
     def load(self, build: Build, address: Address, seed: Path) -> None:
@@ -74,4 +95,8 @@ class Server(Protocol):
         engine's own names. What this version cannot tell is None."""
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
-        """The first column of a version table such as ``alembic_version``; None when there is no such table."""
+        """The first column of a version table such as ``alembic_version``, or the column that is named
+        (``migrate_version:version``); None when there is no such table. Only what is committed is seen."""
+
+    def settle(self, address: Address) -> None:
+        """Gather the optimiser's statistics of a loaded database, so that the server has no reason to do so later."""

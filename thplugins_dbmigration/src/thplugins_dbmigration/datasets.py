@@ -1,0 +1,357 @@
+"""Datasets: directories with a config.json in turbo-hipster's format, extended by keys of ours.
+
+turbo-hipster's keys are ``project``, ``type``, ``database``, ``db_user``, ``db_pass``, ``seed_data``, ``logging_conf``,
+``maximum_migration_times``, ``Innodb_rows_read`` and ``XInnodb_rows_changed``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import field, fields, frozen
+from cattrs import Converter, transform_error
+from cattrs.errors import ForbiddenExtraKeysError
+from cattrs.gen import make_dict_structure_fn, override
+
+from thcore.errors import InfrastructureError
+from thcore.model import Limit, Secret, Step
+
+CONFIG = "config.json"
+DEPTH = 3
+"""How many levels below the root are looked at."""
+WALL = "wall_s"
+"""The counter that ``maximum_migration_times`` limits, in seconds."""
+RESERVED = "thcore"
+"""The name of our own account on every private server."""
+
+_NAME = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$.-]{0,62}")
+_DEFAULT = "default"
+
+Numbers = Mapping[str, float]
+
+
+@frozen
+class _File:
+    """config.json as it is written."""
+
+    project: str
+    type: str
+    database: str
+    seed_data: str
+    db_user: str = ""
+    db_pass: str = ""
+    logging_conf: str | None = None
+    maximum_migration_times: Numbers = field(factory=dict)
+    innodb_rows_read: Numbers = field(factory=dict)
+    xinnodb_rows_changed: Numbers = field(factory=dict)
+    limits: Mapping[str, Numbers] = field(factory=dict)
+    version: str = ""
+    start: tuple[str, ...] = ()
+    overlays: tuple[str, ...] = ()
+    character_set: str | None = None
+    extensions: tuple[str, ...] = ()
+    version_tables: tuple[str, ...] = ()
+    tool: str | None = None
+    tool_options: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class Dataset:
+    """The data of one real database, how to restore it and what its migrations may cost.
+
+    ``name`` is the directory's. ``overlays`` are SQL files that are run after the seed. ``limits`` maps a counter's
+    name (``wall_s`` for the seconds of ``maximum_migration_times``) to its numbers: keys are ``default``, a target
+    version, or ``FROM->TO``. ``version`` is the dataset's own label, ``start`` the schema versions that the seed must
+    be at (empty: whatever they are). ``version_tables`` are those that the tool's own would not find, such as
+    ``migrate_version:version``. ``tool`` and ``tool_options`` count after the job's.
+    """
+
+    name: str
+    directory: Path
+    project: str
+    type: str
+    database: str
+    user: str
+    password: Secret
+    seed: Path
+    limits: Mapping[str, Numbers] = field(factory=dict)
+    logging_conf: Path | None = None
+    version: str = ""
+    start: tuple[str, ...] = ()
+    overlays: tuple[Path, ...] = ()
+    character_set: str | None = None
+    extensions: tuple[str, ...] = ()
+    version_tables: tuple[str, ...] = ()
+    tool: str | None = None
+    tool_options: Mapping[str, Any] = field(factory=dict)
+
+    def limits_for(self, step: Step) -> tuple[Limit, ...]:
+        """What one step may cost: for each counter the number of ``FROM->TO``, else of ``TO``, else of ``default``."""
+        found = []
+        keys = (f"{'+'.join(sorted(step.parents))}->{step.version}", *_arrows(step), step.version, _DEFAULT)
+        for counter, numbers in self.limits.items():
+            for key in keys:
+                if key in numbers:
+                    where = "maximum_migration_times" if counter == WALL else counter
+                    found.append(Limit(counter, numbers[key], f"{self.name}/{CONFIG}: {where}.{key}"))
+                    break
+        return tuple(found)
+
+
+def discover(root: Path, project: str) -> tuple[tuple[Dataset, ...], tuple[str, ...]]:
+    """The datasets below ``root`` of a project, sorted by name, and everything that is wrong with any dataset there.
+
+    turbo-hipster compared whole names; a config.json that says ``nova`` means ``openstack/nova`` too.
+    """
+    datasets: list[Dataset] = []
+    problems: list[str] = []
+    names: dict[str, Path] = {}
+    if not root.is_dir():
+        return (), (f"{root}: there is no such directory; correct `datasets`",)
+    for directory in _directories(root):
+        dataset, found = read(directory)
+        problems.extend(found)
+        if dataset is None:
+            continue
+        if dataset.name in names:
+            problems.append(
+                f"{directory / CONFIG}: {names[dataset.name]} has the same name; rename one of the two directories"
+            )
+        elif _same_project(dataset.project, project):
+            datasets.append(dataset)
+        names.setdefault(dataset.name, directory)
+    return tuple(sorted(datasets, key=lambda dataset: dataset.name)), tuple(problems)
+
+
+def read(directory: Path) -> tuple[Dataset | None, tuple[str, ...]]:
+    """The dataset in a directory, or None and what is wrong with it."""
+    path = directory / CONFIG
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        written = _converter.structure(data, _File)
+    except OSError as error:
+        return None, (f"{path}: cannot be read: {error.strerror}",)
+    except ValueError as error:  # JSON or UTF-8
+        return None, (f"{path}: is no JSON: {error}",)
+    except Exception as error:  # noqa: BLE001 - cattrs raises exception groups of any kind
+        return None, tuple(f"{path}: {problem}" for problem in _explained(error))
+    problems = [*_wrong(written)]
+    paths = {}
+    for key, text in _paths(written):
+        found = _inside(directory, text)
+        if isinstance(found, str):
+            problems.append(f"{key}: {found}")
+        else:
+            paths[key] = found
+    if problems:
+        return None, tuple(f"{path}: {problem}" for problem in problems)
+    return _dataset(directory, written, paths), ()
+
+
+def fingerprint(dataset: Dataset, state: Path) -> str:
+    """64 hexadecimal digits that change when what gets restored changes: seed, overlays, type, database, account.
+
+    The digests of files are kept below ``state`` and made anew when a file's size or time has changed. Raises
+    InfrastructureError (``seed-broken``) when a file cannot be read.
+    """
+    parts: list[Any] = [
+        dataset.type.lower(),
+        dataset.database,
+        dataset.user,
+        hashlib.sha256(dataset.password.reveal().encode()).hexdigest(),
+        dataset.character_set,
+        list(dataset.extensions),
+    ]
+    try:
+        parts += [_digest(path, state / "digests") for path in (dataset.seed, *dataset.overlays)]
+    except OSError as error:
+        raise InfrastructureError(
+            f"dataset {dataset.name}: {error.filename} cannot be read: {error.strerror}", code="seed-broken"
+        ) from error
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _digest(path: Path, cache: Path) -> str:
+    found = path.stat()
+    stamp = [str(path), found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    entry = cache / hashlib.sha256(json.dumps(stamp).encode()).hexdigest()
+    if entry.is_file():
+        return entry.read_text("utf-8")
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    cache.mkdir(parents=True, exist_ok=True)
+    draft = entry.with_suffix(f".{os.getpid()}")
+    draft.write_text(digest, "utf-8")
+    draft.replace(entry)
+    return digest
+
+
+def _directories(root: Path, depth: int = 0) -> Iterator[Path]:
+    if (root / CONFIG).is_file():
+        yield root
+    elif depth < DEPTH:
+        for entry in sorted(root.iterdir()):
+            if entry.is_dir():
+                yield from _directories(entry, depth + 1)
+
+
+def _same_project(written: str, project: str) -> bool:
+    return written == project or ("/" not in written and written == project.rpartition("/")[2])
+
+
+def _arrows(step: Step) -> Iterator[str]:
+    for parent in step.parents or ("base",):
+        yield f"{parent}->{step.version}"
+
+
+def _paths(written: _File) -> Iterator[tuple[str, str]]:
+    yield "seed_data", written.seed_data
+    for number, overlay in enumerate(written.overlays):
+        yield f"overlays[{number}]", overlay
+    if written.logging_conf:
+        yield "logging_conf", written.logging_conf
+
+
+def _inside(directory: Path, text: str) -> Path | str:
+    """The file that ``text`` names in the dataset's directory, or what is wrong with it."""
+    if not text or "\0" in text:
+        return "is empty"
+    path = (directory / text).resolve()
+    if not path.is_relative_to(directory.resolve()):
+        return f"{text} is outside of the dataset's directory"
+    if not path.is_file():
+        return f"there is no file {text}"
+    return path
+
+
+def _wrong(written: _File) -> Iterator[str]:
+    if not _NAME.fullmatch(written.database):
+        yield f"database: {written.database!r} is no name; use letters, digits, _, - and ."
+    if written.type.lower() not in {"sqlite", "sqlite3"}:
+        if not _NAME.fullmatch(written.db_user):
+            yield f"db_user: {written.db_user!r} is no name; use letters, digits, _, - and ."
+        if not written.db_pass:
+            yield "db_pass: is missing; any text will do, the server is private"
+    if written.db_user == RESERVED:
+        yield f"db_user: {RESERVED} is our own account on the server; use another name"
+    for key in ("character_set", "tool"):
+        value = getattr(written, key)
+        if value is not None and not _NAME.fullmatch(value):
+            yield f"{key}: {value!r} is no name"
+    for counter, numbers in _limits(written).items():
+        for key, number in numbers.items():
+            if number < 0:
+                where = "maximum_migration_times" if counter == WALL else counter
+                yield f"{where}.{key}: {number} is negative"
+
+
+def _limits(written: _File) -> dict[str, Numbers]:
+    legacy = {
+        WALL: written.maximum_migration_times,
+        "Innodb_rows_read": written.innodb_rows_read,
+        "XInnodb_rows_changed": written.xinnodb_rows_changed,
+    }
+    return {name: numbers for name, numbers in {**legacy, **written.limits}.items() if numbers}
+
+
+def _dataset(directory: Path, written: _File, paths: Mapping[str, Path]) -> Dataset:
+    return Dataset(
+        name=directory.name,
+        directory=directory,
+        project=written.project,
+        type=written.type,
+        database=written.database,
+        user=written.db_user,
+        password=Secret(written.db_pass),
+        seed=paths["seed_data"],
+        limits=_limits(written),
+        logging_conf=paths.get("logging_conf"),
+        version=written.version,
+        start=written.start,
+        overlays=tuple(path for key, path in paths.items() if key.startswith("overlays[")),
+        character_set=written.character_set,
+        extensions=written.extensions,
+        version_tables=written.version_tables,
+        tool=written.tool,
+        tool_options=written.tool_options,
+    )
+
+
+_RENAMED = {"innodb_rows_read": "Innodb_rows_read", "xinnodb_rows_changed": "XInnodb_rows_changed"}
+_KEYS = tuple(_RENAMED.get(entry.name, entry.name) for entry in fields(_File))
+
+
+def _made_converter() -> Converter:
+    converter = Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(
+        _File,
+        make_dict_structure_fn(
+            _File,
+            converter,
+            _cattrs_forbid_extra_keys=True,
+            innodb_rows_read=override(rename="Innodb_rows_read"),
+            xinnodb_rows_changed=override(rename="XInnodb_rows_changed"),
+        ),
+    )
+    converter.register_structure_hook(tuple[str, ...], _texts)
+    return converter
+
+
+def _text(value: Any, _type: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"must be text, not {value!r}")
+    return value
+
+
+def _texts(value: Any, _type: Any) -> tuple[str, ...]:
+    """A list of texts; a single one may stand alone."""
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list):
+        raise TypeError(f"must be a list of texts, not {value!r}")
+    return tuple(_text(entry, str) for entry in value)
+
+
+def _number(value: Any, _type: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"must be a number, not {value!r}")
+    return value
+
+
+def _explained(error: BaseException) -> list[str]:
+    problems = []
+    for line in transform_error(error, path="", format_exception=_said):
+        message, _, where = line.rpartition(" @ ")
+        problems.append(f"{_key(where)}{message}")
+    return problems
+
+
+def _key(where: str) -> str:
+    path = re.sub(r"\['([^']*)'\]", r".\1", where).strip(".")
+    parts = [_RENAMED.get(part, part) for part in path.split(".") if part]
+    return ".".join(parts) + ": " if parts else ""
+
+
+def _said(error: BaseException, _type: Any) -> str:
+    if isinstance(error, ForbiddenExtraKeysError):
+        return "; ".join(_unknown(key) for key in sorted(error.extra_fields))
+    if isinstance(error, KeyError):
+        return f"{error.args[0]}: is missing"
+    return str(error) or type(error).__name__
+
+
+def _unknown(key: str) -> str:
+    near = difflib.get_close_matches(key, _KEYS, 1)
+    return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
+
+
+_converter = _made_converter()

@@ -1,0 +1,189 @@
+"""SQLite: a file in a directory. There is no server; the same words are used all the same."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from thcore.errors import InfrastructureError, StoppedError
+from thcore.hooks import Build
+from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.version_table import VersionTable
+from thplugins_dbmigration.measure.sqlite import COUNTERS
+
+MAGIC = b"SQLite format 3\x00"
+"""How a database file starts; a seed may be one instead of SQL text."""
+STEPS = 200_000
+"""After how many steps of SQLite's machine a long statement looks whether the build was told to end."""
+
+
+@frozen
+class SQLite:
+    """Driver of SQLite."""
+
+    name: str = "sqlite"
+    types: tuple[str, ...] = ("sqlite", "sqlite3")
+
+    def locate(self, settings: Any) -> Path | None:  # noqa: ARG002 - the contract's argument; nothing to choose here
+        """Nothing is needed."""
+        return None
+
+    def installation(self, build: Build) -> Installation:  # noqa: ARG002 - the contract's argument
+        return Installation(self.name, sqlite3.sqlite_version)
+
+    def initialise(self, build: Build, installation: Installation, directory: Path) -> None:  # noqa: ARG002
+        directory.mkdir(mode=0o700)
+
+    @contextlib.contextmanager
+    def start(
+        self,
+        build: Build,  # noqa: ARG002 - the contract's arguments; there is no process
+        installation: Installation,  # noqa: ARG002
+        directory: Path,
+        *,
+        log: Path,  # noqa: ARG002
+    ) -> Iterator[SQLiteServer]:
+        if not directory.is_dir():
+            raise InfrastructureError(f"{directory} is no data directory", code="server-not-started")
+        yield SQLiteServer(directory)
+
+    def freeze(self, build: Build, installation: Installation, directory: Path) -> None:
+        """Nothing to do: there is nothing but the file."""
+
+
+@frozen
+class SQLiteServer:
+    """The directory that holds the database's file."""
+
+    directory: Path
+
+    @property
+    def version(self) -> str:
+        return sqlite3.sqlite_version
+
+    def address(self, database: str, user: str, password: str) -> Address:  # noqa: ARG002 - files have no accounts
+        return Address("sqlite", str(self.directory / f"{database}.sqlite"))
+
+    def create(
+        self,
+        database: str,
+        user: str,
+        password: str,
+        *,
+        character_set: str | None = None,  # noqa: ARG002 - always Unicode
+        extensions: Sequence[str] = (),
+    ) -> Address:
+        if extensions:
+            raise InfrastructureError("SQLite has no extensions to make; remove `extensions`", code="seed-not-loaded")
+        address = self.address(database, user, password)
+        Path(address.database).touch(0o600)
+        return address
+
+    def load(self, build: Build, address: Address, seed: Path) -> None:
+        if is_database(seed):
+            _copy(build, seed, Path(address.database))
+            return
+        with contextlib.closing(sqlite3.connect(address.database, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.set_authorizer(_authorize)
+            connection.set_progress_handler(lambda: _told_to_end(build), STEPS)
+            line = 1
+            try:
+                for start, statement in _statements(seed):
+                    build.check()
+                    line = start
+                    connection.execute(statement).close()
+            except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
+                build.check()  # a statement that was interrupted because the build is over is no fault of the seed
+                raise InfrastructureError(
+                    f"{seed.name} cannot be loaded: line {line}: {error}", code="seed-not-loaded"
+                ) from error
+
+    def settle(self, address: Address) -> None:
+        with contextlib.closing(sqlite3.connect(address.database, isolation_level=None)) as connection:
+            connection.execute("ANALYZE")
+
+    def counters(self, address: Address) -> dict[str, int | None]:
+        counters: dict[str, int | None] = dict.fromkeys(COUNTERS)
+        with contextlib.suppress(sqlite3.OperationalError), _reading(address) as connection:
+            page = int(connection.execute("PRAGMA page_size").fetchone()[0])
+            counters["database_bytes"] = page * int(connection.execute("PRAGMA page_count").fetchone()[0])
+            counters["freelist_bytes"] = page * int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+        return counters
+
+    def versions(self, address: Address, table: str) -> frozenset[str] | None:
+        wanted = VersionTable.parse(table)
+        name = wanted.table.replace('"', '""')
+        try:
+            with _reading(address) as connection:
+                known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (wanted.table,)).fetchone()
+                if known is None:
+                    return None
+                rows = connection.execute(f'SELECT {wanted.selection(chr(34))} FROM "{name}"')  # noqa: S608 - quoted
+                return frozenset(str(row[0]) for row in rows)
+        except sqlite3.Error as error:
+            raise InfrastructureError(f"sqlite: cannot read {table}: {error}", code="server-not-answering") from error
+
+
+def is_database(seed: Path) -> bool:
+    """Whether a file is an SQLite database rather than SQL text."""
+    with seed.open("rb") as stream:
+        return stream.read(len(MAGIC)) == MAGIC
+
+
+def _copy(build: Build, seed: Path, target: Path) -> None:
+    build.check()
+    try:
+        shutil.copyfile(seed, target)
+        with contextlib.closing(sqlite3.connect(target)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except (OSError, sqlite3.Error) as error:
+        raise InfrastructureError(f"{seed.name} cannot be loaded: {error}", code="seed-not-loaded") from error
+
+
+@contextlib.contextmanager
+def _reading(address: Address) -> Iterator[sqlite3.Connection]:
+    uri = f"{Path(address.database).as_uri()}?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=3.0)) as connection:
+        yield connection
+
+
+def _statements(seed: Path) -> Iterator[tuple[int, str]]:
+    """The statements of an SQL file one at a time, each with the line it starts at."""
+    collected: list[str] = []
+    start = 1
+    with seed.open(encoding="utf-8", newline="") as stream:
+        for number, line in enumerate(stream, 1):
+            if not collected:
+                start = number
+            collected.append(line)
+            if line.rstrip().endswith(";") and sqlite3.complete_statement("".join(collected)):
+                yield start, "".join(collected)
+                collected = []
+    if "".join(collected).strip():
+        yield start, "".join(collected)
+
+
+def _authorize(action: int, first: str | None, second: str | None, *_where: str | None) -> int:
+    # A seed fills its own file and touches no other.
+    if action == sqlite3.SQLITE_ATTACH and first:
+        return sqlite3.SQLITE_DENY
+    if action == sqlite3.SQLITE_FUNCTION and second == "load_extension":
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK
+
+
+def _told_to_end(build: Build) -> int:
+    try:
+        build.check()
+    except StoppedError:
+        return 1
+    return 0

@@ -1,0 +1,61 @@
+"""What MySQL and MariaDB count."""
+
+from __future__ import annotations
+
+from thplugins_dbmigration.measure.meaning import Meaning
+
+SESSION_COUNTERS = {
+    "Handler_read_first": Meaning("requests", "reads of the first entry of an index: full index scans"),
+    "Handler_read_key": Meaning("requests", "rows read by key"),
+    "Handler_read_last": Meaning("requests", "reads of the last entry of an index"),
+    "Handler_read_next": Meaning("requests", "rows read in index order"),
+    "Handler_read_prev": Meaning("requests", "rows read in descending index order"),
+    "Handler_read_rnd": Meaning("requests", "rows read by position, as after a sort"),
+    "Handler_read_rnd_next": Meaning("requests", "rows read in a table scan"),
+    "Handler_write": Meaning("rows", "rows written; a table that is copied counts with all its rows"),
+    "Handler_update": Meaning("rows", "rows updated"),
+    "Handler_delete": Meaning("rows", "rows deleted"),
+    "Rows_read": Meaning("rows", "rows read from tables that are not temporary (MariaDB)"),
+    "Created_tmp_disk_tables": Meaning("tables", "temporary tables that went to disk"),
+    "Created_tmp_files": Meaning("files", "temporary files"),
+    "Sort_merge_passes": Meaning("passes", "merge passes of sorts that did not fit into memory"),
+    "Sort_rows": Meaning("rows", "rows sorted"),
+}
+"""Counters that the server keeps for each session as well as in total."""
+
+SERVER_COUNTERS = {
+    "Innodb_rows_read": Meaning("rows", "rows read from InnoDB tables (MySQL, MariaDB before 10.9)"),
+    "Innodb_rows_inserted": Meaning("rows", "rows inserted into InnoDB tables (MySQL, MariaDB before 10.9)"),
+    "Innodb_rows_updated": Meaning("rows", "rows updated in InnoDB tables (MySQL, MariaDB before 10.9)"),
+    "Innodb_rows_deleted": Meaning("rows", "rows deleted from InnoDB tables (MySQL, MariaDB before 10.9)"),
+    "Innodb_os_log_written": Meaning("bytes", "redo log written; index builds and rebuilds show only here"),
+    "Innodb_lsn_current": Meaning("bytes", "redo log made, whether written yet or not (MariaDB)"),
+    "Innodb_buffer_pool_read_requests": Meaning("pages", "pages looked at in memory"),
+    "Innodb_buffer_pool_write_requests": Meaning("pages", "pages changed in memory"),
+    "Innodb_pages_created": Meaning("pages", "pages made"),
+}
+"""Counters of the whole server. The measuring itself does not touch InnoDB tables."""
+
+COUNTERS = SESSION_COUNTERS | SERVER_COUNTERS
+
+_READS = tuple(name for name in SESSION_COUNTERS if name.startswith("Handler_read_"))
+
+
+def equivalents(delta: dict[str, int | None]) -> dict[str, int | None]:
+    """turbo-hipster's two counters. Rows read fall back to ``Rows_read``, then to the sum of ``Handler_read_*``; rows
+    changed to ``Handler_write + Handler_update + Handler_delete``."""
+    read = delta.get("Innodb_rows_read")
+    if read is None:
+        read = delta.get("Rows_read")
+    if read is None:
+        read = total(delta, *_READS)
+    changed = total(delta, "Innodb_rows_inserted", "Innodb_rows_updated", "Innodb_rows_deleted")
+    if changed is None:
+        changed = total(delta, "Handler_write", "Handler_update", "Handler_delete")
+    return {"Innodb_rows_read": read, "XInnodb_rows_changed": changed}
+
+
+def total(delta: dict[str, int | None], *names: str) -> int | None:
+    """The sum of some counters; None when one of them is not known."""
+    values = [delta.get(name) for name in names]
+    return None if any(value is None for value in values) else sum(value for value in values if value is not None)

@@ -1,0 +1,41 @@
+"""What PostgreSQL counts."""
+
+from __future__ import annotations
+
+from thplugins_dbmigration.measure.meaning import Meaning
+
+REPORTED_COUNTERS = {
+    "tup_returned": Meaning("rows", "live rows read by scans, of tables and catalogues"),
+    "tup_fetched": Meaning("rows", "live rows fetched through an index"),
+    "tup_inserted": Meaning("rows", "rows inserted; a table rewrite does not count"),
+    "tup_updated": Meaning("rows", "rows updated"),
+    "tup_deleted": Meaning("rows", "rows deleted"),
+    "blks_read": Meaning("blocks", "blocks read from disk or from the system's cache"),
+    "blks_hit": Meaning("blocks", "blocks found in the server's own cache"),
+    "temp_files": Meaning("files", "temporary files, of index builds too"),
+    "temp_bytes": Meaning("bytes", "written to temporary files"),
+    "xact_commit": Meaning("transactions", "transactions committed"),
+    "xact_rollback": Meaning("transactions", "transactions rolled back"),
+    "deadlocks": Meaning("deadlocks", "deadlocks found"),
+}
+"""Columns of pg_stat_database. A session reports them when it ends a transaction, and at most once a second: None while
+another session has something that it may not have reported yet."""
+
+SERVER_COUNTERS = {
+    "wal_bytes": Meaning("bytes", "write-ahead log made; rewrites and index builds show here"),
+    "database_bytes": Meaning("bytes", "size of the database on disk"),
+}
+"""Counters that are exact at any moment."""
+
+COUNTERS = REPORTED_COUNTERS | SERVER_COUNTERS
+
+
+def equivalents(delta: dict[str, int | None]) -> dict[str, int | None]:
+    """turbo-hipster's two counters: rows read are ``tup_returned``, rows changed ``tup_inserted + tup_updated +
+    tup_deleted``."""
+    changed = [delta.get(name) for name in ("tup_inserted", "tup_updated", "tup_deleted")]
+    known = [value for value in changed if value is not None]
+    return {
+        "Innodb_rows_read": delta.get("tup_returned"),
+        "XInnodb_rows_changed": sum(known) if len(known) == len(changed) else None,
+    }

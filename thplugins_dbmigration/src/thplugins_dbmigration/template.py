@@ -19,9 +19,9 @@ class Placeholders:
     ``{url}`` is the database's SQLAlchemy URL without a driver, ``{url:pymysql}`` with one. ``{user}``, ``{password}``,
     ``{database}``, ``{host}`` and ``{socket}`` are its parts: a MySQL server answers on the file ``{socket}``
     (``{host}`` is ``localhost``), a PostgreSQL server in the directory that both ``{host}`` and ``{socket}`` name. For
-    SQLite ``{database}`` is the path of the file and the others are empty. ``{dialect}`` is ``mysql``, ``postgresql`` or
-    ``sqlite``, ``{dataset}`` the dataset's name; ``{checkout}``, ``{workspace}`` and ``{config}`` are directories.
-    A tool may add its own, such as ``{step}``. A brace is written twice: ``{{``.
+    SQLite ``{database}`` is the path of the file and the others are empty. ``{dialect}`` is ``mysql``,
+    ``postgresql`` or ``sqlite``, ``{dataset}`` the dataset's name; ``{checkout}``, ``{workspace}`` and
+    ``{config}`` are directories. A tool may add its own, such as ``{step}``. A brace is written twice: ``{{``.
     """
 
     address: Address

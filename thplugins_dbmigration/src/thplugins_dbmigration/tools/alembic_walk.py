@@ -115,6 +115,9 @@ def plan(config: Any, script: Any) -> dict[str, Any]:
     with EnvironmentContext(config, script, fn=look, dont_mutate=True):
         script.run_env()
     revisions = list(script.walk_revisions())
+    unknown = current - {revision.revision for revision in revisions}
+    if unknown:
+        raise LookupError(f"the database is at {', '.join(sorted(unknown))}, which the project's scripts do not have")
     inside = {parent for revision in revisions for parent in needed(script, revision)}
     ahead = list(script.iterate_revisions("heads", tuple(sorted(current)) or "base", implicit_base=True))
     return {
@@ -126,7 +129,7 @@ def plan(config: Any, script: Any) -> dict[str, Any]:
             {
                 "version": revision.revision,
                 "parents": sorted(as_tuple(revision.down_revision)),
-                "title": str(revision.doc or ""),
+                "title": str(revision.doc or "")[:200],
                 "path": os.path.abspath(revision.path),  # noqa: PTH100 - as above
             }
             for revision in reversed(ahead)

@@ -1,0 +1,64 @@
+"""Small Alembic projects, written to disk."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from thcore.model import Checkout, Environment, Provision
+
+ENV = """
+from alembic import context
+from sqlalchemy import create_engine, pool
+
+engine = create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=pool.NullPool)
+with engine.connect() as connection:
+    context.configure(connection=connection, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+class AlembicProject:
+    """A checkout with an Alembic environment. Revisions are added by hand."""
+
+    def __init__(self, path: Path, *, env: str = ENV) -> None:
+        self.path = path
+        versions = path / "migrations" / "versions"
+        versions.mkdir(parents=True)
+        (path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
+        self.env(env)
+
+    def env(self, text: str) -> None:
+        """Replace env.py."""
+        (self.path / "migrations" / "env.py").write_text(textwrap.dedent(text))
+
+    def file(self, revision: str) -> Path:
+        """The file of a revision."""
+        return self.path / "migrations" / "versions" / f"{revision}.py"
+
+    def revision(
+        self,
+        revision: str,
+        parents: str | Sequence[str] | None,
+        *statements: str,
+        body: str = "",
+        depends_on: str | None = None,
+        top: str = "",
+    ) -> AlembicProject:
+        """Add a revision that runs SQL statements, and then ``body``, Python code."""
+        down = tuple(parents) if parents is not None and not isinstance(parents, str) else parents
+        lines = [f"op.execute({statement!r})" for statement in statements] + textwrap.dedent(body).splitlines()
+        code = textwrap.indent("\n".join(lines or ["pass"]), "    ")
+        self.file(revision).write_text(
+            f'"""Step {revision}"""\n\nfrom alembic import op\n{top}\n'
+            f"revision = {revision!r}\ndown_revision = {down!r}\ndepends_on = {depends_on!r}\n\n\n"
+            f"def upgrade():\n{code}\n"
+        )
+        return self
+
+    def provision(self) -> Provision:
+        """The project, with the interpreter of the tests as its environment."""
+        return Provision(Checkout(self.path, "0" * 40), Environment(python=Path(sys.executable)))

@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import alembic
+import pytest
+from attrs import evolve
+
+from thcore.errors import CancelledError, ChangeError, InfrastructureError
+from thcore.hooks import Build
+from thcore.model import Step
+from thcore.testing import make_build
+from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.sqlite import SQLiteServer
+from thplugins_dbmigration.template import Placeholders
+from thplugins_dbmigration.tools.alembic import Alembic, AlembicOptions
+from thplugins_dbmigration.tools.tool import Project, Stop
+
+from parts.alembic_project import ENV, AlembicProject
+
+TOOL = Alembic()
+OPTIONS = AlembicOptions()
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Build]:
+    with make_build(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> AlembicProject:
+    return AlembicProject(tmp_path / "checkout")
+
+
+def project_of(made: AlembicProject, build: Build, **variables: str) -> Project:
+    server = SQLiteServer(made.path.parent)
+    address = server.create("data", "", "")
+    words = Placeholders.of(
+        address, dataset="small", checkout=made.path, workspace=build.workspace.root, config=made.path.parent
+    )
+    return Project(made.provision(), address, server, made.path, variables, words, "small")
+
+
+def rows(project: Project, query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(project.address.database)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def walk(build: Build, project: Project, options: AlembicOptions = OPTIONS) -> tuple[list[str], Stop]:
+    """Plan and walk everything; answers what was told in which order."""
+    told: list[str] = []
+    steps = TOOL.plan(build, options, project).steps
+    stop = TOOL.walk(
+        build,
+        options,
+        project,
+        steps,
+        before=lambda step: told.append(f"before {step.version}"),
+        after=lambda step, ok: told.append(f"{'after' if ok else 'failed'} {step.version}"),
+    )
+    return told, stop
+
+
+def test_a_line_of_revisions_is_planned_and_walked_one_at_a_time(build: Build, made: AlembicProject) -> None:
+    made.revision("a", None, "create table t (x integer)").revision("b", "a", "insert into t values (1)")
+    project = project_of(made, build)
+    plan = TOOL.plan(build, OPTIONS, project)
+    assert plan.current == frozenset()
+    assert plan.head == {"b"}
+    assert plan.steps == (
+        Step("a", (), "Step a", "migrations/versions/a.py"),
+        Step("b", ("a",), "Step b", "migrations/versions/b.py"),
+    )
+    assert project.server.versions(project.address, "alembic_version") is None, "a plan changes nothing"
+    told, stop = walk(build, project)
+    assert told == ["before a", "after a", "before b", "after b"]
+    assert stop == Stop()
+    assert TOOL.current(build, OPTIONS, project) == {"b"}
+    assert TOOL.plan(build, OPTIONS, project).steps == ()
+
+
+def test_a_measurement_between_two_steps_sees_only_the_first(build: Build, made: AlembicProject) -> None:
+    made.revision("a", None, "create table t (x integer)").revision("b", "a", "insert into t values (1)")
+    project = project_of(made, build)
+    seen: list[object] = []
+    TOOL.walk(
+        build,
+        OPTIONS,
+        project,
+        TOOL.plan(build, OPTIONS, project).steps,
+        before=lambda _step: None,
+        after=lambda _step, _ok: seen.append(rows(project, "select count(*) from t")),
+    )
+    assert seen == [[(0,)], [(1,)]]
+
+
+def test_branches_dependencies_and_merge_points_are_walked_in_order(build: Build, made: AlembicProject) -> None:
+    made.revision("root", None, "create table t (x integer)")
+    made.revision("left", "root").revision("right", "root").revision("merge", ["left", "right"])
+    made.revision("other", None, depends_on="merge").revision("side", "root")
+    project = project_of(made, build)
+    plan = TOOL.plan(build, OPTIONS, project)
+    order = [step.version for step in plan.steps]
+    assert sorted(order) == ["left", "merge", "other", "right", "root", "side"]
+    assert order.index("merge") > max(order.index("left"), order.index("right"))
+    assert order.index("other") > order.index("merge")
+    assert plan.head == {"other", "side"}
+    assert next(step for step in plan.steps if step.version == "merge").parents == ("left", "right")
+    told, stop = walk(build, project)
+    assert stop == Stop()
+    assert len(told) == 12
+    assert plan.reached(TOOL.current(build, OPTIONS, project))
+
+
+def test_a_database_may_or_may_not_list_a_head_that_another_one_implies(build: Build, made: AlembicProject) -> None:
+    made.revision("a", None).revision("b", None, depends_on="a")
+    plan = TOOL.plan(build, OPTIONS, project_of(made, build))
+    assert plan.head == {"b"}
+    assert plan.reached(frozenset({"b"}))
+    assert plan.reached(frozenset({"a", "b"}))
+    assert not plan.reached(frozenset({"a"}))
+    assert not plan.reached(frozenset({"b", "unknown"}))
+
+
+def test_a_step_that_fails_on_data_tells_the_servers_error_statement_and_line(
+    build: Build, made: AlembicProject
+) -> None:
+    made.revision("a", None, "create table t (x integer)", "insert into t values (1), (1)")
+    made.revision("b", "a", "create unique index u on t (x)").revision("c", "b")
+    told, stop = walk(build, project_of(made, build))
+    assert told == ["before a", "after a", "before b", "failed b"]
+    assert stop.failed is not None
+    assert stop.failed.version == "b"
+    assert stop.code == "migration-not-ended"
+    assert stop.message == "IntegrityError: UNIQUE constraint failed: t.x"
+    assert "statement: create unique index u on t (x)" in stop.evidence
+    assert stop.line == 11
+    assert "op.execute" in stop.evidence[-1]
+
+
+def test_a_step_that_ends_its_process_is_a_step_that_failed(build: Build, made: AlembicProject) -> None:
+    made.revision("a", None, body="import os\nprint('last words', flush=True)\nos._exit(3)")
+    told, stop = walk(build, project_of(made, build))
+    assert told == ["before a", "failed a"]
+    assert stop.failed is not None
+    assert "exit status 3" in stop.message
+    assert "last words" in stop.evidence
+
+
+def test_a_step_that_calls_exit_is_a_step_that_failed(build: Build, made: AlembicProject) -> None:
+    made.revision("a", None, body="import sys\nsys.exit(0)").revision("b", "a")
+    told, stop = walk(build, project_of(made, build))
+    assert told == ["before a", "failed a"]
+    assert stop.message == "SystemExit: 0"
+
+
+def test_an_env_py_that_prints_and_sets_up_logging_does_no_harm(build: Build, made: AlembicProject) -> None:
+    made.env(
+        ENV
+        + """
+import sys
+import logging.config
+logging.config.dictConfig({"version": 1, "disable_existing_loggers": True})
+sys.__stdout__.write('{"event": "plan", "current": ["made up"]}')
+"""
+    )
+    made.revision("a", None, body="print('noise')").revision("b", "a")
+    told, stop = walk(build, project_of(made, build))
+    assert told == ["before a", "after a", "before b", "after b"]
+    assert stop == Stop()
+    assert "noise" in build.workspace.log.read_text()
+
+
+def test_an_env_py_that_does_not_commit_is_found_at_its_first_step(build: Build, made: AlembicProject) -> None:
+    made.env("""
+        from alembic import context
+        from sqlalchemy import create_engine
+        engine = create_engine(context.config.get_main_option("sqlalchemy.url"))
+        with engine.connect() as connection:
+            transaction = connection.begin()
+            context.configure(connection=connection)
+            context.run_migrations()
+            transaction.rollback()
+    """)
+    made.revision("a", None, "create table t (x integer)").revision("b", "a")
+    told, stop = walk(build, project_of(made, build))
+    assert told == ["before a", "after a"]
+    assert stop.code == "final-version-mismatch"
+    assert stop.failed is not None
+    assert stop.failed.version == "a"
+
+
+@pytest.mark.parametrize("where", ["revision", "env"])
+def test_migrations_that_do_not_import_are_the_changes_fault(build: Build, made: AlembicProject, where: str) -> None:
+    made.revision("a", None, top="import nowhere_to_be_found" if where == "revision" else "")
+    if where == "env":
+        made.env("import nowhere_to_be_found")
+    with pytest.raises(ChangeError, match=r"^FAILURE - Could not import required module\. .*nowhere") as caught:
+        TOOL.plan(build, OPTIONS, project_of(made, build))
+    assert caught.value.code == "import-failed"
+
+
+def test_a_migration_with_a_syntax_error_is_the_changes_fault(build: Build, made: AlembicProject) -> None:
+    made.revision("a", None, top="def (")
+    with pytest.raises(ChangeError, match="SyntaxError") as caught:
+        TOOL.plan(build, OPTIONS, project_of(made, build))
+    assert caught.value.code == "tool-unusable"
+
+
+def test_a_checkout_without_alembic_ini_is_told_what_to_write(build: Build, made: AlembicProject) -> None:
+    (made.path / "alembic.ini").unlink()
+    with pytest.raises(ChangeError, match=r"has no alembic\.ini.*working_directory") as caught:
+        TOOL.plan(build, OPTIONS, project_of(made, build))
+    assert caught.value.code == "tool-unusable"
+
+
+def test_scripts_are_found_without_alembic_ini_when_the_options_name_them(build: Build, made: AlembicProject) -> None:
+    (made.path / "alembic.ini").unlink()
+    made.revision("a", None)
+    told, _ = walk(build, project_of(made, build), AlembicOptions(script_location="migrations"))
+    assert told == ["before a", "after a"]
+
+
+def test_scripts_are_found_through_pyproject_toml(build: Build, made: AlembicProject) -> None:
+    (made.path / "alembic.ini").unlink()
+    (made.path / "pyproject.toml").write_text('[tool.alembic]\nscript_location = "migrations"\n')
+    made.revision("a", None)
+    told, _ = walk(build, project_of(made, build))
+    assert told == ["before a", "after a"]
+
+
+def test_an_env_py_with_an_address_of_its_own_is_not_taken_for_the_dataset(
+    build: Build, made: AlembicProject, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.sqlite"
+    made.env(ENV.replace('context.config.get_main_option("sqlalchemy.url")', repr(f"sqlite:///{other}")))
+    with closing(sqlite3.connect(other)) as connection:
+        connection.executescript("create table alembic_version (version_num); insert into alembic_version values ('a')")
+    made.revision("a", None)
+    with pytest.raises(InfrastructureError, match="does not look where it should") as caught:
+        TOOL.plan(build, OPTIONS, project_of(made, build))
+    assert caught.value.code == "wrong-database"
+
+
+def test_an_env_py_with_an_empty_database_of_its_own_is_found_at_its_first_step(
+    build: Build, made: AlembicProject, tmp_path: Path
+) -> None:
+    made.env(ENV.replace('context.config.get_main_option("sqlalchemy.url")', repr(f"sqlite:///{tmp_path / 'o'}")))
+    made.revision("a", None)
+    _, stop = walk(build, project_of(made, build))
+    assert stop.code == "final-version-mismatch"
+
+
+def test_a_version_table_of_another_name_is_told_or_used(build: Build, made: AlembicProject) -> None:
+    made.env(ENV.replace("connection=connection,", "connection=connection, version_table='mine',"))
+    made.revision("a", None)
+    project = project_of(made, build)
+    told, _ = walk(build, project, AlembicOptions(version_table="mine"))
+    assert told == ["before a", "after a"]
+    with pytest.raises(InfrastructureError, match=r"in mine; set dbmigration\.alembic\.version_table"):
+        TOOL.plan(build, OPTIONS, project)
+
+
+def test_a_dataset_at_a_revision_that_the_project_does_not_know_is_said_so(build: Build, made: AlembicProject) -> None:
+    made.revision("a", None)
+    project = project_of(made, build)
+    walk(build, project)
+    made.file("a").unlink()
+    made.revision("b", None)
+    with pytest.raises(ChangeError, match="the database is at a, which the project's scripts do not have"):
+        TOOL.plan(build, OPTIONS, project)
+
+
+def test_the_url_is_also_in_the_environment_and_in_x_arguments(build: Build, made: AlembicProject) -> None:
+    made.env(
+        ENV.replace(
+            'context.config.get_main_option("sqlalchemy.url")',
+            "check()",
+        ).replace(
+            "engine =",
+            """
+def check():
+    import os
+    url = os.environ["DATABASE_URL"]
+    assert url == os.environ["THCORE_DATABASE_URL"] == context.get_x_argument(as_dictionary=True)["url"]
+    assert "THCORE_CHANNEL" not in os.environ and os.environ["MINE"] == "1"
+    return url
+
+engine =""",
+        )
+    )
+    made.revision("a", None)
+    project = project_of(made, build, MINE="1")
+    told, _ = walk(build, project, AlembicOptions(url_option="", x_arguments=("url={url}",)))
+    assert told == ["before a", "after a"]
+
+
+def test_a_project_without_a_database_driver_is_the_operators_to_mend(build: Build, made: AlembicProject) -> None:
+    made.revision("a", None)
+    project = project_of(made, build)
+    # An interpreter that sees no site-packages has no driver; Alembic itself is put on its path.
+    site = made.path.parent / "site"
+    site.mkdir()
+    for source in Path(alembic.__file__).parents[1].iterdir():
+        if source.stem in {"alembic", "sqlalchemy", "mako", "markupsafe", "typing_extensions"}:
+            (site / source.name).symlink_to(source)
+    provision = project.provision
+    base = Path(sys.base_exec_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    bare = evolve(
+        project,
+        provision=evolve(provision, environment=evolve(provision.environment, python=base, prefix=(), path=())),
+        address=Address("mysql", "d", "u", socket=Path("/nowhere")),
+        variables={"PYTHONPATH": str(site)},
+    )
+    with pytest.raises(InfrastructureError, match=r"pymysql, MySQLdb, mysql\.connector") as caught:
+        TOOL.plan(build, OPTIONS, bare)
+    assert caught.value.code == "driver-missing"
+
+
+def test_what_a_measurement_raises_ends_the_walk(build: Build, made: AlembicProject) -> None:
+    made.revision("a", None).revision("b", "a")
+    project = project_of(made, build)
+
+    def broken(step: Step) -> None:
+        raise InfrastructureError("the server does not answer", code="server-died")
+
+    with pytest.raises(InfrastructureError, match="does not answer"):
+        TOOL.walk(
+            build,
+            OPTIONS,
+            project,
+            TOOL.plan(build, OPTIONS, project).steps,
+            before=broken,
+            after=lambda _step, _ok: None,
+        )
+
+
+def test_a_cancel_passes_through_a_walk(build: Build, made: AlembicProject) -> None:
+    made.revision("a", None)
+    project = project_of(made, build)
+
+    def stop(step: Step) -> None:
+        raise CancelledError("stopped")
+
+    steps = TOOL.plan(build, OPTIONS, project).steps
+    with pytest.raises(CancelledError):
+        TOOL.walk(build, OPTIONS, project, steps, before=stop, after=lambda _step, _ok: None)

@@ -9,7 +9,7 @@ import click
 import yaml
 
 from thcore.cli.arguments import config_option, json_option
-from thcore.config import convert, load
+from thcore.config import find, load, unstructure
 from thcore.errors import ConfigError, ExitCode
 from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
@@ -34,8 +34,8 @@ def check(config_file: Path | None, *, as_json: bool) -> int:
     jobs = 0
     path: Path | None = None
     try:
-        path = load.find(config_file)
-        loaded = load.load(path)
+        path = find(config_file)
+        loaded = load(path)
         notes, jobs = loaded.notes, len(loaded.jobs)
         make_plans(loaded, Plugins.installed(used_plugins(loaded)))
     except ConfigError as error:
@@ -63,8 +63,8 @@ def show(config_file: Path | None, *, as_json: bool) -> None:
     \b
     Example: thcore config show | less
     """
-    loaded = load.load(load.find(config_file))
-    plain = convert.unstructure(loaded)
+    loaded = load(find(config_file))
+    plain = unstructure(loaded)
     if as_json:
         click.echo(json.dumps(plain, indent=2))
     else:

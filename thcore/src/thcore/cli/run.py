@@ -7,14 +7,14 @@ import shutil
 import signal
 import socket
 import time
-import uuid
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from thcore import __version__
-from thcore.cli.arguments import config_option, json_option, read_config
+from thcore.cli.arguments import change_options, config_option, json_option, read_config, zuul_arguments
 from thcore.cli.progress import build_display, show_outcome
 from thcore.config.schema import Config
 from thcore.errors import ExitCode
@@ -40,26 +40,11 @@ EXIT_CODES = {
 
 @click.command()
 @click.argument("job")
-@click.option("--project", required=True, help="The project, as Zuul names it: example/shop.")
-@click.option("--branch", help="Target branch of the change; alone, its tip is tested.")
-@click.option("--ref", help="What to fetch: refs/changes/45/12345/2, refs/tags/1.0.")
-@click.option("--commit", help="The commit to end at, 40 hexadecimal digits.")
-@click.option("--source", help="Base URL or directory to fetch the ref from; default: the job's origin.")
+@change_options
 @click.option("--keep", is_flag=True, help="Keep the workspace, and say where it is.")
 @config_option
 @json_option
-def run(
-    job: str,
-    project: str,
-    branch: str | None,
-    ref: str | None,
-    commit: str | None,
-    source: str | None,
-    config_file: Path | None,
-    *,
-    keep: bool,
-    as_json: bool,
-) -> ExitCode:
+def run(job: str, config_file: Path | None, *, keep: bool, as_json: bool, **change: Any) -> ExitCode:
     """Do one build of JOB here, without Gearman, and exit by its verdict.
 
     \b
@@ -70,9 +55,8 @@ def run(
     plans = make_plans(config, plugins)
     if job not in plans:
         raise click.UsageError(f"no job {job!r} in the configuration; it has {', '.join(plans) or 'none'}")
-    unique = uuid.uuid4().hex
-    arguments = zuul_arguments(job, unique, project, branch, ref, commit, source)
-    request = zuul.parse(f"build:{job}", unique, json.dumps(arguments).encode())
+    arguments = zuul_arguments(job, "run", **change)
+    request = zuul.parse(f"build:{job}", arguments["ZUUL_UUID"], json.dumps(arguments).encode())
     console = Console(stderr=as_json)
     with build_display(console, quiet=as_json) as display:
         outcome, root = _build(config, plans[job], plugins, request, display.hear, keep=keep)
@@ -83,25 +67,6 @@ def run(
     if keep:
         click.echo(f"Workspace: {root}", err=as_json)
     return EXIT_CODES[outcome.verdict]
-
-
-def zuul_arguments(
-    job: str, unique: str, project: str, branch: str | None, ref: str | None, commit: str | None, source: str | None
-) -> dict[str, str]:
-    """The arguments that Zuul would send for this build. Raises click.UsageError when they do not say what to test."""
-    given = {
-        "ZUUL_UUID": unique,
-        "ZUUL_PROJECT": project,
-        "ZUUL_PIPELINE": "run",
-        "LOG_PATH": f"run/{job}/{unique[:7]}",
-    }
-    given |= {"ZUUL_URL": source} if source else {}
-    given |= {"ZUUL_BRANCH": branch} if branch else {}
-    if ref:
-        return given | {"ZUUL_REF": ref} | ({"ZUUL_COMMIT": commit} if commit else {})
-    if not branch:
-        raise click.UsageError("say what to test: --branch, --ref, or --branch with --commit")
-    return given | ({"ZUUL_REF": branch, "ZUUL_NEWREV": commit} if commit else {})
 
 
 def _build(

@@ -21,7 +21,7 @@ from thcore.config.schema import Config
 from thcore.errors import ExitCode, InfrastructureError, PluginError
 from thcore.gearman import zuul
 from thcore.gearman.link import Link, TlsFiles
-from thcore.model import WorkerEvent, WorkerEventKind, WorkerInfo
+from thcore.model import BuildEvent, Outcome, WorkerEvent, WorkerEventKind, WorkerInfo
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
@@ -68,12 +68,19 @@ class Signals:
                 signal.signal(number, handler)
 
 
-def serve(config: Config, signals: Signals, *, on_ready: Callable[[str], None] = lambda _name: None) -> ExitCode:
+def serve(
+    config: Config,
+    signals: Signals,
+    *,
+    on_ready: Callable[[str], None] = lambda _name: None,
+    on_build_event: Callable[[BuildEvent], None] = lambda _event: None,
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
+) -> ExitCode:
     """Run a worker until it is told to stop.
 
     The first request drains: no new builds, those that run are finished (up to ``drain_timeout``). The second ends
-    them; each is answered so that Zuul retries it. ``on_ready`` is told the manager name once builds can come. Raises
-    ConfigError or InfrastructureError when the worker cannot start.
+    them; each is answered so that Zuul retries it. ``on_ready`` is told the manager name once builds can come;
+    the others hear of every build, in its slot's thread. Raises ConfigError or InfrastructureError when the worker cannot start.
     """
     hostname = socket.gethostname()
     manager = manager_name(config.gearman.name, hostname)
@@ -100,7 +107,7 @@ def serve(config: Config, signals: Signals, *, on_ready: Callable[[str], None] =
         )
         stack.callback(link.close)
         branches = {job.name: job.default_branch for job in config.jobs}
-        shop = Shop(link, nursery, journal, plans, branches, surroundings, manager, work)
+        shop = Shop(link, nursery, journal, plans, branches, surroundings, manager, work, on_build_event, on_outcome)
         slots.append(Slots(shop, config.slots))
         functions = [name for job in config.jobs for name in zuul.functions(job.name, job.nodes)]
         link.start(functions)

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -59,6 +59,8 @@ class Shop:
     surroundings: Surroundings
     manager: str
     work: Path
+    on_build_event: Callable[[BuildEvent], None] = lambda _event: None
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None
 
 
 class Slots:
@@ -197,6 +199,7 @@ class Slots:
             delivery.finish(self._retry(delivery, outcome.summary))
         else:
             delivery.finish(zuul.final(outcome, self._shop.manager))
+        self._shop.on_outcome(outcome)
 
     def _unable(self, delivery: Delivery, request: BuildRequest, error: InfrastructureError) -> None:
         log.error("build %s: could not begin: %s", request.id, error)
@@ -213,6 +216,7 @@ class Listener:
         self._delivery = delivery
         self._plan = plan
         self._plugins = shop.surroundings.plugins
+        self._hear = shop.on_build_event
         self._hearers = self._plugins.implementing("thcore_build_event", plan.plugins)
         self._sent = (0, 0.0)
 
@@ -221,6 +225,7 @@ class Listener:
         if event.kind is BuildEventKind.STAGE_ENDED:
             log.info("build %s: stage %s: %s", event.build_id, event.stage, event.detail)
         self._send_status(event)
+        self._hear(event)
         for name in self._hearers:
             try:
                 self._plugins.build_event(name, event)

@@ -1,0 +1,3 @@
+"""The sample project, its dataset and two changes that ``thcore quickstart`` judges."""
+
+from __future__ import annotations

@@ -127,8 +127,7 @@ def _change(values: Mapping[str, Any], default_branch: str | None) -> Change:
     checks.check_project(project)
     # Null when Zuul's merger has died.
     source = checks.text_of(values, "ZUUL_URL", null=True)
-    number = checks.text_of(values, "ZUUL_CHANGE", number=True)
-    patchset = checks.text_of(values, "ZUUL_PATCHSET", number=True)
+    number, patchset = (_review_number(values, key) for key in ("ZUUL_CHANGE", "ZUUL_PATCHSET"))
     branch, ref, ref_name = (_ref(values, key) for key in ("ZUUL_BRANCH", "ZUUL_REF", "ZUUL_REFNAME"))
     commit, _, new = (_commit(values, key) for key in ("ZUUL_COMMIT", "ZUUL_OLDREV", "ZUUL_NEWREV"))
     kind = _kind(ref, new)
@@ -153,8 +152,8 @@ def _change(values: Mapping[str, Any], default_branch: str | None) -> Change:
         ref=ref,
         commit=commit,
         source=source and checks.check_url("ZUUL_URL", source),
-        number=number and checks.check_review_number("ZUUL_CHANGE", number),
-        patchset=patchset and checks.check_review_number("ZUUL_PATCHSET", patchset),
+        number=number,
+        patchset=patchset,
     )
 
 
@@ -176,6 +175,11 @@ def _ref(values: Mapping[str, Any], key: str) -> str | None:
 def _commit(values: Mapping[str, Any], key: str) -> str | None:
     commit = checks.text_of(values, key)
     return commit and checks.check_commit(key, commit)
+
+
+def _review_number(values: Mapping[str, Any], key: str) -> str | None:
+    number = checks.text_of(values, key, number=True)
+    return number and checks.check_review_number(key, number)
 
 
 def _log_path(values: Mapping[str, Any], change: Change, job: str, unique: str) -> str:

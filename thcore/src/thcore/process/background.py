@@ -14,7 +14,7 @@ from thcore.model import Command, CommandResult
 from thcore.process import group
 from thcore.process.buildlog import Tail
 from thcore.process.interrupt import Interrupt
-from thcore.process.spawn import reap, spawn
+from thcore.process.spawn import ended, spawn
 
 _TAIL_SIZE = 128 * 1024
 """How much of the end of its log is looked at for its last lines."""
@@ -84,4 +84,4 @@ def service(command: Command, interrupt: Interrupt, *, log: Path, grace_s: float
     finally:
         group.end(running.pid, grace_s)
         running.result()
-        reap(process)
+        ended(process)

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import selectors
+import signal
 import subprocess
 import threading
 import time
@@ -24,7 +25,7 @@ from thcore.process.background import RunningService, service
 from thcore.process.buildlog import BuildLog, Stream, Tail
 from thcore.process.channel import Channel
 from thcore.process.interrupt import Interrupt
-from thcore.process.spawn import reap, spawn
+from thcore.process.spawn import ended, spawn
 
 __all__ = ["RunningService", "run", "service"]
 
@@ -195,7 +196,7 @@ class _Run:
             self._step(left)
         stragglers = set(group.holders(self._inodes, _LINGER_S / 2)) if self._streams else set()
         # The number cannot become another's while the group has members, so that it can be asked for afterwards.
-        reap(self._process)
+        ended(self._process)
         if group.populated(self._process.pid):
             stragglers.update(group.members(self._process.pid))
         if stragglers:
@@ -209,10 +210,11 @@ class _Run:
         self._leave_channel()
         self._unwatch(self._interrupt)
         self._log.write(f"ending {self._command.argv[0]}: {why}")
+        pid = self._process.pid
         if self._process.returncode is None:
-            pid = self._process.pid
             self._aside(lambda: group.end(pid, self._grace_s, strays=lambda: group.adopted(self._before)))
-            reap(self._process)
+            if not ended(self._process):
+                self._log.write(f"{self._command.argv[0]} ({pid}) cannot be ended, not even by SIGKILL")
         self._ended = time.monotonic()
         self._finish()
 
@@ -252,7 +254,7 @@ class _Run:
 
     def result(self) -> CommandResult:
         """How it ended."""
-        code = self._process.returncode
+        code = -signal.SIGKILL if self._process.returncode is None else self._process.returncode
         if self._command.capture and self._command.stdout_to is not None:
             with self._command.stdout_to.open("rb") as file:
                 self._captured += file.read(self._command.capture_limit)
@@ -266,8 +268,8 @@ class _Run:
         )
 
     def _put_away(self) -> None:
-        if self._process.returncode is None:
-            self.stop("it could not be watched")
+        if not self._ended:
+            self.stop("it cannot be watched")
         self._finish()
 
     def __enter__(self) -> Self:

@@ -19,8 +19,8 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start a program in a process group of its own, its output going to the given descriptors.
 
-    ``env`` replaces the command's. Whoever waits for the program calls ``reap``. Raises InfrastructureError with code
-    ``program-missing`` or ``program-not-started``.
+    ``env`` replaces the command's. Whoever waits for the program calls ``ended`` at last. Raises InfrastructureError
+    with code ``program-missing`` or ``program-not-started``.
     """
     with ExitStack() as opened:
         try:
@@ -46,11 +46,12 @@ def spawn(
     return process
 
 
-def reap(process: subprocess.Popen[bytes]) -> int:
-    """Wait for a program started here; its return code as ``subprocess`` has it."""
-    code = process.wait()
+def ended(process: subprocess.Popen[bytes]) -> bool:
+    """Reap a program started here that has ended. False: it has not, however hard it was told to."""
+    if process.poll() is None:
+        return False
     group.spawned.discard(process.pid)
-    return code
+    return True
 
 
 def _account(command: Command) -> dict[str, Any]:

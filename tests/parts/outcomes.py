@@ -51,11 +51,6 @@ STAGES = (
     (StageName.EXECUTE, ("dbmigration",), 331.0),
     (StageName.ANALYSE, ("dbmigration", "log_patterns"), 0.6),
 )
-TRACEBACK = (
-    "sqlalchemy.exc.OperationalError: (pymysql.err.OperationalError) (1205, 'Lock wait timeout exceeded; try restarting"
-    " transaction')",
-    "[SQL: ALTER TABLE orders ADD INDEX ix_orders_archived_at (archived_at)]",
-)
 
 
 def steps(*, limit_s: float = 60.0, factor: float = 1.0, broken: bool = False) -> tuple[StepResult, ...]:
@@ -81,6 +76,10 @@ def steps(*, limit_s: float = 60.0, factor: float = 1.0, broken: bool = False) -
         results.append(StepResult(Step(version, parent, title, path), added, result, measured, limits))
         parent = (version,)
     return tuple(results)
+
+
+def _without_counters(results: tuple[StepResult, ...]) -> tuple[StepResult, ...]:
+    return tuple(evolve(result, limits=result.limits[:1]) for result in results)
 
 
 def dataset(name: str, engine: str, version: str, results: tuple[StepResult, ...]) -> DatasetRun:
@@ -139,8 +138,7 @@ def outcome(verdict: Verdict, summary: str, *, attempt: int = 1) -> Outcome:
 
 def passing() -> Outcome:
     """Everything is well."""
-    results = steps(limit_s=120.0, factor=0.4)
-    results = tuple(evolve(result, limits=result.limits[:1]) for result in results)
+    results = _without_counters(steps(limit_s=120.0, factor=0.4))
     return evolve(
         outcome(Verdict.SUCCESS, "2 new steps passed on 2 datasets"),
         datasets=(
@@ -164,7 +162,7 @@ def failing() -> Outcome:
     return evolve(
         outcome(Verdict.FAILURE, "WARNING - Migration b5d083fa1c46 took too long"),
         datasets=(
-            dataset("shop-postgresql", "PostgreSQL", "15.8", steps(factor=0.5)[:10]),
+            dataset("shop-postgresql", "PostgreSQL", "15.8", _without_counters(steps(factor=0.5))),
             dataset("shop-mariadb", "MariaDB", "10.11.6", steps()),
         ),
         findings=(
@@ -185,8 +183,7 @@ def failing() -> Outcome:
                 "Step b5d083fa1c46 read 4,549,686 rows, its limit is 2,000,000: it rewrites the whole table orders",
                 Location("example/migrations/versions/b5d083fa1c46_add_orders.py", 31, "shop-mariadb", "b5d083fa1c46"),
                 (
-                    "INFO  [alembic.runtime.migration] Running upgrade a4cf72e90b35 -> b5d083fa1c46, Add orders.archived_at"
-                    " and index it",
+                    "INFO  [alembic.runtime.migration] Running upgrade a4cf72e90b35 -> b5d083fa1c46, Archive orders",
                     "observer: b5d083fa1c46 took 74.3 s, 4549686 rows read, 134.5 MiB written",
                 ),
                 "Add the column with ALGORITHM=INSTANT and build the index in a step of its own; MariaDB then does not"
@@ -199,7 +196,9 @@ def failing() -> Outcome:
 
 def unverified() -> Outcome:
     """A server would not start, so that one dataset could not be measured."""
-    base = outcome(Verdict.UNVERIFIED, "Could not measure on shop-mariadb: the database server did not start", attempt=2)
+    base = outcome(
+        Verdict.UNVERIFIED, "Could not measure on shop-mariadb: the database server did not start", attempt=2
+    )
     return evolve(
         base,
         stages=(
@@ -210,7 +209,7 @@ def unverified() -> Outcome:
         ),
         datasets=(
             dataset("shop-mariadb", "MariaDB", "10.11.6", ()),
-            dataset("shop-postgresql", "PostgreSQL", "15.8", steps(limit_s=120.0, factor=0.5)),
+            dataset("shop-postgresql", "PostgreSQL", "15.8", _without_counters(steps(limit_s=120.0, factor=0.5))),
         ),
         findings=(
             Finding(
@@ -242,7 +241,9 @@ def write_log(path: Path, of: Outcome, filler: int = 400) -> None:
     lines = [("thcore", f"checking out {of.change}")]
     evidence = [line for finding in of.findings for line in finding.evidence]
     for number in range(filler):
-        lines.append(("alembic", f"INFO  [sqlalchemy.engine] row {number * 1000} of orders copied, {number}\x1b[32m%\x1b[0m"))
+        lines.append(
+            ("alembic", f"INFO  [sqlalchemy.engine] row {number * 1000} of orders copied, {number}\x1b[32m%\x1b[0m")
+        )
         if number == filler // 2:
             lines.append(("alembic", "INFO  [alembic.runtime.migration] Will assume non-transactional DDL."))
             lines.extend(("alembic", line) for line in evidence)

@@ -18,7 +18,7 @@ from thplugins_publish_local.text import plain
 LINE_LIMIT = 500
 """Characters of a line that are shown."""
 
-_TAIL = 50
+_TAIL = 30
 _AROUND = 140
 _PER_FINDING = 40
 _BEFORE = 3
@@ -60,7 +60,7 @@ def take(log: BinaryIO, findings: Sequence[Finding]) -> Excerpt:
     recent: deque[LogLine] = deque(maxlen=_TAIL)
     kept: dict[int, LogLine] = {}
     following, current, total = 0, 0, 0
-    for total, raw in enumerate(_lines(log), start=1):  # noqa: B007 - the count is wanted afterwards
+    for total, raw in enumerate(_lines(log), start=1):
         text = raw.decode("utf-8", "replace")
         match = _STRUCTURE.match(text)
         body = plain(match[4] if match else text)

@@ -96,7 +96,8 @@ def _sentence(text: str) -> str:
 
 
 def _finalize(value: object) -> object:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    # Values that are no text yet, such as a change, become text here, so that none gets past.
+    return value if isinstance(value, Markup) else visible(str(value))
 
 
 _environment = jinja2.Environment(

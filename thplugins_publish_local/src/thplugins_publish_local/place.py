@@ -130,7 +130,7 @@ class Place:
         try:
             identity = read_identity(present)
             if identity is None:
-                if os.listdir(present):
+                if not _is_empty(present):
                     raise failure(f"{where} is there already and holds no build; it is left as it is")
                 return
         finally:
@@ -225,7 +225,7 @@ def read_identity(directory: int) -> Identity | None:
     """Read it from the directory's result.json; None when there is none that can be read."""
     try:
         descriptor = os.open(RESULT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-        with open(descriptor, "rb") as file:
+        with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_RESULT:
                 return None
@@ -253,6 +253,10 @@ def _has(directory: int, name: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _is_empty(directory: int) -> bool:
+    return not os.listdir(directory)
 
 
 def _is_directory(parent: int, name: str) -> bool:

@@ -16,7 +16,9 @@ from thcore.model import Outcome, Publication
 class PublishLocalOptions:
     """Options of ``publish_local`` in a job. Raises ValueError for an address that is none."""
 
-    path: Path = option("The directory that evidence is published below.", example="/srv/logs")
+    path: Path = option(  # noqa: RUF009 - it makes an attrs field
+        "The directory that evidence is published below.", example="/srv/logs"
+    )
     url: str | None = option(
         "Where people reach that directory. Without it, the pages are known by file:// addresses.",
         default=None,
@@ -25,7 +27,9 @@ class PublishLocalOptions:
 
     def __attrs_post_init__(self) -> None:
         if self.url is not None and not self.url.startswith(("https://", "http://", "file://")):
-            raise ValueError(f"url: {self.url!r} is not a complete address; write for example https://logs.example.org/")
+            raise ValueError(
+                f"url: {self.url!r} is not a complete address; write for example https://logs.example.org/"
+            )
 
 
 class PublishLocal:
@@ -40,9 +44,7 @@ class PublishLocal:
         # Imported here, since every call of the thcore command loads the plugins and few of them publish.
         from thplugins_publish_local import publication
 
-        published = publication.publish(
-            build.workspace.artifacts, options.path, options.url, build.log_path, outcome
-        )
+        published = publication.publish(build.workspace.artifacts, options.path, options.url, build.log_path, outcome)
         try:
             publication.relist(options.path, build.log_path)
         except (OSError, InfrastructureError) as error:

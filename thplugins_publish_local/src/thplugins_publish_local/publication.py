@@ -75,7 +75,7 @@ def _excerpt(directory: int, outcome: Outcome) -> excerpt.Excerpt:
         log = os.open("console.log", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=directory)
     except FileNotFoundError:
         return excerpt.Excerpt()
-    with open(log, "rb") as file:
+    with os.fdopen(log, "rb") as file:
         return excerpt.take(file, result.by_weight(outcome.findings))
 
 
@@ -135,7 +135,7 @@ def _may_write_index(directory: int) -> bool:
         return True
     except OSError:
         return False
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         return f'content="{pages.GENERATOR} '.encode() in file.read(1024)
 
 

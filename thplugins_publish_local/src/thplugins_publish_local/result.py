@@ -9,6 +9,9 @@ from attrs import frozen
 from thcore.model import DatasetRun, Finding, Limit, Outcome, Severity, StepResult, Verdict
 from thcore.model.quantity import format_duration, format_size
 
+TIME = "time"
+"""What the page calls the counter ``wall_s``."""
+
 _WEIGHT = {Severity.FAILURE: 0, Severity.UNVERIFIED: 1, Severity.WARNING: 2, Severity.INFO: 3}
 
 MEANING = {
@@ -53,6 +56,11 @@ class StepView:
     def wall_s(self) -> float | None:
         """Seconds that it took, where measured."""
         return self.run.measurement.wall_s if self.run.measurement else None
+
+    @property
+    def timing(self) -> Gauge | None:
+        """Its time against the limit, where there is one."""
+        return next((gauge for gauge in self.gauges if gauge.counter == TIME), None)
 
 
 @frozen
@@ -140,10 +148,8 @@ def _step(run: StepResult) -> StepView:
 def _gauge(run: StepResult, limit: Limit) -> Gauge:
     value: float | None = None
     if run.measurement is not None:
-        value = (
-            run.measurement.wall_s if limit.counter == "wall_s" else run.measurement.counters.get(limit.counter)
-        )
-    counter = "time" if limit.counter == "wall_s" else limit.counter
+        value = run.measurement.wall_s if limit.counter == "wall_s" else run.measurement.counters.get(limit.counter)
+    counter = TIME if limit.counter == "wall_s" else limit.counter
     maximum = _worded(limit.counter, limit.maximum)
     if value is None:
         return Gauge(counter, "not measured", maximum, limit.origin, over=False, bar=None)

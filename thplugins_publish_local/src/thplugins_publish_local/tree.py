@@ -71,7 +71,7 @@ def copy_tree(source: Path, target: int) -> Copied:
 def write_file(directory: int, name: str, content: bytes) -> None:
     """Write a file of a tree that nobody sees yet."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    with open(os.open(name, flags, 0o644, dir_fd=directory), "wb") as file:
+    with os.fdopen(os.open(name, flags, 0o644, dir_fd=directory), "wb") as file:
         os.fchmod(file.fileno(), 0o644)
         file.write(content)
         file.flush()
@@ -141,7 +141,7 @@ def _copy_file(source: int, name: str, target: int, published: str) -> int:
         status = os.fstat(reader)
         if not stat.S_ISREG(status.st_mode):
             raise _SourceError("neither file nor directory")
-        with open(os.open(published, flags, 0o644, dir_fd=target), "wb", buffering=0) as writer:
+        with os.fdopen(os.open(published, flags, 0o644, dir_fd=target), "wb", buffering=0) as writer:
             os.fchmod(writer.fileno(), 0o644)
             left = status.st_size  # a file that something still writes to must come to an end
             try:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import io
+import time
+import tracemalloc
+from pathlib import Path
+
+from thcore.model import Finding, Severity
+from thplugins_publish_local import excerpt, result
+from thplugins_publish_local.text import plain, visible
+
+from parts import outcomes
+
+
+def numbers(found: excerpt.Excerpt) -> list[int]:
+    return [line.number for run in found.runs for line in run]
+
+
+def test_the_excerpt_has_the_evidence_its_surroundings_and_the_end(tmp_path: Path) -> None:
+    failing = outcomes.failing()
+    outcomes.write_log(tmp_path / "console.log", failing)
+    with (tmp_path / "console.log").open("rb") as log:
+        found = excerpt.take(log, result.by_weight(failing.findings))
+    around, end = found.runs
+    hits = [line for line in around if line.finding is not None]
+    assert [line.finding for line in hits] == [1, 1, 0, 0]
+    assert found.first_lines == {1: hits[0].number, 0: hits[2].number}
+    assert around[0].number == hits[0].number - 3
+    assert around[-1].number == hits[-1].number + 3
+    assert end[-1].text.startswith("verdict FAILURE")
+    assert end[-1].number == found.total
+    assert (hits[0].source, hits[0].time) == ("alembic", "09:29:15")
+
+
+def test_a_short_log_is_one_run_without_gaps() -> None:
+    found = excerpt.take(io.BytesIO(b"one\ntwo\nthree"), ())
+    assert [[line.text for line in run] for run in found.runs] == [["one", "two", "three"]]
+    assert found.total == 3
+
+
+def test_an_empty_log_has_no_lines() -> None:
+    assert excerpt.take(io.BytesIO(b""), ()) == excerpt.Excerpt()
+
+
+def test_evidence_is_found_whatever_its_colours_and_its_stamp() -> None:
+    log = b"x\n" * 100 + b"2026-03-14T09:26:53.001Z tool | \x1b[31mERROR: broken\x1b[0m\r\n" + b"x\n" * 100
+    finding = Finding("broken", Severity.FAILURE, "", evidence=("2026-03-14T09:26:53.001Z tool | ERROR: broken",))
+    found = excerpt.take(io.BytesIO(log), (finding,))
+    assert found.first_lines == {0: 101}
+    assert numbers(found) == [*range(98, 105), *range(172, 202)]
+
+
+def test_evidence_that_is_everywhere_takes_no_more_than_its_share() -> None:
+    evidence = tuple(f"line number {number}" for number in range(5000))
+    log = "\n".join(evidence).encode()
+    findings = [Finding("many", Severity.WARNING, "", evidence=evidence[start::7]) for start in range(7)]
+    assert len(numbers(excerpt.take(io.BytesIO(log), findings))) <= 200
+
+
+def test_a_log_of_50_mb_is_read_in_little_memory_and_time(tmp_path: Path) -> None:
+    line = b"2026-03-14T09:26:53.001Z alembic | INFO row 1234567 of table orders was copied to the new table\n"
+    path = tmp_path / "console.log"
+    with path.open("wb") as log:
+        for _ in range(50):
+            log.write(line * (1_000_000 // len(line)))
+        log.write(b"\xff" * 2_000_000 + b"\n")
+    with path.open("rb") as log:
+        started = time.monotonic()
+        found = excerpt.take(log, outcomes.failing().findings)
+        seconds = time.monotonic() - started
+    assert found.total > 500_000
+    assert seconds < 30
+    with path.open("rb") as log:
+        log.seek(-5_000_000, io.SEEK_END)
+        tracemalloc.start()
+        excerpt.take(log, outcomes.failing().findings)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 2_000_000
+
+
+def test_any_bytes_can_be_shown() -> None:
+    text = bytes(range(256)).decode("utf-8", "surrogateescape") + "\u202e\u2066\ufeff"
+    assert all(character.isprintable() or character == " " for character in visible(text))
+
+
+def test_a_line_is_shown_as_a_terminal_would_leave_it() -> None:
+    assert plain("\x1b[1;32mok\x1b[0m \x1b]0;title\x07done\x1b(B") == "ok done"
+    assert plain("10%\r50%\r100%\r") == "100%"
+    assert plain("a\tb") == "a   b"

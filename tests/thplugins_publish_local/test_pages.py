@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import html.parser
+import re
+from urllib.parse import unquote
+
+import pytest
+from attrs import evolve, field, frozen
+
+from thcore.model import Finding, Location, Outcome, Severity, Step, StepResult, Verdict
+from thplugins_publish_local import pages
+from thplugins_publish_local.excerpt import Excerpt, LogLine
+from thplugins_publish_local.place import Identity
+from thplugins_publish_local.tree import Copied, LeftOut, PublishedFile
+
+from parts import outcomes
+
+HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{ 7 * 7 }}\u202egnp.exe\x1b[31m\x00\n\udcff'
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+@frozen
+class Page:
+    """What a parser sees in a page."""
+
+    text: str
+    tags: list[tuple[str, dict[str, str | None]]] = field(factory=list)
+
+    def attributes(self, name: str) -> list[str]:
+        return [value for _, attributes in self.tags if (value := attributes.get(name)) is not None]
+
+
+class _Reader(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+
+
+def read(page: bytes) -> Page:
+    """Parse a page; its elements must be closed in order."""
+    reader = _Reader()
+    reader.feed(page.decode("utf-8"))
+    reader.close()
+    assert reader.open == []
+    return Page(re.sub(r"\s+", " ", "".join(reader.text)), reader.tags)
+
+
+def test_a_failing_result_says_verdict_reason_dataset_step_and_duration_in_its_banner() -> None:
+    banner = read(pages.result_page(outcomes.failing())).text.partition("Findings")[0]
+    for said in (
+        "gate-real-db-upgrade_example",
+        "example/shop 12345,2 on main",
+        "took 5 m 48 s",
+        "FAILURE",
+        "WARNING - Migration b5d083fa1c46 took too long",
+        "Step b5d083fa1c46 read 4,549,686 rows, its limit is 2,000,000",
+        "shop-mariadb",
+        "b5d083fa1c46",
+        "1 m 14 s limit 1 m 00 s",
+        "b5d083fa1c46_add_orders.py:31",
+    ):
+        assert said in banner
+
+
+def test_findings_come_heaviest_first_with_code_hint_evidence_and_place() -> None:
+    text = read(pages.result_page(outcomes.failing())).text
+    findings = text.partition("What was tested")[0]
+    assert findings.index("migration-too-slow") < findings.index("deprecated-call")
+    assert "Add the column with ALGORITHM=INSTANT" in text
+    assert "observer: b5d083fa1c46 took 74.3 s" in text
+    assert "example/models/orders.py:118" in text
+
+
+def test_steps_show_where_they_lead_their_time_and_how_each_limit_was_set() -> None:
+    text = read(pages.result_page(outcomes.failing())).text
+    assert "a4cf72e90b35 → b5d083fa1c46" in text
+    assert "base → 1f0a4c7be210" in text
+    assert "MariaDB 10.11.6" in text
+    assert "PostgreSQL 15.8" in text
+    assert "over its limit" in text
+    assert "config.json: maximum_migration_times.default" in text
+    assert "134.5 MiB of 256.0 MiB" in text
+    assert "not measured of 256.0 MiB" in text  # a counter that the engine cannot tell
+    assert "10 earlier steps, not part of this change" in text
+
+
+def test_the_dataset_with_trouble_comes_first() -> None:
+    page = read(pages.result_page(outcomes.failing()))
+    overview = page.text.partition("New steps")[2]
+    assert overview.index("shop-mariadb") < overview.index("shop-postgresql")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "meaning"),
+    [
+        (outcomes.passing(), "There is nothing to do."),
+        (outcomes.failing(), "The change needs another look"),
+        (outcomes.unverified(), "That is not the fault of this change"),
+        (outcomes.cancelled(), "It was stopped before it had a verdict."),
+    ],
+    ids=lambda value: value.verdict.value if isinstance(value, Outcome) else "",
+)
+def test_every_verdict_says_what_it_means_for_the_author(outcome: Outcome, meaning: str) -> None:
+    page = read(pages.result_page(outcome))
+    assert meaning in page.text
+    assert f"banner {outcome.verdict.value.lower()}" in page.attributes("class")
+
+
+def test_a_result_with_nothing_in_it_still_makes_a_page() -> None:
+    bare = evolve(outcomes.cancelled(), stages=(), plugins=(), commit=None, summary="")
+    page = read(pages.result_page(bare))
+    assert "No stage was started." in page.text
+    assert "There is no log." in page.text
+
+
+def test_a_timeout_is_named() -> None:
+    page = read(pages.result_page(evolve(outcomes.cancelled(), timed_out=True)))
+    assert "The job's time was over after 5 m 48 s." in page.text
+
+
+def test_a_step_that_did_not_run_and_one_that_failed_are_told_apart() -> None:
+    broken = outcomes.dataset("shop-mariadb", "MariaDB", "10.11.6", outcomes.steps(broken=True))
+    text = read(pages.result_page(evolve(outcomes.failing(), datasets=(broken,), findings=()))).text
+    assert "b5d083fa1c46_add_orders.archived_at_and_ind.py failed 1 m 14 s" in text
+    assert "c6e1940b2d57_move_archived_orders_to_a_part.py not run \u2013" in text
+    assert "to a4cf72e90b35, expected c6e1940b2d57" in text
+
+
+def test_a_page_asks_nothing_of_anyone_else() -> None:
+    page = read(pages.result_page(outcomes.failing()))
+    policies = [attributes for tag, attributes in page.tags if attributes.get("http-equiv")]
+    assert policies[0]["content"] == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    assert not {"script", "iframe", "img", "object"} & {tag for tag, _ in page.tags}
+    for address in (*page.attributes("href"), *page.attributes("src")):
+        assert address.startswith(("#", "./", "../", "data:", "console.log", "result.json", "index.html"))
+
+
+def hostile_outcome() -> Outcome:
+    """Everything that text can be put into is hostile."""
+    base = outcomes.failing()
+    step = Step(HOSTILE, (HOSTILE,), HOSTILE, HOSTILE)
+    run = evolve(base.datasets[1], name=HOSTILE, engine=HOSTILE, engine_version=HOSTILE, tool=HOSTILE)
+    run = evolve(run, fingerprint=HOSTILE, start_version=(HOSTILE,), steps=(StepResult(step, True, "failed"),))  # noqa: FBT003 - the second field of a value
+    return evolve(
+        base,
+        job=HOSTILE,
+        build=HOSTILE,
+        summary=HOSTILE,
+        change=evolve(base.change, project=HOSTILE, branch=HOSTILE, ref=HOSTILE, number=HOSTILE, patchset=HOSTILE),
+        commit=HOSTILE,
+        worker=evolve(base.worker, name=HOSTILE, hostname=HOSTILE, version=HOSTILE),
+        plugins=(evolve(base.plugins[0], name=HOSTILE, distribution=HOSTILE, version=HOSTILE),),
+        stages=(evolve(base.stages[0], plugins=(HOSTILE,)),),
+        datasets=(run,),
+        findings=(
+            Finding(
+                HOSTILE,
+                Severity.FAILURE,
+                HOSTILE,
+                Location(HOSTILE, 3, HOSTILE, HOSTILE),
+                (HOSTILE,),
+                HOSTILE,
+                HOSTILE,
+            ),
+        ),
+    )
+
+
+def assert_harmless(page: bytes) -> Page:
+    """Hostile text is text: no element, no attribute, no hidden character came of it."""
+    seen = read(page)
+    assert not {"script", "img"} & {tag for tag, _ in seen.tags}
+    assert not any(name.startswith("on") for _, attributes in seen.tags for name in attributes)
+    assert "<script>alert(2)</script>{{ 7 * 7 }}" in seen.text
+    raw = page.decode("utf-8")
+    assert "<script" not in raw
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", raw)
+    return seen
+
+
+def test_hostile_text_anywhere_in_an_outcome_is_shown_harmlessly() -> None:
+    copied = Copied((PublishedFile(HOSTILE, 1),), (LeftOut(HOSTILE, "symbolic link"),))
+    excerpt = Excerpt(((LogLine(1, HOSTILE, HOSTILE, HOSTILE, 0),),), 1, {0: 1})
+    seen = assert_harmless(pages.result_page(hostile_outcome(), copied, excerpt))
+    assert "\\u202egnp.exe" in seen.text
+
+
+def test_hostile_names_are_shown_harmlessly_in_listings() -> None:
+    entries = [
+        pages.Entry(HOSTILE, directory=False, size=3),
+        pages.Entry(HOSTILE, directory=True, build=Identity(HOSTILE, 1, HOSTILE, HOSTILE)),
+    ]
+    seen = assert_harmless(pages.listing_page([HOSTILE], entries, 7))
+    links = [address for address in seen.attributes("href") if address.startswith("./")]
+    assert unquote(links[0], errors="surrogateescape") == f"./{HOSTILE}"
+    assert "7 more are not listed here." in seen.text
+
+
+def test_a_name_that_looks_like_a_scheme_stays_a_name() -> None:
+    page = read(pages.listing_page([], [pages.Entry("javascript:alert(1)", directory=False)]))
+    assert "./javascript%3Aalert%281%29" in page.attributes("href")
+
+
+def test_long_texts_and_many_findings_are_bounded() -> None:
+    finding = Finding("long", Severity.WARNING, "m" * 10_000, evidence=("e" * 10_000,) * 1000)
+    many = evolve(outcomes.outcome(Verdict.SUCCESS, "fine"), findings=(finding,) * 3000)
+    files = tuple(PublishedFile(f"file-{number}", 1) for number in range(5000))
+    page = pages.result_page(many, Copied(files))
+    assert len(page) < 4_000_000
+    text = read(page).text
+    assert "2900 more findings" in text
+    assert "3000 more files" in text
+    assert "960 more lines in result.json" in text

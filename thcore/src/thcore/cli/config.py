@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import yaml
 
-from thcore.cli.arguments import config_option, json_option
-from thcore.config import find, load, unstructure
+from thcore.cli.arguments import config_option, json_option, read_config
+from thcore.config import find, load, shown
 from thcore.errors import ConfigError, ExitCode
 from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
@@ -63,8 +63,9 @@ def show(config_file: Path | None, *, as_json: bool) -> None:
     \b
     Example: thcore config show | less
     """
-    loaded = load(find(config_file))
-    plain = unstructure(loaded)
+    loaded = read_config(config_file)
+    plugins = Plugins.installed(used_plugins(loaded))
+    plain = shown(loaded, lambda name: plugins.get(name).options, lambda name: plugins.get(name).settings)
     if as_json:
         click.echo(json.dumps(plain, indent=2))
     else:

@@ -33,6 +33,8 @@ def plugins(*, as_json: bool) -> int:
 
 def _show(entries: tuple[Entry, ...]) -> None:
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)  # a file or a pipe has no edge to fold at
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("Plugin", "Distribution", "Stages", "Options"):
         table.add_column(title, overflow="fold")

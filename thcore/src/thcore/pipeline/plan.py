@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import frozen
 
-from thcore.config import convert
-from thcore.config.schema import Config, JobConfig
+from thcore.config import Config, JobConfig, job_options, plugin_settings
 from thcore.errors import ConfigError
 from thcore.model import PluginInfo, StageName
-from thcore.plugins import Plugins
+from thcore.plugins import Plugins, candidates
 
 SINGLE = (StageName.CHECKOUT, StageName.ENVIRONMENT, StageName.EXECUTE)
 """Stages that exactly one plugin of a job does."""
@@ -56,20 +56,19 @@ def make_plans(config: Config, plugins: Plugins) -> dict[str, Plan]:
 def _settings(config: Config, plugins: Plugins, problems: list[str]) -> dict[str, Any]:
     settings = {}
     for name in sorted(used_plugins(config)):
-        where = f"plugins.{name}"
-        if not _known(name, where, plugins, problems):
-            continue
-        settings[name] = _structure(plugins.get(name).settings, config.plugins.get(name), where, "settings", problems)
+        if _known(name, config, plugins, problems):
+            cls = plugins.get(name).settings
+            settings[name] = _collect(problems, partial(plugin_settings, config, name, cls))
     return settings
 
 
 def _plan(job: JobConfig, plugins: Plugins, settings: Mapping[str, Any], problems: list[str]) -> Plan:
     options = {}
-    for name, values in job.plugins.items():
-        where = f"{job.where}.plugins.{name}"
-        # A plugin that is missing altogether was reported with the settings; here it is reported for the job.
+    for name in job.plugins:
+        # A plugin that is not there at all was reported with the settings.
         if name in settings:
-            options[name] = _structure(plugins.get(name).options, values, where, "options", problems)
+            cls = plugins.get(name).options
+            options[name] = _collect(problems, partial(job_options, job, name, cls))
     names = tuple(options)
     stages = {stage: _stage(job, stage, names, plugins, problems) for stage in StageName}
     return Plan(
@@ -114,15 +113,17 @@ def _broken(job: JobConfig, plugins: Plugins) -> bool:
     return any(name not in plugins.names for name in job.plugins)
 
 
-def _known(name: str, where: str, plugins: Plugins, problems: list[str]) -> bool:
+def _known(name: str, config: Config, plugins: Plugins, problems: list[str]) -> bool:
     if name in plugins.names:
         return True
+    where = next((f"{job.where}.plugins.{name}" for job in config.jobs if name in job.plugins), f"plugins.{name}")
     broken = [problem for problem in plugins.problems if problem.plugin == name]
     if broken:
         problems.extend(f"{where}: {problem}" for problem in broken)
         return False
-    close = difflib.get_close_matches(name, plugins.names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"is a package missing? Try: pip install {_package(name)}"
+    installed = [candidate.name for candidate in candidates()]
+    close = difflib.get_close_matches(name, installed, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"is a package missing? pip install {_package(name)}"
     problems.append(f"{where}: no such plugin is installed; {hint}")
     return False
 
@@ -131,13 +132,9 @@ def _package(name: str) -> str:
     return "thplugins-" + name.replace("_", "-")
 
 
-def _structure(cls: type[Any] | None, values: Any, where: str, what: str, problems: list[str]) -> Any:
-    if cls is None:
-        if values:
-            problems.append(f"{where}: this plugin takes no {what}; remove {', '.join(map(str, values))}")
-        return None
+def _collect(problems: list[str], read: Callable[[], Any]) -> Any:
     try:
-        return convert.structure(dict(values or {}), cls, where)
+        return read()
     except ConfigError as error:
         problems.extend(error.problems)
         return None

@@ -79,8 +79,10 @@ def serve(
     """Run a worker until it is told to stop.
 
     The first request drains: no new builds, those that run are finished (up to ``drain_timeout``). The second ends
-    them; each is answered so that Zuul retries it. ``on_ready`` is told the manager name once builds can come;
-    the others hear of every build, in its slot's thread. Raises ConfigError or InfrastructureError when the worker cannot start.
+    them; each is answered so that Zuul retries it.
+
+    ``on_ready`` is told the manager name once builds can come; the others hear of every build, in its slot's thread.
+    Raises ConfigError or InfrastructureError when the worker cannot start.
     """
     hostname = socket.gethostname()
     manager = manager_name(config.gearman.name, hostname)

@@ -1,0 +1,33 @@
+"""The configuration file: its classes, the strict converter, loading, and turbo-hipster's format."""
+
+from __future__ import annotations
+
+from thcore.config.convert import structure, unstructure
+from thcore.config.load import find, load
+from thcore.config.options import job_options, plugin_settings, shown
+from thcore.config.schema import (
+    Config,
+    DefaultsConfig,
+    DirectoriesConfig,
+    GearmanConfig,
+    JobConfig,
+    LogConfig,
+    TlsConfig,
+)
+
+__all__ = [
+    "Config",
+    "DefaultsConfig",
+    "DirectoriesConfig",
+    "GearmanConfig",
+    "JobConfig",
+    "LogConfig",
+    "TlsConfig",
+    "find",
+    "job_options",
+    "load",
+    "plugin_settings",
+    "shown",
+    "structure",
+    "unstructure",
+]

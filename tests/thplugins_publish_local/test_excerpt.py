@@ -81,7 +81,8 @@ def test_a_log_of_50_mb_is_read_in_little_memory_and_time(tmp_path: Path) -> Non
 
 def test_any_bytes_can_be_shown() -> None:
     text = bytes(range(256)).decode("utf-8", "surrogateescape") + "\u202e\u2066\ufeff"
-    assert all(character.isprintable() or character == " " for character in visible(text))
+    assert all(character.isprintable() or character == "\xa0" for character in visible(text))
+    assert visible("a\nb\x1b\u202e\udcff") == r"a\nb\x1b\u202e\xff"
 
 
 def test_a_line_is_shown_as_a_terminal_would_leave_it() -> None:

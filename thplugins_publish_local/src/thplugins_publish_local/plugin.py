@@ -25,11 +25,10 @@ class PublishLocalOptions:
         example="https://logs.example.org/",
     )
 
-    def __attrs_post_init__(self) -> None:
-        if self.url is not None and not self.url.startswith(("https://", "http://", "file://")):
-            raise ValueError(
-                f"url: {self.url!r} is not a complete address; write for example https://logs.example.org/"
-            )
+    @url.validator
+    def _is_complete(self, _attribute: object, url: str | None) -> None:
+        if url is not None and not url.startswith(("https://", "http://", "file://")):
+            raise ValueError(f"{url!r} is not a complete address; write for example https://logs.example.org/")
 
 
 class PublishLocal:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ANSI = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and cursor movements
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # window titles, links and other strings
@@ -18,10 +19,9 @@ _ANSI = re.compile(
 
 def _written_out(match: re.Match[str]) -> str:
     code = ord(match[0])
-    if code < 0x20:
-        return chr(0x2400 + code)  # the control pictures of Unicode, such as the sign for NUL
-    if code == 0x7F:
-        return "\u2421"
+    # Written as in a program's source: the control pictures of Unicode are missing from many fonts.
+    if match[0] in _SHORT:
+        return _SHORT[match[0]]
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"  # a byte that is no UTF-8, as Python decodes file names
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

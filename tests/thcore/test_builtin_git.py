@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from attrs import evolve
@@ -439,11 +440,13 @@ def _running(text: str) -> bool:
 
 
 class _Refusing(http.server.BaseHTTPRequestHandler):
-    seen: list[str | None]
+    """Asks for a password, then fails. ``seen`` holds what it was sent."""
+
+    seen: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         self.seen.append(self.headers.get("Authorization"))
-        self.send_response(401 if len(self.seen) % 2 else 500)
+        self.send_response(500 if self.headers.get("Authorization") else 401)
         self.send_header("WWW-Authenticate", "Basic")
         self.end_headers()
 
@@ -452,8 +455,7 @@ class _Refusing(http.server.BaseHTTPRequestHandler):
 
 
 def test_credentials_are_used_but_shown_nowhere(tmp_path: Path) -> None:
-    handler = type("Handler", (_Refusing,), {"seen": []})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         base = f"http://robot:hunter2@127.0.0.1:{server.server_port}"
@@ -462,7 +464,7 @@ def test_credentials_are_used_but_shown_nowhere(tmp_path: Path) -> None:
         server.shutdown()
         thread.join()
 
-    assert any(value and value.startswith("Basic ") for value in handler.seen)
+    assert any(value and value.startswith("Basic ") for value in _Refusing.seen)
     assert "hunter2" not in str(raised.value)
     assert "hunter2" not in log_of(tmp_path)
     for path in (tmp_path / "state").rglob("*"):

@@ -1,0 +1,50 @@
+# Everything a fresh Debian or Ubuntu machine with Python 3.11 or later and git needs is set up on the way.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+UV = $(shell command -v uv || echo .uv/bin/uv)
+RUN = $(UV) run --no-sync
+DEMO ?= demo
+
+.PHONY: help demo test test-all lint unit bench docs sync packages clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: sync ## Judge two changes of a sample project on embedded parts; makes the directory demo/
+	rm -rf $(DEMO)
+	@$(RUN) thcore quickstart $(DEMO)
+
+test: packages sync lint ## Everything that must hold: lint, types, layers, unit, contract and system tests
+	$(RUN) coverage erase
+	$(RUN) coverage run -m pytest -m "not slow" --ignore tests/benchmarks
+	$(RUN) coverage combine --quiet
+	$(RUN) coverage report --include "thcore/*" --fail-under 90
+	@$(RUN) python .ci/summary.py
+
+test-all: packages sync lint ## The same, with whole projects and large datasets (about half an hour more)
+	$(RUN) pytest --ignore tests/benchmarks
+
+lint: sync ## Style, types and layers
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+
+bench: packages sync ## Measure, each figure as a ratio to the alternative in the same run
+	$(RUN) pytest tests/benchmarks -s
+
+docs: packages sync ## Build the site into docs/_build/html
+	$(RUN) sphinx-build -W --keep-going -b html docs docs/_build/html
+
+sync: $(UV) ## Install the workspace into .venv
+	@$(UV) sync --quiet --all-packages --all-groups
+
+packages: ## Install the Debian packages that the tests use, where they are missing
+	@.ci/packages
+
+.uv/bin/uv:
+	@.ci/uv .uv
+
+clean: ## Remove what was made
+	rm -rf .venv .uv $(DEMO) docs/_build .coverage* .*_cache

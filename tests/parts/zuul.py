@@ -87,7 +87,7 @@ class ZuulBuild:
     def wait_started(self, timeout: float = 30) -> None:
         """Wait for the first packet."""
         if not self._started.wait(timeout):
-            raise TimeoutError(f"build {self.job} {self.unique} has not started")
+            raise TimeoutError(f"build {self.job} {self.unique} has not started; result {self.result}")
 
     def cancel(self, timeout: float = 30) -> gear.Job | None:
         """End it as Zuul does. With a known number: the stop job, answered; else None after a ``cancel job``."""
@@ -224,10 +224,15 @@ class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
 
 
 class Zuul:
-    """Launches builds on the server at ``127.0.0.1:port``. ``violations`` has what workers did wrong in all builds."""
+    """Launches builds on the server at ``127.0.0.1:port``. ``violations`` has what workers did wrong in all builds.
 
-    def __init__(self, port: int) -> None:
+    A worker that was just started may not be in the server's list yet: Zuul would answer NOT_REGISTERED, we look again
+    for ``patience_s`` seconds.
+    """
+
+    def __init__(self, port: int, *, patience_s: float = 5.0) -> None:
         self.port = port
+        self.patience_s = patience_s
         self.builds: list[ZuulBuild] = []
         self._other_violations: list[str] = []
         self._client: Any = None
@@ -274,7 +279,7 @@ class Zuul:
         with self._lock:
             self.builds.append(build)
             self._by_job[id(build.gearman_job)] = build
-        if function not in self.registered():
+        if not self.wait_registered(function, self.patience_s):
             build.not_launched("NOT_REGISTERED")
             return build
         try:
@@ -288,6 +293,15 @@ class Zuul:
         request = gear.StatusAdminRequest()
         self._client.getConnection().sendAdminRequest(request, timeout=30)
         return {line.split("\t")[0] for line in request.response.decode().splitlines()}
+
+    def wait_registered(self, function: str, timeout: float) -> bool:
+        """Wait until the function is in the status list. Returns whether it is."""
+        deadline, pause = time.monotonic() + timeout, threading.Event()
+        while function not in self.registered():
+            if time.monotonic() > deadline:
+                return False
+            pause.wait(0.005)
+        return True
 
     def stop(self, manager: str, job: str, number: Any, timeout: float = 30) -> gear.Job:
         """Send ``stop:MANAGER``; returns the job once it is answered."""

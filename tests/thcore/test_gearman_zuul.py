@@ -195,7 +195,8 @@ def test_a_missing_log_path_is_made_of_safe_parts(values: dict[str, Any], expect
 HOSTILE: dict[str, list[object]] = {
     "ZUUL_PROJECT": [
         "; rm -rf /", "../x", "a/../b", "-x", "a/-x", "/etc", "a//b", "a/", "a\nb", "a\0b", "", "x" * 256, "a b",
-        "$(id)", "`id`", "a\\b", ".", "a/.git/hooks", "é", "\ud800", 7, None, ["x"], {"a": 1}, True, "a:b", "ext::sh -c id",
+        "$(id)", "`id`", "a\\b", ".", "a/.git/hooks", "é", "\ud800", 7, None, ["x"], {"a": 1}, True, "a:b",
+        "ext::sh -c id",
     ],
     "ZUUL_REF": [
         "-x", "--upload-pack=touch x", "a b", "a..b", "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b", "/a", "a/", "a//b",

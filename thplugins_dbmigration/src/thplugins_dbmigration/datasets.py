@@ -6,60 +6,23 @@ turbo-hipster's keys are ``project``, ``type``, ``database``, ``db_user``, ``db_
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import field, fields, frozen
-from cattrs import Converter, transform_error
-from cattrs.errors import ForbiddenExtraKeysError
-from cattrs.gen import make_dict_structure_fn, override
+from attrs import field, frozen
 
 from thcore.errors import InfrastructureError
 from thcore.model import Limit, Secret, Step
+from thplugins_dbmigration.dataset_file import WALL, DatasetFile, Numbers, limits_of, parse
 
 CONFIG = "config.json"
 DEPTH = 3
 """How many levels below the root are looked at."""
-WALL = "wall_s"
-"""The counter that ``maximum_migration_times`` limits, in seconds."""
-RESERVED = "thcore"
-"""The name of our own account on every private server."""
-
-_NAME = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$.-]{0,62}")
 _DEFAULT = "default"
-
-Numbers = Mapping[str, float]
-
-
-@frozen
-class _File:
-    """config.json as it is written."""
-
-    project: str
-    type: str
-    database: str
-    seed_data: str
-    db_user: str = ""
-    db_pass: str = ""
-    logging_conf: str | None = None
-    maximum_migration_times: Numbers = field(factory=dict)
-    innodb_rows_read: Numbers = field(factory=dict)
-    xinnodb_rows_changed: Numbers = field(factory=dict)
-    limits: Mapping[str, Numbers] = field(factory=dict)
-    version: str = ""
-    start: tuple[str, ...] = ()
-    overlays: tuple[str, ...] = ()
-    character_set: str | None = None
-    extensions: tuple[str, ...] = ()
-    version_tables: tuple[str, ...] = ()
-    tool: str | None = None
-    tool_options: Mapping[str, Any] = field(factory=dict)
 
 
 @frozen
@@ -134,15 +97,14 @@ def read(directory: Path) -> tuple[Dataset | None, tuple[str, ...]]:
     """The dataset in a directory, or None and what is wrong with it."""
     path = directory / CONFIG
     try:
-        data = json.loads(path.read_text("utf-8"))
-        written = _converter.structure(data, _File)
+        written = parse(path.read_text("utf-8"))
     except OSError as error:
         return None, (f"{path}: cannot be read: {error.strerror}",)
-    except ValueError as error:  # JSON or UTF-8
-        return None, (f"{path}: is no JSON: {error}",)
-    except Exception as error:  # noqa: BLE001 - cattrs raises exception groups of any kind
-        return None, tuple(f"{path}: {problem}" for problem in _explained(error))
-    problems = [*_wrong(written)]
+    except UnicodeDecodeError as error:
+        return None, (f"{path}: is no UTF-8 text: {error.reason}",)
+    if isinstance(written, tuple):
+        return None, tuple(f"{path}: {problem}" for problem in written)
+    problems = []
     paths = {}
     for key, text in _paths(written):
         found = _inside(directory, text)
@@ -211,7 +173,7 @@ def _arrows(step: Step) -> Iterator[str]:
         yield f"{parent}->{step.version}"
 
 
-def _paths(written: _File) -> Iterator[tuple[str, str]]:
+def _paths(written: DatasetFile) -> Iterator[tuple[str, str]]:
     yield "seed_data", written.seed_data
     for number, overlay in enumerate(written.overlays):
         yield f"overlays[{number}]", overlay
@@ -231,37 +193,7 @@ def _inside(directory: Path, text: str) -> Path | str:
     return path
 
 
-def _wrong(written: _File) -> Iterator[str]:
-    if not _NAME.fullmatch(written.database):
-        yield f"database: {written.database!r} is no name; use letters, digits, _, - and ."
-    if written.type.lower() not in {"sqlite", "sqlite3"}:
-        if not _NAME.fullmatch(written.db_user):
-            yield f"db_user: {written.db_user!r} is no name; use letters, digits, _, - and ."
-        if not written.db_pass:
-            yield "db_pass: is missing; any text will do, the server is private"
-    if written.db_user == RESERVED:
-        yield f"db_user: {RESERVED} is our own account on the server; use another name"
-    for key in ("character_set", "tool"):
-        value = getattr(written, key)
-        if value is not None and not _NAME.fullmatch(value):
-            yield f"{key}: {value!r} is no name"
-    for counter, numbers in _limits(written).items():
-        for key, number in numbers.items():
-            if number < 0:
-                where = "maximum_migration_times" if counter == WALL else counter
-                yield f"{where}.{key}: {number} is negative"
-
-
-def _limits(written: _File) -> dict[str, Numbers]:
-    legacy = {
-        WALL: written.maximum_migration_times,
-        "Innodb_rows_read": written.innodb_rows_read,
-        "XInnodb_rows_changed": written.xinnodb_rows_changed,
-    }
-    return {name: numbers for name, numbers in {**legacy, **written.limits}.items() if numbers}
-
-
-def _dataset(directory: Path, written: _File, paths: Mapping[str, Path]) -> Dataset:
+def _dataset(directory: Path, written: DatasetFile, paths: Mapping[str, Path]) -> Dataset:
     return Dataset(
         name=directory.name,
         directory=directory,
@@ -271,7 +203,7 @@ def _dataset(directory: Path, written: _File, paths: Mapping[str, Path]) -> Data
         user=written.db_user,
         password=Secret(written.db_pass),
         seed=paths["seed_data"],
-        limits=_limits(written),
+        limits=limits_of(written),
         logging_conf=paths.get("logging_conf"),
         version=written.version,
         start=written.start,
@@ -282,76 +214,3 @@ def _dataset(directory: Path, written: _File, paths: Mapping[str, Path]) -> Data
         tool=written.tool,
         tool_options=written.tool_options,
     )
-
-
-_RENAMED = {"innodb_rows_read": "Innodb_rows_read", "xinnodb_rows_changed": "XInnodb_rows_changed"}
-_KEYS = tuple(_RENAMED.get(entry.name, entry.name) for entry in fields(_File))
-
-
-def _made_converter() -> Converter:
-    converter = Converter(forbid_extra_keys=True)
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(
-        _File,
-        make_dict_structure_fn(
-            _File,
-            converter,
-            _cattrs_forbid_extra_keys=True,
-            innodb_rows_read=override(rename="Innodb_rows_read"),
-            xinnodb_rows_changed=override(rename="XInnodb_rows_changed"),
-        ),
-    )
-    converter.register_structure_hook(tuple[str, ...], _texts)
-    return converter
-
-
-def _text(value: Any, _type: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"must be text, not {value!r}")
-    return value
-
-
-def _texts(value: Any, _type: Any) -> tuple[str, ...]:
-    """A list of texts; a single one may stand alone."""
-    if isinstance(value, str):
-        return (value,)
-    if not isinstance(value, list):
-        raise TypeError(f"must be a list of texts, not {value!r}")
-    return tuple(_text(entry, str) for entry in value)
-
-
-def _number(value: Any, _type: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"must be a number, not {value!r}")
-    return value
-
-
-def _explained(error: BaseException) -> list[str]:
-    problems = []
-    for line in transform_error(error, path="", format_exception=_said):
-        message, _, where = line.rpartition(" @ ")
-        problems.append(f"{_key(where)}{message}")
-    return problems
-
-
-def _key(where: str) -> str:
-    path = re.sub(r"\['([^']*)'\]", r".\1", where).strip(".")
-    parts = [_RENAMED.get(part, part) for part in path.split(".") if part]
-    return ".".join(parts) + ": " if parts else ""
-
-
-def _said(error: BaseException, _type: Any) -> str:
-    if isinstance(error, ForbiddenExtraKeysError):
-        return "; ".join(_unknown(key) for key in sorted(error.extra_fields))
-    if isinstance(error, KeyError):
-        return f"{error.args[0]}: is missing"
-    return str(error) or type(error).__name__
-
-
-def _unknown(key: str) -> str:
-    near = difflib.get_close_matches(key, _KEYS, 1)
-    return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
-
-
-_converter = _made_converter()

@@ -87,7 +87,8 @@ def _restore(build: Build, engine: Engine, installation: Installation, dataset: 
     def tell(done: int, message: str) -> None:
         build.emit(Progress(f"{dataset.name}: {message}", done, total))
 
-    log = build.workspace.artifacts / f"{dataset.name}-restore.log"
+    log = build.workspace.artifacts / "datasets" / dataset.name / "restore.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     tell(0, f"making a {engine.name} server")
     engine.initialise(build, installation, data)
     with engine.start(build, installation, data, log=log) as server:

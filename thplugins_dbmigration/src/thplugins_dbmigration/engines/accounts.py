@@ -41,7 +41,7 @@ def identity(build: Build, program: Path, preferred: Sequence[str]) -> Identity:
     if os.geteuid() != 0:
         return Identity()
     account = _account(build.settings, preferred)
-    closed = [path for path in (build.state, build.workspace.root) if not _works(build, _enter(path), account)]
+    closed = [path for path in (build.state, build.workspace.temporary) if not _works(build, _enter(path), account)]
     if not closed and _works(build, (str(program), "--version"), account):
         return Identity(account=account)
     if _works(build, (*_namespace(account), str(program), "--version"), None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from thplugins_dbmigration.measure.meaning import Meaning
 
 REPORTED_COUNTERS = {
-    "tup_returned": Meaning("rows", "live rows read by scans, of tables and catalogues"),
+    "tup_returned": Meaning("rows", "live rows read by scans, and entries of indexes"),
     "tup_fetched": Meaning("rows", "live rows fetched through an index"),
     "tup_inserted": Meaning("rows", "rows inserted; a table rewrite does not count"),
     "tup_updated": Meaning("rows", "rows updated"),
@@ -18,8 +18,9 @@ REPORTED_COUNTERS = {
     "xact_rollback": Meaning("transactions", "transactions rolled back"),
     "deadlocks": Meaning("deadlocks", "deadlocks found"),
 }
-"""Columns of pg_stat_database. A session reports them when it ends a transaction, and at most once a second: None while
-another session has something that it may not have reported yet."""
+"""Columns of pg_stat_database; the rows of the server's own catalogues are taken off, so that ``CREATE TABLE`` changes
+none. A session reports them when it ends a transaction, and at most once a second: None while a session may have
+something that it has not reported yet."""
 
 SERVER_COUNTERS = {
     "wal_bytes": Meaning("bytes", "write-ahead log made; rewrites and index builds show here"),

@@ -1,0 +1,166 @@
+"""config.json of a dataset as it is written: its keys, and everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import field, fields, frozen
+from cattrs import Converter, transform_error
+from cattrs.errors import ForbiddenExtraKeysError
+from cattrs.gen import make_dict_structure_fn, override
+
+WALL = "wall_s"
+"""The counter that ``maximum_migration_times`` limits, in seconds."""
+RESERVED = "thcore"
+"""The name of our own account on every private server."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$.-]{0,62}")
+
+Numbers = Mapping[str, float]
+
+
+@frozen
+class DatasetFile:
+    """config.json as it is written."""
+
+    project: str
+    type: str
+    database: str
+    seed_data: str
+    db_user: str = ""
+    db_pass: str = ""
+    logging_conf: str | None = None
+    maximum_migration_times: Numbers = field(factory=dict)
+    innodb_rows_read: Numbers = field(factory=dict)
+    xinnodb_rows_changed: Numbers = field(factory=dict)
+    limits: Mapping[str, Numbers] = field(factory=dict)
+    version: str = ""
+    start: tuple[str, ...] = ()
+    overlays: tuple[str, ...] = ()
+    character_set: str | None = None
+    extensions: tuple[str, ...] = ()
+    version_tables: tuple[str, ...] = ()
+    tool: str | None = None
+    tool_options: Mapping[str, Any] = field(factory=dict)
+
+
+def parse(text: str) -> DatasetFile | tuple[str, ...]:
+    """Structure the text of a config.json, or answer all problems that it has."""
+    try:
+        written = _converter.structure(json.loads(text), DatasetFile)
+    except json.JSONDecodeError as error:
+        return (f"is no JSON: {error}",)
+    except Exception as error:  # noqa: BLE001 - cattrs raises exception groups of any kind
+        return tuple(_explained(error))
+    return tuple(_wrong(written)) or written
+
+
+def _wrong(written: DatasetFile) -> Iterator[str]:
+    if not _NAME.fullmatch(written.database):
+        yield f"database: {written.database!r} is no name; use letters, digits, _, - and ."
+    if written.type.lower() not in {"sqlite", "sqlite3"}:
+        if not _NAME.fullmatch(written.db_user):
+            yield f"db_user: {written.db_user!r} is no name; use letters, digits, _, - and ."
+        if not written.db_pass:
+            yield "db_pass: is missing; any text will do, the server is private"
+    if written.db_user == RESERVED:
+        yield f"db_user: {RESERVED} is our own account on the server; use another name"
+    for key in ("character_set", "tool"):
+        value = getattr(written, key)
+        if value is not None and not _NAME.fullmatch(value):
+            yield f"{key}: {value!r} is no name"
+    for counter, numbers in limits_of(written).items():
+        for key, number in numbers.items():
+            if number < 0:
+                where = "maximum_migration_times" if counter == WALL else counter
+                yield f"{where}.{key}: {number} is negative"
+
+
+def limits_of(written: DatasetFile) -> dict[str, Numbers]:
+    """The limits by the name of the counter that they are for."""
+    legacy = {
+        WALL: written.maximum_migration_times,
+        "Innodb_rows_read": written.innodb_rows_read,
+        "XInnodb_rows_changed": written.xinnodb_rows_changed,
+    }
+    return {name: numbers for name, numbers in {**legacy, **written.limits}.items() if numbers}
+
+
+_RENAMED = {"innodb_rows_read": "Innodb_rows_read", "xinnodb_rows_changed": "XInnodb_rows_changed"}
+_KEYS = tuple(_RENAMED.get(entry.name, entry.name) for entry in fields(DatasetFile))
+
+
+def _made_converter() -> Converter:
+    converter = Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _texts)
+    converter.register_structure_hook(
+        DatasetFile,
+        make_dict_structure_fn(
+            DatasetFile,
+            converter,
+            _cattrs_forbid_extra_keys=True,
+            innodb_rows_read=override(rename="Innodb_rows_read"),
+            xinnodb_rows_changed=override(rename="XInnodb_rows_changed"),
+        ),
+    )
+    return converter
+
+
+def _text(value: Any, _type: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"must be text, not {value!r}")
+    return value
+
+
+def _texts(value: Any, _type: Any) -> tuple[str, ...]:
+    """A list of texts; a single one may stand alone."""
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list):
+        raise TypeError(f"must be a list of texts, not {value!r}")
+    return tuple(_text(entry, str) for entry in value)
+
+
+def _number(value: Any, _type: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"must be a number, not {value!r}")
+    return value
+
+
+def _explained(error: BaseException) -> list[str]:
+    problems = []
+    for line in transform_error(error, path="", format_exception=_said):
+        message, _, where = line.rpartition(" @ ")
+        problems.append(f"{_key(where)}{message}")
+    return problems
+
+
+def _key(where: str) -> str:
+    path = re.sub(r"\['([^']*)'\]", r".\1", where).strip(".")
+    parts = [_RENAMED.get(part, part) for part in path.split(".") if part]
+    return ".".join(parts) + ": " if parts else ""
+
+
+def _said(error: BaseException, _type: Any) -> str:
+    if isinstance(error, ForbiddenExtraKeysError):
+        return "; ".join(_unknown(key) for key in sorted(error.extra_fields))
+    if isinstance(error, KeyError):
+        return f"{error.args[0]}: is missing"
+    if isinstance(error, AttributeError):  # what cattrs meets where an object is wanted
+        return "must be an object: {…}"
+    return str(error) or type(error).__name__
+
+
+def _unknown(key: str) -> str:
+    near = difflib.get_close_matches(key, _KEYS, 1)
+    return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
+
+
+_converter = _made_converter()

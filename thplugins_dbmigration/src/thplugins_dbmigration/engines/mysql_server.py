@@ -1,0 +1,199 @@
+"""A private MySQL or MariaDB server that runs: accounts, seeds, counters, versions."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from attrs import field, frozen
+
+from thcore.errors import InfrastructureError
+from thcore.hooks import Build, Service
+from thcore.model import Command, Secret
+from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.accounts import acting
+from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.mysql_programs import CLIENTS, is_mariadb, program
+from thplugins_dbmigration.engines.programs import ENVIRONMENT
+from thplugins_dbmigration.engines.version_table import VersionTable
+from thplugins_dbmigration.measure.mysql import COUNTERS, SESSION_COUNTERS
+
+ADMIN = "thcore"
+"""The server's own administrator. Its password is made anew at every start and known to the build alone."""
+_NO_SUCH_TABLE = 1146
+
+
+@frozen
+class MySQLServer:
+    """A private MySQL or MariaDB server that runs."""
+
+    installation: Installation
+    socket: Path
+    password: Secret
+    connection: Any = field(repr=False)
+    service: Service
+    reading_cost: dict[str, int] = field(factory=dict, repr=False)
+    readings: Iterator[int] = field(factory=itertools.count, repr=False)
+
+    @property
+    def version(self) -> str:
+        # MariaDB puts a version of MySQL in front of its own, for old replicas.
+        return str(self.connection.get_server_info()).removeprefix("5.5.5-")
+
+    def address(self, database: str, user: str, password: str) -> Address:
+        return Address("mysql", database, user, Secret(password), self.socket)
+
+    def create(
+        self,
+        database: str,
+        user: str,
+        password: str,
+        *,
+        character_set: str | None = None,
+        extensions: Sequence[str] = (),
+    ) -> Address:
+        if extensions:
+            raise InfrastructureError("MySQL has no extensions; remove `extensions`", code="seed-not-loaded")
+        with self._asked("create the database") as cursor:
+            charset = f" CHARACTER SET {character_set}" if character_set else ""
+            cursor.execute(f"CREATE DATABASE {_quoted(database)}{charset}")
+            cursor.execute("CREATE USER %s@'localhost' IDENTIFIED BY %s", (user, password))
+            # In a grant, _ and % of a database's name are wildcards.
+            pattern = database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
+            cursor.execute(f"GRANT ALL ON {_quoted(pattern)}.* TO %s@'localhost'", (user,))
+        return self.address(database, user, password)
+
+    def load(self, build: Build, address: Address, seed: Path) -> None:
+        client = program(self.installation.programs, CLIENTS)
+        sandbox = ("--sandbox",) if is_mariadb(self.installation) and _has_sandbox(build, client) else ()
+        argv = (
+            str(client),
+            "--no-defaults",
+            f"--socket={self.socket}",
+            f"--user={address.user}",
+            "--default-character-set=utf8mb4",
+            "--max-allowed-packet=1G",
+            "--silent",
+            *sandbox,
+            f"--database={address.database}",
+        )
+        env = {**ENVIRONMENT, "MYSQL_PWD": address.password.reveal(), "HOME": "/nonexistent"}
+        command = Command(argv, cwd=Path("/"), env=env, source="seed", input=seed)
+        result = build.run(acting(self.installation, command))
+        if not result.ok:
+            words = next((line for line in result.tail if line.startswith("ERROR")), "\n".join(result.tail[-5:]))
+            raise InfrastructureError(
+                f"{seed.name} cannot be loaded: {words or result.reason()}", code="seed-not-loaded"
+            )
+
+    def settle(self, address: Address) -> None:
+        """Gather statistics, and have the next stop clean up all that deleted rows left behind: a clone would do it
+        later, in the middle of a step."""
+        with self._asked("gather statistics") as cursor:
+            cursor.execute(
+                "SELECT table_name FROM information_schema.tables "
+                "WHERE table_schema = %s AND table_type = 'BASE TABLE'",
+                (address.database,),
+            )
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"ANALYZE TABLE {_quoted(address.database)}.{_quoted(table)}")
+                cursor.fetchall()
+            cursor.execute("SET GLOBAL innodb_fast_shutdown = 0")
+
+    def counters(self, address: Address) -> dict[str, int | None]:  # noqa: ARG002 - the server serves one database
+        counters = self._reading()
+        readings = next(self.readings)
+        for name, cost in self.reading_cost.items():
+            value = counters[name]
+            counters[name] = None if value is None else value - readings * cost
+        return counters
+
+    def _reading(self) -> dict[str, int | None]:
+        """The totals without what our own session did."""
+        with self._asked("read the counters") as cursor:
+            cursor.execute("SHOW SESSION STATUS")
+            own = {name.lower(): value for name, value in cursor.fetchall()}
+            cursor.execute("SHOW GLOBAL STATUS")
+            total = {name.lower(): value for name, value in cursor.fetchall()}
+        counters: dict[str, int | None] = {}
+        for name in COUNTERS:
+            value = total.get(name.lower())
+            if value is None or not str(value).isdigit():
+                counters[name] = None
+                continue
+            counters[name] = int(value) - (int(own.get(name.lower(), 0)) if name in SESSION_COUNTERS else 0)
+        return counters
+
+    def calibrate(self) -> None:
+        """Find out what a reading itself costs, before anybody else is connected: SHOW STATUS counts in the totals, but
+        not for the session that says it."""
+        first, second = self._reading(), self._reading()
+        for name in SESSION_COUNTERS:
+            before, after = first[name], second[name]
+            if before is not None and after is not None and after != before:
+                self.reading_cost[name] = after - before
+
+    def versions(self, address: Address, table: str) -> frozenset[str] | None:
+        wanted = VersionTable.parse(table)
+        schema = wanted.schema or address.database
+        with self._asked(f"read {table}") as cursor:
+            try:
+                selection = wanted.selection("`")
+                cursor.execute(f"SELECT {selection} FROM {_quoted(schema)}.{_quoted(wanted.table)}")  # noqa: S608 - quoted
+            except pymysql.err.ProgrammingError as error:
+                if error.args[0] == _NO_SUCH_TABLE:
+                    return None
+                raise
+            return frozenset(str(row[0]) for row in cursor.fetchall())
+
+    def shut_down(self) -> None:
+        """Ask the server to stop cleanly; it goes on for as long as that takes."""
+        connection = connect(self.socket, self.password.reveal())
+        if connection is None:
+            raise InfrastructureError("the server does not answer any more", code="server-not-answering")
+        with contextlib.suppress(pymysql.MySQLError), contextlib.closing(connection):
+            connection.cursor().execute("SHUTDOWN")
+
+    @contextlib.contextmanager
+    def _asked(self, what: str) -> Iterator[Any]:
+        try:
+            with self.connection.cursor() as cursor:
+                yield cursor
+        except pymysql.MySQLError as error:
+            raise InfrastructureError(
+                f"mysql {self.installation.version}: cannot {what}: {error}",
+                code="server-died" if not self.service.running() else "server-not-answering",
+            ) from error
+
+
+def connect(socket: Path, password: str) -> Any:
+    """A session of the administrator, or None when the server does not answer."""
+    try:
+        connection = pymysql.connect(
+            unix_socket=str(socket),
+            user=ADMIN,
+            password=password,
+            autocommit=True,
+            charset="utf8mb4",
+            connect_timeout=5,
+        )
+        # A migration that waits for us must not be waited for.
+        connection.cursor().execute("SET lock_wait_timeout = 3, innodb_lock_wait_timeout = 3")
+    except (pymysql.MySQLError, OSError):
+        return None
+    return connection
+
+
+def _has_sandbox(build: Build, client: Path) -> bool:
+    command = Command(
+        (str(client), "--no-defaults", "--sandbox", "--version"), cwd=Path("/"), env=ENVIRONMENT, source="server"
+    )
+    return build.run(command).ok
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"

@@ -1,0 +1,227 @@
+"""A private PostgreSQL server that runs: accounts, seeds, counters, versions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from attrs import field, frozen
+from psycopg import sql
+
+from thcore.errors import InfrastructureError
+from thcore.hooks import Build, Service
+from thcore.model import Command, Secret
+from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.accounts import acting
+from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
+from thplugins_dbmigration.engines.psql import restricted_seed, understands_restrict
+from thplugins_dbmigration.engines.version_table import VersionTable
+from thplugins_dbmigration.measure.postgresql import REPORTED_COUNTERS
+
+ADMIN = "thcore"
+"""The superuser. Its password is random, and in the data directory, where only root and the worker can read it."""
+REPORT_DELAY_S = 10
+"""How long a session that is idle may keep its counts to itself (PGSTAT_IDLE_INTERVAL)."""
+
+
+@frozen
+class PostgreSQLServer:
+    """A private PostgreSQL server that runs."""
+
+    installation: Installation
+    directory: Path
+    socket: Path
+    password: Secret
+    connection: Any = field(repr=False)
+    service: Service
+    sessions: dict[str, Any] = field(factory=dict, repr=False)
+
+    @property
+    def version(self) -> str:
+        return str(self.connection.info.parameter_status("server_version"))
+
+    def address(self, database: str, user: str, password: str) -> Address:
+        return Address("postgresql", database, user, Secret(password), self.socket)
+
+    def create(
+        self,
+        database: str,
+        user: str,
+        password: str,
+        *,
+        character_set: str | None = None,
+        extensions: Sequence[str] = (),
+    ) -> Address:
+        role, name = sql.Identifier(user), sql.Identifier(database)
+        encoding = sql.SQL(" ENCODING {}").format(sql.Literal(character_set)) if character_set else sql.SQL("")
+        with self._asked("create the database"):
+            execute = self.connection.execute
+            execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password)))
+            execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(name, role) + encoding)
+            for other in ("postgres", "template1", database):
+                execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(other)))
+        with self._inside(database, "make the extensions") as connection:
+            for extension in extensions:
+                _make_extension(connection, extension, role)
+        return self.address(database, user, password)
+
+    def load(self, build: Build, address: Address, seed: Path) -> None:
+        client = program(self.installation.programs, "psql")
+        with restricted_seed(build, seed) as script:
+            argv = [str(client), "-X", "-q", "-w", "-h", str(self.socket), "-U", address.user]
+            argv += ["-d", address.database, "-v", "ON_ERROR_STOP=1"]
+            if understands_restrict(version_of(build, client, r"\(PostgreSQL\) (\S+)")):
+                # From here on the seed can only give SQL: psql's own commands start programs and read files.
+                argv += ["-c", f"\\restrict {secrets.token_hex(16)}"]
+            argv += ["-f", "-"]
+            env = {**ENVIRONMENT, "PGPASSWORD": address.password.reveal(), "HOME": "/nonexistent"}
+            command = Command(tuple(argv), cwd=Path("/"), env=env, source="seed", input=script)
+            result = build.run(acting(self.installation, command))
+        if not result.ok:
+            first = next(
+                (number for number, line in enumerate(result.tail) if _is_error(line)), max(0, len(result.tail) - 5)
+            )
+            words = "\n".join(line[:500] for line in result.tail[first : first + 4])
+            raise InfrastructureError(
+                f"{seed.name} cannot be loaded: {words or result.reason()}", code="seed-not-loaded"
+            )
+
+    def settle(self, address: Address) -> None:
+        with self._inside(address.database, "gather statistics") as connection:
+            connection.execute("ANALYZE")
+
+    def counters(self, address: Address) -> dict[str, int | None]:
+        if address.database not in self.sessions:
+            self._reading(address)  # what a first reading costs, it alone costs
+        return self._reading(address)
+
+    def _reading(self, address: Address) -> dict[str, int | None]:
+        columns = sql.SQL(", ").join(sql.Identifier(name) for name in REPORTED_COUNTERS)
+        counters: dict[str, int | None] = dict.fromkeys(REPORTED_COUNTERS)
+        with self._inside(address.database, "read the counters") as connection:
+            busy, wal, size = connection.execute(_STATE, (ADMIN, REPORT_DELAY_S + 1)).fetchone()
+            if not busy:
+                total = connection.execute(
+                    sql.SQL("SELECT {} FROM pg_stat_database WHERE datname = current_database()").format(columns)
+                ).fetchone()
+                own = dict(zip(CATALOGUE, connection.execute(_CATALOGUE).fetchone(), strict=True))
+                for name, value in zip(REPORTED_COUNTERS, total, strict=True):
+                    counters[name] = int(value) - int(own.get(name, 0))
+        return {**counters, "wal_bytes": int(wal), "database_bytes": int(size)}
+
+    def versions(self, address: Address, table: str) -> frozenset[str] | None:
+        wanted = VersionTable.parse(table)
+        name = sql.Identifier(*([wanted.schema] if wanted.schema else []), wanted.table)
+        selection = sql.SQL("*") if wanted.column is None else sql.Identifier(wanted.column)
+        with self._inside(address.database, f"read {table}") as connection:
+            known = connection.execute("SELECT to_regclass(%s)", (name.as_string(connection),)).fetchone()[0]
+            if known is None:
+                return None
+            rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(selection, name)).fetchall()
+            return frozenset(str(row[0]) for row in rows)
+
+    def shut_down(self) -> None:
+        """Ask the server to stop at once but cleanly: who is still connected is sent away."""
+        try:
+            process = int((self.directory / "postmaster.pid").read_text("utf-8").splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            process = self.service.pid
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGINT)
+
+    @contextlib.contextmanager
+    def _inside(self, database: str, what: str) -> Iterator[Any]:
+        """A transaction of our one session in a database, whose counts are told at once."""
+        with self._asked(what):
+            connection = self.sessions.get(database)
+            if connection is None:
+                connection = self.sessions[database] = connect(self.socket, database, self.password)
+            if connection is None:
+                raise InfrastructureError(
+                    f"postgresql {self.installation.version}: cannot {what}: database {database} does not answer",
+                    code="server-not-answering",
+                )
+            with connection.transaction():
+                yield connection
+                connection.execute("SELECT pg_stat_force_next_flush()")
+
+    def close(self) -> None:
+        """End our own sessions."""
+        for connection in (*self.sessions.values(), self.connection):
+            if connection is not None:
+                connection.close()
+
+    @contextlib.contextmanager
+    def _asked(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise InfrastructureError(
+                f"postgresql {self.installation.version}: cannot {what}: {str(error).strip()}",
+                code="server-died" if not self.service.running() else "server-not-answering",
+            ) from error
+
+
+_STATE = (
+    "SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename <> %s "
+    "AND backend_type = 'client backend' "
+    "AND (state <> 'idle' OR clock_timestamp() - state_change < make_interval(secs => %s))), "
+    "pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pg_database_size(current_database())"
+)
+CATALOGUE = ("tup_returned", "tup_fetched", "tup_inserted", "tup_updated", "tup_deleted")
+# Objects of the server's own have the numbers below. The shared ones do not count for any database.
+_CATALOGUE = (
+    "SELECT coalesce(sum(pg_stat_get_tuples_returned(oid)), 0), coalesce(sum(pg_stat_get_tuples_fetched(oid)), 0), "
+    "coalesce(sum(pg_stat_get_tuples_inserted(oid)), 0), coalesce(sum(pg_stat_get_tuples_updated(oid)), 0), "
+    "coalesce(sum(pg_stat_get_tuples_deleted(oid)), 0) FROM pg_class WHERE oid < 16384 AND NOT relisshared"
+)
+
+
+def connect(socket: Path, database: str, password: Secret) -> Any:
+    """A session of the superuser, or None when the server does not answer."""
+    try:
+        return psycopg.connect(
+            host=str(socket),
+            dbname=database,
+            user=ADMIN,
+            password=password.reveal(),
+            connect_timeout=5,
+            autocommit=True,
+            # A migration that waits for us must not be waited for.
+            options="-c lock_timeout=3s",
+        )
+    except psycopg.OperationalError:
+        return None
+
+
+def _make_extension(connection: Any, extension: str, owner: sql.Identifier) -> None:
+    statement = sql.SQL("CREATE EXTENSION {} CASCADE").format(sql.Identifier(extension))
+    # One that is trusted belongs to the database's owner, who may then say COMMENT ON EXTENSION, as dumps do.
+    trusted = connection.execute(
+        "SELECT bool_or(trusted) FROM pg_available_extension_versions WHERE name = %s", (extension,)
+    ).fetchone()[0]
+    if trusted:
+        connection.execute(sql.SQL("SET ROLE {}").format(owner))
+    connection.execute(statement)
+    connection.execute("RESET ROLE")
+
+
+def program(programs: Path | None, name: str) -> Path:
+    """One of an installation's programs. Raises InfrastructureError (``engine-missing``)."""
+    found = find((name,), (programs,) if programs else search_path())
+    if found is None:
+        raise InfrastructureError(
+            f"{name} is not in {programs}; install the whole of PostgreSQL there", code="engine-missing"
+        )
+    return found
+
+
+def _is_error(line: str) -> bool:
+    return "ERROR:" in line or "FATAL:" in line or "error:" in line

@@ -13,11 +13,12 @@ from attrs import frozen
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build, option
 from thcore.model import Command, CommandResult, Step
+from thplugins_dbmigration.messages import NOT_IMPORTED
 from thplugins_dbmigration.tools.alembic_talk import Talk, Walk, sentence
 from thplugins_dbmigration.tools.tool import Plan, Project, Stop
 
 PROGRAM = Path(__file__).with_name("alembic_walk.py")
-IMPORT_FAILED = "FAILURE - Could not import required module."
+
 DRIVERS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "mysql": (("pymysql", "pymysql"), ("mysqldb", "MySQLdb"), ("mysqlconnector", "mysql.connector")),
     "postgresql": (("psycopg2", "psycopg2"), ("psycopg", "psycopg"), ("pg8000", "pg8000")),
@@ -152,7 +153,7 @@ def _unusable(talk: Talk, project: Project, result: CommandResult) -> Exception:
     kind, error = talk.unusable["kind"], talk.unusable["error"]
     words = sentence(error)
     if kind == "import":
-        return ChangeError(f"{IMPORT_FAILED} {words}", code="import-failed")
+        return ChangeError(f"{NOT_IMPORTED} {words}", code="import-failed")
     if kind == "driver":
         return InfrastructureError(
             f"The project's environment has no driver for {project.address.dialect}; looked for {error['message']}. "

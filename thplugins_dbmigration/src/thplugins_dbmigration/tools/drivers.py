@@ -54,14 +54,20 @@ def loadable() -> tuple[Tool, ...]:
 
 
 def _load(wanted: Iterable[str]) -> tuple[dict[str, Tool], list[str]]:
+    found: dict[str, Tool] = {}
     problems: list[str] = []
 
     def failed(_manager: ExtensionManager[Any], entry_point: EntryPoint, error: BaseException) -> None:
         what = f"{type(error).__name__}: {error}"
         problems.append(f"The migration tool {entry_point.name!r} ({entry_point.value}) does not load: {what}")
 
-    manager: NamedExtensionManager[Any] = NamedExtensionManager(
-        GROUP, list(wanted), invoke_on_load=True, on_load_failure_callback=failed
-    )
-    made = ((extension.name, extension.obj) for extension in manager.extensions)
-    return {name: tool for name, tool in made if tool is not None}, problems
+    for name in wanted:
+        try:
+            manager: NamedExtensionManager[Any] = NamedExtensionManager(
+                GROUP, [name], invoke_on_load=True, on_load_failure_callback=failed
+            )
+        except SystemExit as error:  # the one thing a module may raise that stevedore does not catch
+            problems.append(f"The migration tool {name!r} does not load: it ended with {error.code!r}")
+        else:
+            found.update({extension.name: extension.obj for extension in manager.extensions if extension.obj})
+    return found, problems

@@ -1,0 +1,68 @@
+"""One leg of a walk: some steps, one at a time, a measurement around each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from attrs import define, field
+
+from thcore.hooks import Build
+from thcore.model import Measurement, Step, StepResult
+from thplugins_dbmigration import measure
+from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.messages import way
+from thplugins_dbmigration.project import Chosen
+from thplugins_dbmigration.tools.tool import Project, Stop
+
+Started = Callable[[Step], None]
+
+
+@define
+class Meter:
+    """Measures the steps of a dataset and keeps what came out."""
+
+    build: Build
+    dataset: Dataset
+    engine: str
+    started: Started
+    results: list[StepResult] = field(factory=list)
+
+    def walk(self, chosen: Chosen, project: Project, steps: Sequence[Step], added: Collection[str]) -> Stop:
+        """Run ``steps``; those in ``added`` (versions) are the change's. What follows a failed step is ``not-run``."""
+        if not steps:
+            return Stop()
+        running: list[tuple[float, dict[str, int | None]]] = []
+
+        def before(step: Step) -> None:
+            self.started(step)
+            self.build.log(f"step {way(step)} starts", source=self.dataset.name)
+            counters = project.server.counters(project.address)
+            running[:] = [(time.monotonic(), counters)]
+
+        def after(step: Step, ok: bool) -> None:
+            ended = time.monotonic()
+            began, counters = running.pop()
+            told = "ended" if ok else "failed"
+            self.build.log(f"step {way(step)} {told} after {ended - began:.3f} s", source=self.dataset.name)
+            counted = measure.measured(self.engine, counters, project.server.counters(project.address))
+            self._keep(step, "ok" if ok else "failed", step.version in added, Measurement(ended - began, counted))
+
+        stop = chosen.tool.walk(self.build, chosen.options, project, steps, before=before, after=after)
+        if stop.failed is not None:
+            self._fail(stop.failed, added=stop.failed.version in added)
+        done = {result.step.version for result in self.results}
+        for step in steps:
+            if step.version not in done:
+                self._keep(step, "not-run", step.version in added)
+        return stop
+
+    def _keep(self, step: Step, result: str, added: bool, measurement: Measurement | None = None) -> None:
+        self.results.append(StepResult(step, added, result, measurement, self.dataset.limits_for(step)))
+
+    def _fail(self, step: Step, *, added: bool) -> None:
+        """The step did not do what it should, whatever it said itself, and even if it never said that it started."""
+        kept = next((result for result in self.results if result.step.version == step.version), None)
+        if kept is not None:
+            self.results.remove(kept)
+        self._keep(step, "failed", added, kept.measurement if kept else None)

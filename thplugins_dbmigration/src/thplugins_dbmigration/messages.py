@@ -1,0 +1,112 @@
+"""What the gate says, word for word as its users know it, each with a code that scripts may rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import evolve
+
+from thcore.errors import ChangeError, InfrastructureError
+from thcore.model import Finding, Location, Severity, Step
+
+NOT_ENDED = "FAILURE - Did not find the end of a migration after a start"
+TOO_LONG = "WARNING - Migration %s took too long"
+MISMATCH = "FAILURE - Final schema version does not match expectation"
+NOT_SET_UP = "FAILURE - Could not setup seed database."
+NOT_FOUND = "FAILURE - Could not find seed database."
+NOT_IMPORTED = "FAILURE - Could not import required module."
+
+READ_THE_LOG = "Read the log from where this step starts."
+
+
+def way(step: Step) -> str:
+    """A step as limits and messages name it: ``151->152``."""
+    return f"{'+'.join(step.parents) or 'base'}->{step.version}"
+
+
+def seed_not_found(why: str, dataset: str | None = None) -> Finding:
+    """There is nothing to test with. It is never a pass."""
+    return Finding(
+        "seed-not-found",
+        Severity.UNVERIFIED,
+        NOT_FOUND,
+        Location(dataset=dataset),
+        evidence=(why,),
+        hint="This is a fault of the gate's installation, not of the change.",
+    )
+
+
+def seed_not_set_up(error: InfrastructureError, dataset: str) -> Finding:
+    """Its server or its seed is broken."""
+    return Finding(
+        "seed-not-set-up",
+        Severity.UNVERIFIED,
+        NOT_SET_UP,
+        Location(dataset=dataset),
+        evidence=tuple(str(error).splitlines()),
+        hint="This is a fault of the gate's installation, not of the change.",
+    )
+
+
+def not_ended(step: Step, dataset: str, evidence: Iterable[str], *, line: int | None = None) -> Finding:
+    """A step failed, or nobody said that it ended."""
+    return Finding(
+        "migration-not-ended",
+        Severity.FAILURE,
+        NOT_ENDED,
+        Location(step.path, line if step.path else None, dataset, way(step)),
+        evidence=tuple(evidence),
+        hint=READ_THE_LOG,
+    )
+
+
+def mismatch(dataset: str, evidence: Iterable[str], step: Step | None = None) -> Finding:
+    """The database is not where the project wants it to end."""
+    return Finding(
+        "final-version-mismatch",
+        Severity.FAILURE,
+        MISMATCH,
+        Location(step.path if step else None, None, dataset, way(step) if step else None),
+        evidence=tuple(evidence),
+        hint="Somewhere along the line the migrations stopped. Read the log for what they said.",
+    )
+
+
+def unusable(error: ChangeError, dataset: str) -> Finding:
+    """The change's migrations cannot be read."""
+    if error.code == "import-failed":
+        rest = str(error).removeprefix(NOT_IMPORTED).strip()
+        return Finding(
+            error.code, Severity.FAILURE, NOT_IMPORTED, Location(dataset=dataset), evidence=(rest,), hint=READ_THE_LOG
+        )
+    return Finding(error.code, Severity.FAILURE, str(error), Location(dataset=dataset), hint=READ_THE_LOG)
+
+
+def trunk_failed(branch: str, why: str, evidence: Iterable[str], dataset: str | None = None) -> Finding:
+    """The target branch does not get through without the change, so nothing can be said about the change."""
+    return Finding(
+        "trunk-failed",
+        Severity.UNVERIFIED,
+        f"The target branch {branch} fails without this change: {why}",
+        Location(dataset=dataset),
+        evidence=tuple(evidence),
+        hint="The change is not at fault. It can be judged when its target branch is mended.",
+    )
+
+
+def trunk_unusable(branch: str, error: ChangeError, dataset: str) -> Finding:
+    """The target branch's migrations cannot be read."""
+    evidence = str(error).splitlines()
+    if error.code != "import-failed":
+        return trunk_failed(branch, "its migrations cannot be read", evidence, dataset)
+    return evolve(
+        unusable(error, dataset),
+        severity=Severity.UNVERIFIED,
+        hint=f"It is the target branch {branch} that does not import; the change is not at fault.",
+    )
+
+
+def infrastructure(error: InfrastructureError, dataset: str) -> Finding:
+    """Something of ours broke while the migrations ran."""
+    first, *rest = str(error).splitlines() or [error.code]
+    return Finding(error.code, Severity.UNVERIFIED, first, Location(dataset=dataset), evidence=tuple(rest))

@@ -1,0 +1,79 @@
+"""The plugin ``dbmigration``: hook implementations only."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterator
+from typing import Any
+
+from thcore.errors import InfrastructureError
+from thcore.hooks import Build, hookimpl
+from thcore.model import Attempt, Checkout, Environment, Execution, Finding, Severity
+from thplugins_dbmigration import gate
+from thplugins_dbmigration.engines.drivers import drivers
+from thplugins_dbmigration.engines.sockets import remove_sockets
+from thplugins_dbmigration.judge import judge
+from thplugins_dbmigration.options import DbmigrationOptions, DbmigrationSettings, job_options
+
+
+class Dbmigration:
+    """Runs a change's migrations on real datasets, and judges them."""
+
+    @hookimpl
+    def thcore_job_options(self) -> type[Any]:
+        return job_options()
+
+    @hookimpl
+    def thcore_settings(self) -> type[Any]:
+        return DbmigrationSettings
+
+    @hookimpl
+    def thcore_execute(
+        self, build: Build, options: DbmigrationOptions, checkout: Checkout, environment: Environment
+    ) -> Execution:
+        return gate.run(build, options, checkout, environment)
+
+    @hookimpl
+    def thcore_analyse(self, execution: Execution) -> list[Finding]:
+        return judge(execution.datasets) if execution.datasets else []
+
+    @hookimpl
+    def thcore_cleanup(self, attempt: Attempt) -> None:
+        remove_sockets(attempt.build_id, attempt.number)
+
+    @hookimpl
+    def thcore_health(self, settings: DbmigrationSettings | None) -> Iterator[Finding]:
+        found = drivers()
+        for problem in found.problems:
+            yield Finding("engine-broken", Severity.UNVERIFIED, problem, hint="Repair or uninstall its distribution.")
+        for engine in found.engines:
+            try:
+                place = engine.locate(settings)
+            except InfrastructureError as error:
+                # A worker need not have every engine: its jobs may use one only.
+                yield Finding(error.code, Severity.WARNING, f"Engine {engine.name}: not usable", hint=str(error))
+            else:
+                where = f" in {place}" if place else ""
+                yield Finding("engine-found", Severity.INFO, f"Engine {engine.name}: found{where}")
+        yield _account(settings.account if settings else None)
+
+
+def _account(name: str | None) -> Finding:
+    if os.geteuid() != 0:
+        return Finding("account-usable", Severity.INFO, "Database servers run as the worker's own account")
+    try:
+        usable = name is None or pwd.getpwnam(name).pw_uid != 0
+    except KeyError:
+        usable = False
+    if usable:
+        return Finding("account-usable", Severity.INFO, f"Database servers run as {name or 'an account of the system'}")
+    return Finding(
+        "account-missing",
+        Severity.UNVERIFIED,
+        f"There is no unprivileged account {name} for database servers",
+        hint="Create it, or name another in plugins: {dbmigration: {account: …}}.",
+    )
+
+
+plugin = Dbmigration()

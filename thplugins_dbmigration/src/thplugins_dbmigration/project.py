@@ -1,0 +1,111 @@
+"""The project under migration at one revision: its tool, its directory, its variables and files."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+from typing import Any
+
+from attrs import evolve, fields, frozen
+from cattrs import Converter, transform_error
+
+from thcore.errors import InfrastructureError
+from thcore.hooks import Build
+from thcore.model import Provision
+from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.options import DbmigrationOptions
+from thplugins_dbmigration.template import Placeholders
+from thplugins_dbmigration.tools import drivers
+from thplugins_dbmigration.tools.tool import Project, Tool
+
+
+@frozen
+class Chosen:
+    """A tool, and the options that the job gives it."""
+
+    tool: Tool
+    options: Any
+
+
+def choose_tool(options: DbmigrationOptions, dataset: Dataset, provision: Provision) -> Chosen:
+    """The job's tool, the dataset's, or what the checkout looks like. Raises InfrastructureError (``tool-missing``,
+    ``options-invalid``) saying what to write."""
+    name = options.tool or dataset.tool or _seen(options, provision)
+    tool = drivers.find(name)
+    own = getattr(options, name, None) or tool.options()()
+    return Chosen(tool, _completed(own, dataset) if dataset.tool in {name, None} else own)
+
+
+def _seen(options: DbmigrationOptions, provision: Provision) -> str:
+    config = directory_of(options, provision) / options.alembic.config
+    if config.is_file() or options.alembic.script_location is not None:
+        return "alembic"
+    raise InfrastructureError(
+        f"The checkout has no {options.alembic.config} in {options.working_directory}, and nothing says what the "
+        'project migrates with. Write dbmigration: {tool: …} in the job, or "tool": … in the dataset\'s config.json; '
+        f"there are {', '.join(sorted(drivers.names()))}",
+        code="tool-missing",
+    )
+
+
+def _completed(own: Any, dataset: Dataset) -> Any:
+    """The job's options of a tool, with the dataset's where the job keeps to the default."""
+    if not dataset.tool_options:
+        return own
+    default = type(own)()
+    set_here = {
+        field.name: getattr(own, field.name)
+        for field in fields(type(own))
+        if getattr(own, field.name) != getattr(default, field.name)
+    }
+    try:
+        given = Converter(forbid_extra_keys=True).structure(dict(dataset.tool_options), type(own))
+    except Exception as error:  # cattrs raises exception groups of any kind
+        problems = "; ".join(transform_error(error, path="tool_options"))
+        raise InfrastructureError(f"{dataset.directory}/config.json: {problems}", code="options-invalid") from error
+    return evolve(given, **set_here)
+
+
+def directory_of(options: DbmigrationOptions, provision: Provision) -> Path:
+    """The working directory in a checkout. Raises InfrastructureError (``options-invalid``)."""
+    return provision.checkout.path / _inside(options.working_directory, "working_directory")
+
+
+def project(
+    build: Build,
+    options: DbmigrationOptions,
+    provision: Provision,
+    address: Address,
+    server: Server,
+    *,
+    dataset: str,
+    config: Path,
+) -> Project:
+    """The project with its variables filled in, and its files written to the directory ``config``, which is made."""
+    words = Placeholders.of(
+        address, dataset=dataset, checkout=provision.checkout.path, workspace=build.workspace.root, config=config
+    )
+    config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, content in options.files.items():
+        path = config / _inside(name, "files")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(words.fill(content, f"files.{name}"), "utf-8")
+    return Project(
+        provision=provision,
+        address=address,
+        server=server,
+        directory=directory_of(options, provision),
+        variables={name: words.fill(text, f"variables.{name}") for name, text in options.variables.items()},
+        placeholders=words,
+        log_source=dataset,
+    )
+
+
+def _inside(path: str, key: str) -> PurePath:
+    pure = PurePath(path)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise InfrastructureError(
+            f"Option dbmigration.{key}: {path!r} must be a relative path without '..'", code="options-invalid"
+        )
+    return pure

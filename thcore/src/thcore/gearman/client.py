@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0
 _STOP_TIMEOUT_S = 5.0
+_NOT_SUBMITTED = (gear.GearmanError, gear.NoConnectedServersError)
 
 
 class SubmissionEventKind(enum.Enum):
@@ -173,7 +174,7 @@ class Submission:
             client.waitForServer(self._timeout_s)
             client.build = gear.Job(self._function, json.dumps(self.parameters).encode(), unique=self.unique)
             client.submitJob(client.build, timeout=self._timeout_s)
-        except (gear.GearmanError, gear.TimeoutError) as error:
+        except (*_NOT_SUBMITTED, gear.TimeoutError) as error:
             self.close()
             raise admin.unreachable(self._server, str(error) or "it does not answer") from error
         except BaseException:
@@ -217,7 +218,7 @@ class Submission:
             return False
         arguments = json.dumps({"name": self.job, "number": self.last.get("number")}).encode()
         job = gear.Job(f"{STOP}{self.manager}", arguments, unique=uuid.uuid4().hex)
-        with contextlib.suppress(gear.GearmanError):
+        with contextlib.suppress(*_NOT_SUBMITTED):
             client.submitJob(job, precedence=gear.PRECEDENCE_HIGH, timeout=_STOP_TIMEOUT_S)
             return True
         return False

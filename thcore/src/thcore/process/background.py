@@ -82,6 +82,6 @@ def service(command: Command, interrupt: Interrupt, *, log: Path, grace_s: float
     try:
         yield running
     finally:
-        group.end(running.pid, grace_s)
+        group.end(running.pid, grace_s, leader_first=True)
         running.result()
         ended(process)

@@ -32,6 +32,8 @@ __all__ = ["RunningService", "run", "service"]
 _PIPE_SIZE = 1024 * 1024
 _LINGER_S = 1.0
 """How long output may still come from others after the program itself has ended."""
+_PATIENCE_S = 0.2
+"""How long what a program left behind may take to end by itself."""
 _LAST_LINES = 10
 """How many lines of output the text of a StoppedError has."""
 
@@ -199,7 +201,8 @@ class _Run:
         ended(self._process)
         if group.populated(self._process.pid):
             stragglers.update(group.members(self._process.pid))
-        if stragglers:
+        # One that has just closed its output may be about to end.
+        if stragglers := group.outlasting(stragglers, _PATIENCE_S):
             self._log.write(f"{self._command.argv[0]} has ended; ending what it left behind: {_names(stragglers)}")
             self._aside(lambda: group.end_these(stragglers, self._grace_s))
         group.adopted(self._before)

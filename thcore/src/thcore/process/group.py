@@ -45,7 +45,7 @@ def descendants(pid: int) -> list[psutil.Process]:
     """Every living process below ``pid``, in whatever session. Empty when it is gone."""
     try:
         return [process for process in psutil.Process(pid).children(recursive=True) if _alive(process)]
-    except psutil.NoSuchProcess:
+    except psutil.Error:
         return []
 
 
@@ -65,15 +65,23 @@ def populated(pgid: int) -> bool:
     return True
 
 
-def end(pid: int, grace_s: float, *, strays: Callable[[], Iterable[psutil.Process]] = list) -> tuple[int, ...]:
+def end(
+    pid: int,
+    grace_s: float,
+    *,
+    strays: Callable[[], Iterable[psutil.Process]] = list,
+    leader_first: bool = False,
+) -> tuple[int, ...]:
     """End a process, its process group, its descendants, and whatever else is in their groups and sessions.
 
     All are asked with SIGTERM; what is left after ``grace_s`` seconds is killed, and so is what appears meanwhile.
     ``strays`` finds further processes that belong to it. ``pid`` must not have been reaped, or its number may be
     another's by now; it is left for its parent to reap, while orphans that this process inherited are reaped here.
-    The groups and the session of the caller are spared. Answers the ids of those that could not be ended.
+    With ``leader_first`` only the process itself is asked at first, and the rest when it has ended or the grace is
+    over: a server shuts down in its own order. The groups and the session of the caller are spared. Answers the ids of
+    those that could not be ended.
     """
-    return _sweep(lambda: _belonging(pid, strays()), grace_s, keep=pid)
+    return _sweep(lambda: _belonging(pid, strays()), grace_s, keep=pid, first=pid if leader_first else None)
 
 
 def end_session(sid: int, grace_s: float) -> tuple[int, ...]:
@@ -90,6 +98,14 @@ def end_these(processes: Iterable[psutil.Process], grace_s: float) -> tuple[int,
     """End the given processes and their descendants, as ``end`` does."""
     roots = list(processes)
     return _sweep(lambda: [p for root in roots for p in (root, *descendants(root.pid)) if _alive(p)], grace_s, keep=-1)
+
+
+def outlasting(processes: Iterable[psutil.Process], patience_s: float) -> set[psutil.Process]:
+    """Those of the given processes that do not end by themselves within a time."""
+    with _Targets(keep=-1) as targets:
+        targets.add(processes)
+        targets.wait(patience_s)
+        return set(targets.left())
 
 
 def children() -> set[int]:
@@ -115,7 +131,7 @@ def adopted(before: set[int]) -> list[psutil.Process]:
         group = _group(pid)
         if group in {None, own} or group in spawned:
             continue
-        with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
+        with contextlib.suppress(psutil.Error, ChildProcessError):
             process = psutil.Process(pid)
             if _alive(process):
                 found.append(process)
@@ -130,13 +146,13 @@ def holders(pipes: Iterable[int], older_than_s: float) -> list[psutil.Process]:
     One younger than ``older_than_s`` may be a copy of this process, about to become another program; it is left out.
     """
     names = {f"pipe:[{inode}]" for inode in pipes}
-    return [
-        process
-        for process in psutil.process_iter()
-        if process.pid != os.getpid()
-        and time.time() - process.create_time() > older_than_s
-        and any(target in names for target in _written(process.pid))
-    ]
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        if process.pid != os.getpid() and not names.isdisjoint(_written(process.pid)):
+            with contextlib.suppress(psutil.Error):
+                if time.time() - process.create_time() > older_than_s:
+                    found.append(process)
+    return found
 
 
 def _written(pid: int) -> Iterator[str]:
@@ -151,7 +167,7 @@ def _written(pid: int) -> Iterator[str]:
 def _belonging(pid: int, strays: Iterable[psutil.Process]) -> list[psutil.Process]:
     """The living processes that ``end`` is about."""
     known = {*descendants(pid), *strays}
-    with contextlib.suppress(psutil.NoSuchProcess):
+    with contextlib.suppress(psutil.Error):
         known.add(psutil.Process(pid))
     # The group and the session that the process itself was started in are the caller's unless it leads them.
     groups = {group for process in known if (group := _group(process.pid))} | {pid}
@@ -181,23 +197,27 @@ def _session(pid: int) -> int | None:
 def _alive(process: psutil.Process) -> bool:
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
+    except psutil.Error:
         return False
 
 
-def _sweep(find: Callable[[], Iterable[psutil.Process]], grace_s: float, *, keep: int) -> tuple[int, ...]:
+def _sweep(
+    find: Callable[[], Iterable[psutil.Process]], grace_s: float, *, keep: int, first: int | None = None
+) -> tuple[int, ...]:
     """TERM, grace, then KILL until nothing is found any more."""
     with _Targets(keep) as targets:
         targets.add(find())
-        targets.signal(signal.SIGTERM)
-        targets.signal(signal.SIGCONT)  # a stopped process hears nothing else
+        if first is not None:
+            targets.ask(first)
+            targets.wait(grace_s, first)
+        targets.ask()
         targets.wait(grace_s)
         give_up = time.monotonic() + _KILL_WAIT_S
         while True:
             targets.add(find())
             left = targets.left()
             if not left or time.monotonic() > give_up:
-                return left
+                return tuple(process.pid for process in left)
             targets.signal(signal.SIGKILL)
             targets.wait(give_up - time.monotonic())
 
@@ -223,17 +243,22 @@ class _Targets:
             if not process.is_running():  # the number was another's by the time the descriptor was taken
                 os.close(self._pidfds.pop(process))
 
-    def signal(self, number: signal.Signals) -> None:
-        for pidfd in self._pidfds.values():
-            # Gone by now, or a set-uid program that we may not signal.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                signal.pidfd_send_signal(pidfd, number)
+    def ask(self, only: int | None = None) -> None:
+        self.signal(signal.SIGTERM, only)
+        self.signal(signal.SIGCONT, only)  # a stopped process hears nothing else
 
-    def wait(self, timeout_s: float) -> None:
+    def signal(self, number: signal.Signals, only: int | None = None) -> None:
+        for process, pidfd in self._pidfds.items():
+            if only in {None, process.pid}:
+                # Gone by now, or a set-uid program that we may not signal.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    signal.pidfd_send_signal(pidfd, number)
+
+    def wait(self, timeout_s: float, only: int | None = None) -> None:
         """Wait until all have ended, at most that long; those that have are reaped and forgotten."""
         deadline = time.monotonic() + timeout_s
         poll = select.poll()
-        by_pidfd = {pidfd: process for process, pidfd in self._pidfds.items()}
+        by_pidfd = {pidfd: process for process, pidfd in self._pidfds.items() if only in {None, process.pid}}
         for pidfd in by_pidfd:
             poll.register(pidfd, select.POLLIN)
         while by_pidfd:
@@ -249,8 +274,8 @@ class _Targets:
                         os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
                 os.close(self._pidfds.pop(process))
 
-    def left(self) -> tuple[int, ...]:
-        return tuple(process.pid for process in self._pidfds)
+    def left(self) -> tuple[psutil.Process, ...]:
+        return tuple(self._pidfds)
 
     def __enter__(self) -> Self:
         return self

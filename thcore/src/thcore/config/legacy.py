@@ -52,7 +52,8 @@ class Translation:
 
 def is_legacy(content: Mapping[str, Any]) -> bool:
     """Whether a document is in turbo-hipster's format."""
-    return "zuul_server" in content or isinstance(content.get("plugins"), list)
+    own = any(key in content for key in _OWN_KEYS)
+    return "zuul_server" in content or (isinstance(content.get("plugins"), list) and not own)
 
 
 def translate(content: Mapping[str, Any], places: Places) -> Translation:
@@ -74,7 +75,9 @@ class _Translator:
 
     def document(self, content: Mapping[str, Any]) -> None:
         keys = self._keys(content, ())
-        self._server(keys.take("zuul_server", dict, required=True) or {})
+        server = keys.take("zuul_server", dict, required=True)
+        if server is not None:
+            self._server(server)
         if debug_log := keys.take("debug_log", str | None):
             self._put(("log", "file"), debug_log, ("debug_log",))
             self._put(("log", "level"), "debug", ("debug_log",))
@@ -84,7 +87,8 @@ class _Translator:
             state = str(Path(git_dir) / "thcore")
             self._put(("directories", "state"), state, ("git_working_dir",))
             self.note(("git_working_dir",), f"everything that must survive a restart is kept in {state}")
-        if publish := keys.take("publish_logs", dict | None):
+        publish = keys.take("publish_logs", dict | None)
+        if publish is not None:
             self._publish(publish)
         entries = [
             *((("plugins", index), entry) for index, entry in enumerate(keys.take("plugins", list | None) or ())),
@@ -110,7 +114,7 @@ class _Translator:
             if base_url := keys.take(key, str | None):
                 # turbo-hipster cloned from git_origin; git_url is its older name.
                 self._put(("defaults", "plugins", "git", "base_url"), base_url, ("zuul_server", key))
-        host = keys.take("gearman_host", str, required=bool(server)) or ""
+        host = keys.take("gearman_host", str, required=True) or ""
         port = keys.take("gearman_port", int | None)
         if port == 0:
             self.note(("zuul_server", "gearman_port"), "no server listens on port 0; 4730 is used")
@@ -191,7 +195,14 @@ class _Translator:
             return {"venv": {}, "dbmigration": {"datasets": datasets or _DATASETS}}
         if plugin == _SHELL:
             script = keys.take("shell_script", str, required=True)
+            if script is not None and not script.strip():
+                self.problems.append(Problem((*path, "shell_script"), "the command is empty; name a program"))
             self.places.put((*target, "shell", "script"), self._old[(*path, "shell_script")])
+            self.note(
+                (*path, "shell_script"),
+                "the script is given no arguments of ours; checkout, directory for logs and the build's id are in "
+                "$WORKSPACE, $LOG_DIR and $ZUUL_UUID",
+            )
             keys.finish()
             return {"shell": {"script": self._words(script or "", (*path, "shell_script"))}, "exit_status": {}}
         if plugin in _GONE:
@@ -203,14 +214,12 @@ class _Translator:
         """The words of a command. turbo-hipster gave it to a shell, so what needs one still gets one."""
         script = script.strip()
         if _SHELL_CHARACTERS.intersection(script):
-            return ["/bin/sh", "-c", f'{script} "$@"', "sh"]
+            return ["/bin/sh", "-c", script]
         try:
             words = shlex.split(script)
         except ValueError as error:
             self.problems.append(Problem(path, f"{value_text(script)} is not a command: {error}; correct the quotes"))
             return []
-        if not words and script != "":
-            self.problems.append(Problem(path, "the command is empty; name a program"))
         return words
 
     def _keys(self, content: Mapping[str, Any], path: KeyPath) -> _Keys:

@@ -13,7 +13,7 @@ from thcore.config import document, legacy
 from thcore.config.convert import check
 from thcore.config.merge import apply_defaults, lay_over
 from thcore.config.place import Places
-from thcore.config.problem import WrongError, at, kind_text
+from thcore.config.problem import WrongError, at, key_text, kind_text
 from thcore.config.schema import Config, JobConfig
 from thcore.errors import ConfigError
 
@@ -140,7 +140,7 @@ def _twice(content: Mapping[str, Any], places: Places) -> Iterator[str]:
         if isinstance(name, str):
             here = places["jobs", index]
             if name in first:
-                yield f"{at(here, ('name',))}: {name} is the name of {first[name]} too; rename or remove one"
+                yield f"{at(here, ('name',))}: {key_text(name)} is the name of {first[name]} too; rename or remove one"
             first.setdefault(name, here)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from thcore.config.place import Places
-from thcore.config.problem import KeyPath, Problem, at, kind_text
+from thcore.config.problem import KeyPath, Problem, at, key_text, kind_text
 
 APPENDED = ("jobs", "plugins")
 """Lists at the top of a file that grow with each file of conf.d; any other list is replaced."""
@@ -94,8 +94,8 @@ def _stages(job: dict[str, Any], defaults: Mapping[str, Any], places: Places, in
         return
     for stage, plugin in own.items():
         if isinstance(plugin, str) and plugin not in plugins:
-            known = f"the job has {', '.join(plugins)}" if plugins else "the job has none"
-            yield Problem(("jobs", index, "stages", stage), f"the job has no plugin {plugin}; {known}")
+            known = f"the job has {', '.join(key_text(each) for each in plugins)}" if plugins else "the job has none"
+            yield Problem(("jobs", index, "stages", stage), f"the job has no plugin {key_text(plugin)}; {known}")
     inherited = {
         stage: plugin
         for stage, plugin in defaults.items()

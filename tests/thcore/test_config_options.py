@@ -1,0 +1,97 @@
+"""Options and settings of plugins: where they were written, and how they are shown."""
+
+# ruff: noqa: RUF009 - option() makes an attrs field
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from thcore.config import Config, job_options, load, plugin_settings, shown
+from thcore.errors import ConfigError
+from thcore.hooks import option
+from thcore.model import Seconds, Secret
+
+
+@frozen
+class SwiftOptions:
+    container: str = option("Where to.")
+    password: Secret = option("The password.")
+    lifetime: Seconds = option("How long.", default=Seconds(60.0))
+    headers: dict[str, str] = option("More.", factory=dict)
+
+
+@frozen
+class SwiftSettings:
+    threads: int = option("How many.", default=1)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        """
+defaults: {plugins: {swift: {container: logs, lifetime: soon, headers: {a: 1}}}}
+jobs:
+  - {name: a, plugins: {shell: {}, swift: {pasword: hush}}}
+  - {name: b, plugins: {shell: {script: hush}, swift: {password: hush, lifetime: 2h, headers: {}}}}
+plugins: {swift: {threads: 2}}
+"""
+    )
+    return load(path)
+
+
+def problems_of(call: Any, *arguments: Any) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        call(*arguments)
+    return [problem.rsplit("/", 1)[-1] for problem in caught.value.problems]
+
+
+def test_problems_of_options_name_the_key_in_the_job_or_in_the_defaults(config: Config) -> None:
+    assert problems_of(job_options, config.jobs[0], "swift", SwiftOptions) == [
+        "config.yaml: jobs[0].plugins.swift.pasword: unknown key; did you mean password?",
+        "config.yaml: jobs[0].plugins.swift.password: required, but missing; add it: The password",
+        "config.yaml: defaults.plugins.swift.lifetime: 'soon' is not a duration; write for example 90s, 15m or 1h30m",
+        "config.yaml: defaults.plugins.swift.headers.a: expected text, got 1; put quotes around it",
+    ]
+
+
+def test_options_are_read_with_the_plugins_class(config: Config) -> None:
+    assert job_options(config.jobs[1], "swift", SwiftOptions) == SwiftOptions("logs", Secret("hush"), Seconds(7200.0))
+    assert job_options(config.jobs[0], "shell", None) is None
+    assert problems_of(job_options, config.jobs[1], "shell", None) == [
+        "config.yaml: jobs[1].plugins.shell.script: unknown key; the plugin takes none, remove it"
+    ]
+
+
+def test_settings_are_read_and_default_without_being_mentioned(config: Config) -> None:
+    assert plugin_settings(config, "swift", SwiftSettings) == SwiftSettings(2)
+    assert plugin_settings(config, "other", SwiftSettings) == SwiftSettings(1)
+    assert plugin_settings(config, "other", None) is None
+    assert problems_of(plugin_settings, config, "swift", None) == [
+        "config.yaml: plugins.swift.threads: unknown key; the plugin takes none, remove it"
+    ]
+    assert problems_of(plugin_settings, Config(jobs=config.jobs), "other", SwiftOptions)[0].startswith(
+        "configuration: plugins.other.container: required, but missing"
+    )
+
+
+def test_the_configuration_is_shown_without_any_secret(config: Config) -> None:
+    classes = {"swift": SwiftOptions}
+    data = shown(config, classes.__getitem__, {"swift": SwiftSettings}.__getitem__)
+    assert "hush" not in repr(data)
+    assert data["jobs"][1]["plugins"] == {
+        "swift": {"container": "logs", "password": "***", "lifetime": 7200, "headers": {}},
+        "shell": {"script": "***"},
+    }
+    assert data["jobs"][0]["plugins"]["swift"] == {
+        "container": "***",
+        "lifetime": "***",
+        "headers": {"a": "***"},
+        "pasword": "***",
+    }
+    assert data["plugins"] == {"swift": {"threads": 2}}
+    assert "where" not in data["jobs"][0]
+    assert shown(config, lambda _: None, lambda _: None)["jobs"][0]["plugins"]["shell"] == {}

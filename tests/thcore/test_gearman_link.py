@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Self
 
 import gear
@@ -14,8 +17,9 @@ import pytest
 from thcore.errors import ConfigError
 from thcore.gearman import zuul as protocol
 from thcore.gearman.address import Address, parse_address
+from thcore.gearman.client import Submission
 from thcore.gearman.embedded import EmbeddedServer
-from thcore.gearman.link import Delivery, Link
+from thcore.gearman.link import Delivery, Link, TlsFiles
 from thcore.gearman.zuul import Reply
 
 from parts.gearmand import Gearmand, free_port
@@ -499,6 +503,62 @@ def test_gear_speaks_no_delay_and_keeps_alive(gearmand: Gearmand) -> None:
         assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert socket.getdefaulttimeout() is None
+
+
+def test_a_forked_child_can_let_go_of_the_connections(gearmand: Gearmand) -> None:
+    with busy(gearmand.port) as (worker, slot, zuul):
+        build = zuul.launch("j1")
+        delivery = slot.taken.get(timeout=TIMEOUT_S)
+        wires = [
+            listener.active_connections[0].conn for listener in (worker.link._builds, worker.link._control) if listener
+        ]
+        descriptors = [wire.fileno() for wire in wires]
+
+        child = os.fork()
+        if child == 0:
+            worker.link.abandon()
+            left = [fd for fd in descriptors if Path(f"/proc/self/fd/{fd}").exists()]
+            os._exit(len(left))
+
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert len(descriptors) == 2
+        assert delivery.finish(success(delivery))
+        assert build.wait() == "SUCCESS"
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> TlsFiles:
+    """A certificate that vouches for itself, for server and worker alike."""
+    files = TlsFiles(tmp_path / "key.pem", tmp_path / "cert.pem", tmp_path / "cert.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*command, "-keyout", str(files.key), "-out", str(files.cert)], check=True, capture_output=True)
+    return files
+
+
+@pytest.mark.filterwarnings(r"ignore:ssl\..* deprecated:DeprecationWarning")  # gear limits TLS to 1.2
+def test_builds_and_losses_are_the_same_under_tls(tls: TlsFiles) -> None:
+    server = gear.Server(0, host="127.0.0.1", **tls.as_arguments())
+    address = f"127.0.0.1:{server.port}"
+    slot = Slot()
+    thread = threading.Thread(target=lambda: slot(link.take() or pytest.fail("no delivery")))
+    with Link([address], MANAGER, on_stop=print, tls=tls) as link:
+        try:
+            assert link.start(["build:j1"])
+            thread.start()
+            with Submission(address, "j1", {}, tls=tls):
+                delivery = slot.taken.get(timeout=TIMEOUT_S)
+                assert delivery.data(b"x" * 60_000)
+
+                server.shutdown()
+
+                assert delivery.lost.wait(TIMEOUT_S)
+                assert not delivery.finish(success(delivery))
+        finally:
+            slot.free.set()
+            thread.join(TIMEOUT_S)
+            if server.running:
+                server.shutdown()
+            server.poll.close()
 
 
 def test_an_error_about_one_job_leaves_the_other_builds_alone(gearmand: Gearmand) -> None:

@@ -63,9 +63,10 @@ class Line:
                 return False
             self.lost = True
             deliveries, self._deliveries = self._deliveries, set()
-        # Wakes gear's poll thread, which then reconnects, and any thread that is blocked in send.
+        # Wakes gear's poll thread, which then reconnects, and any thread that is blocked in send. Not the method of an
+        # SSL socket: that would go on in plain text, and make the poll thread fail.
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         with self._send_lock:
             pass  # the last sender is out, so that nobody writes to a file descriptor that is about to be used again
         for delivery in deliveries:

@@ -156,6 +156,16 @@ class Link:
         if self._control_thread is not None:
             self._control_thread.join(1.0)
 
+    def abandon(self) -> None:
+        """For a forked child, first of all: let go of the connections without ending them.
+
+        Else they would outlive a parent that is killed, and the server would go on to wait for its builds. Afterwards
+        the child must not use the link or any delivery.
+        """
+        for listener in (self._builds, self._control):
+            if listener is not None:
+                listener.abandon()
+
     def __enter__(self) -> Self:
         return self
 

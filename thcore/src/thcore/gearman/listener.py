@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import random
 import socket
 import threading
@@ -113,6 +114,14 @@ class Listener(gear.TextWorker):  # type: ignore[misc]  # gear ships no types
         closer.join(CLOSE_TIMEOUT_S)
         if closer.is_alive():
             log.warning("a Gearman connection does not close; it is left behind")
+
+    def abandon(self) -> None:
+        """Close the inherited descriptors in a forked child, leaving the parent's connections as they are."""
+        for conn in (*self.active_connections, *self.inactive_connections):
+            if conn.conn is not None and conn.conn.fileno() >= 0:
+                os.close(conn.conn.detach())
+        os.close(self.wake_read)
+        os.close(self.wake_write)
 
     def _close(self) -> None:
         self.stopWaitingForJobs()  # while the poll thread still lives to see the answer to a GRAB_JOB

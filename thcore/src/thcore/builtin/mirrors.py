@@ -27,6 +27,7 @@ from urllib.parse import quote
 
 from attrs import frozen
 
+from thcore.builtin.attempts import attempt_name
 from thcore.builtin.git_process import Address, Git, GitCallError
 from thcore.builtin.lock import locked, locked_if_free
 
@@ -56,8 +57,8 @@ def mirror_name(project: str) -> str:
 
 
 def attempt_refs(build_id: str, attempt: int) -> str:
-    """The part of the ref namespace that belongs to one attempt. The id is untrusted text."""
-    return f"refs/thcore/{hashlib.sha256(build_id.encode('utf-8', 'replace')).hexdigest()[:32]}-{attempt}"
+    """The part of the ref namespace that belongs to one attempt."""
+    return f"refs/thcore/{attempt_name(build_id, attempt)}"
 
 
 @frozen

@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 import json
+from typing import Any, TypeVar
 
+from cattrs import transform_error
 from cattrs.preconf.json import make_converter
 
 from thcore.model.outcome import Outcome
 
+T = TypeVar("T")
+
 _converter = make_converter()
+_strict = make_converter()
+
+
+@_strict.register_structure_hook
+def _text(value: Any, _type: type[str]) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, not {type(value).__name__}")
+    return value
+
+
+def _lines(value: Any, _type: Any = None) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"expected lines of text, not {type(value).__name__}")
+    return tuple(_text(line, str) for line in value)
+
+
+# Text is a sequence of texts as well: without this, evidence="abc" would become three lines.
+_strict.register_unstructure_hook_func(lambda cls: cls == tuple[str, ...], _lines)
+_strict.register_structure_hook_func(lambda cls: cls == tuple[str, ...], _lines)
 
 
 def to_json(outcome: Outcome) -> str:
-    """The outcome as result.json: UTF-8 safe, two-space indented, keys in the order of the classes."""
-    return json.dumps(_converter.unstructure(outcome), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """The outcome as result.json: two-space indented, keys in the order of the classes.
+
+    It can be encoded as UTF-8: bytes of file names that are none have become question marks.
+    """
+    text = json.dumps(_converter.unstructure(outcome), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def from_json(text: str) -> Outcome:
@@ -27,3 +54,21 @@ def from_json(text: str) -> Outcome:
         return _converter.structure(data, Outcome)
     except Exception as error:  # cattrs raises exception groups of any kind
         raise ValueError(f"not a result.json: {error}") from error
+
+
+def checked(value: T) -> T:
+    """A value of the model with the types that its class names: a list becomes a tuple, a name the member of its enum.
+
+    Raises ValueError for what could not be written to a result.json. attrs does not look at types by itself, and a
+    wrong one would surface far from whoever made it.
+    """
+    cls = type(value)
+    try:
+        plain = _strict.unstructure(value, cls)
+        json.dumps(plain, allow_nan=False)
+    except Exception as error:
+        raise ValueError(f"a {cls.__name__} that cannot be written as JSON: {error}") from error
+    try:
+        return _strict.structure(plain, cls)
+    except Exception as error:
+        raise ValueError(f"a {cls.__name__} of wrong types: {'; '.join(transform_error(error))}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -94,13 +95,20 @@ def load(candidate: Candidate) -> object | Problem:
 def _owners() -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
     # stevedore's cached entry points do not know their distribution.
     owners: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
+    seen: set[str] = set()
     for distribution in importlib.metadata.distributions():
-        for entry_point in distribution.entry_points:
-            if entry_point.group == GROUP:
-                key = (entry_point.name, entry_point.value)
-                owner = (distribution.metadata["Name"], distribution.version)
-                if owner not in owners.get(key, ()):
-                    owners[key] = (*owners.get(key, ()), owner)
+        ours = [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
+        if not ours:
+            continue
+        # Metadata that is damaged has neither name nor version.
+        name = distribution.metadata["Name"] or "unknown"
+        canonical = re.sub(r"[-_.]+", "-", name).lower()
+        if canonical in seen and name != "unknown":
+            continue  # further back on the path: another version of it, which the first one shadows
+        seen.add(canonical)
+        for entry_point in ours:
+            key = (entry_point.name, entry_point.value)
+            owners[key] = (*owners.get(key, ()), (name, distribution.metadata["Version"] or "?"))
     return owners
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, NewType, get_args
 
 import attrs
 from attrs import frozen
@@ -71,7 +71,7 @@ def fields(cls: type[Any] | None) -> tuple[FieldDoc, ...]:
     return tuple(
         FieldDoc(
             field.alias or field.name,
-            field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type)),
+            _type(field.type),
             _default(field),
             field.metadata.get("doc", ""),
         )
@@ -80,11 +80,21 @@ def fields(cls: type[Any] | None) -> tuple[FieldDoc, ...]:
     )
 
 
+def _type(annotation: Any) -> str:
+    """An annotation as its author wrote it; those of a module without postponed evaluation are objects."""
+    if isinstance(annotation, str):
+        return annotation
+    plain = isinstance(annotation, type | NewType) and not get_args(annotation)
+    return annotation.__name__ if plain else str(annotation)
+
+
 def _default(field: attrs.Attribute[Any]) -> str | None:
     value: Any = field.default
     if value is attrs.NOTHING:
         return None
     if hasattr(value, "factory"):
+        if value.takes_self:
+            return "made from the others"
         value = value.factory()
     if isinstance(value, enum.Enum):
         return str(value.value)

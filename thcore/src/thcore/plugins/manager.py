@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping
+import reprlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
@@ -32,6 +33,7 @@ from thcore.model import (
     Publication,
     WorkerEvent,
 )
+from thcore.model.document import checked
 from thcore.plugins import discovery
 from thcore.plugins.discovery import Candidate, Problem
 
@@ -41,6 +43,9 @@ HOOKS: Mapping[str, Callable[..., Any]] = {
     name: value for name, value in vars(specs).items() if name.startswith("thcore_") and callable(value)
 }
 """Every hook of the contract by name."""
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 200
 
 
 @frozen
@@ -87,14 +92,14 @@ class Plugins:
         """Register an object as a plugin; answers whether it could be. Used for installed plugins and by tests."""
         info = PluginInfo(name, distribution, version)
         try:
-            hooks = _checked_hooks(plugin)
+            hooks = _checked_hooks(plugin, self._pluggy)
             self._pluggy.register(plugin, name)
             options = self._ask_class(info, plugin, "thcore_job_options")
             settings = self._ask_class(info, plugin, "thcore_settings")
-        except (ValueError, PluginError, pluggy.PluginValidationError) as error:
+        except (ValueError, ThcoreError, pluggy.PluginValidationError) as error:
             if self._pluggy.has_plugin(name) and self._pluggy.get_plugin(name) is plugin:
                 self._pluggy.unregister(name=name)
-            self._problems.append(Problem(name, distribution, version, str(error)))
+            self._problems.append(Problem(name, distribution, version, _without_label(info, str(error))))
             return False
         finally:
             self._callers.clear()  # each excludes the plugins known when it was made
@@ -104,7 +109,7 @@ class Plugins:
     def _ask_class(self, info: PluginInfo, plugin: object, hook: str) -> type[Any] | None:
         answer = self._guarded(info, hook, self._caller(info.name, plugin, hook))
         if answer is not None and not (isinstance(answer, type) and attrs.has(answer)):
-            raise ValueError(f"{hook} must answer an attrs class, not {answer!r}")
+            raise ValueError(f"{hook} must answer an attrs class, not {_shown(answer)}")
         return answer
 
     @property
@@ -129,7 +134,8 @@ class Plugins:
 
     def checkout(self, name: str, build: Build, options: Any) -> Checkout:
         """Stage 1, by the named plugin."""
-        return self._expect(Checkout, name, "thcore_checkout", build=build, options=options)
+        answer = self._expect(Checkout, name, "thcore_checkout", build=build, options=options)
+        return self._sound(name, "thcore_checkout", answer)
 
     def environment(self, name: str, build: Build, options: Any, checkout: Checkout) -> Environment:
         """Stage 2, by the named plugin."""
@@ -137,7 +143,7 @@ class Plugins:
 
     def execute(self, name: str, build: Build, options: Any, checkout: Checkout, environment: Environment) -> Execution:
         """Stage 3, by the named plugin."""
-        return self._expect(
+        answer = self._expect(
             Execution,
             name,
             "thcore_execute",
@@ -146,18 +152,22 @@ class Plugins:
             checkout=checkout,
             environment=environment,
         )
+        # Records and artifacts stay on this side of result.json: their values are the plugin's own.
+        told = self._sound(name, "thcore_execute", attrs.evolve(answer, records=(), artifacts=()))
+        return attrs.evolve(told, records=answer.records, artifacts=answer.artifacts)
 
     def analyse(self, name: str, build: Build, options: Any, execution: Execution) -> tuple[Finding, ...]:
         """Stage 4, by the named plugin; each finding carries its name."""
         found = self._expect_all(Finding, name, "thcore_analyse", build=build, options=options, execution=execution)
-        return tuple(attrs.evolve(finding, plugin=name) for finding in found)
+        return tuple(attrs.evolve(self._sound(name, "thcore_analyse", finding), plugin=name) for finding in found)
 
     def publish(self, name: str, build: Build, options: Any, outcome: Outcome) -> Publication | None:
         """Stage 5, by the named plugin; the publication carries its name."""
         answer = self._call(name, "thcore_publish", build=build, options=options, outcome=outcome)
         if answer is None:
             return None
-        return attrs.evolve(self._checked(Publication, name, "thcore_publish", answer), plugin=name)
+        publication = self._sound(name, "thcore_publish", self._checked(Publication, name, "thcore_publish", answer))
+        return attrs.evolve(publication, plugin=name)
 
     def wrap_command(self, name: str, build: Build, options: Any, command: Command) -> Command:
         """Let the named plugin change a program call."""
@@ -181,7 +191,7 @@ class Plugins:
     def health(self, name: str, settings: Any) -> tuple[Finding, ...]:
         """The named plugin's checks."""
         found = self._expect_all(Finding, name, "thcore_health", settings=settings)
-        return tuple(attrs.evolve(finding, plugin=name) for finding in found)
+        return tuple(attrs.evolve(self._sound(name, "thcore_health", finding), plugin=name) for finding in found)
 
     def commands(self, name: str) -> tuple[click.Command, ...]:
         """Commands that the named plugin adds to the command line."""
@@ -204,7 +214,7 @@ class Plugins:
         try:
             answers = caller(**arguments)
             answer = answers[0] if answers else None
-            return tuple(answer) if inspect.isgenerator(answer) else answer
+            return tuple(answer) if isinstance(answer, Iterator) else answer
         except (ThcoreError, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -219,19 +229,39 @@ class Plugins:
         if answer is None:
             return ()
         if isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
-            raise PluginError(f"{_label(self._loaded[name].info, hook)} answered {answer!r}, not a list")
+            raise PluginError(f"{_label(self._loaded[name].info, hook)} answered {_shown(answer)}, not a list")
         return tuple(self._checked(kind, name, hook, item) for item in answer)
 
     def _checked(self, kind: type[T], name: str, hook: str, answer: Any) -> T:
         if not isinstance(answer, kind):
             raise PluginError(
-                f"{_label(self._loaded[name].info, hook)} answered {answer!r} where a {kind.__name__} was expected"
+                f"{_label(self._loaded[name].info, hook)} answered {_shown(answer)} where {_a(kind)} was expected"
             )
         return answer
+
+    def _sound(self, name: str, hook: str, answer: T) -> T:
+        try:
+            return checked(answer)
+        except ValueError as error:
+            raise PluginError(f"{_label(self._loaded[name].info, hook)} answered {error}") from error
 
 
 def _label(info: PluginInfo, hook: str) -> str:
     return f"plugin {info.name} ({info.distribution} {info.version}), {hook}"
+
+
+def _without_label(info: PluginInfo, message: str) -> str:
+    """The message without the plugin's label, which a Problem puts in front by itself; in one line."""
+    return " ".join(message.removeprefix(_label(info, "")).split())
+
+
+def _shown(answer: object) -> str:
+    """An answer as text: short, and safe even where its own ``__repr__`` raises."""
+    return _REPR.repr(answer)
+
+
+def _a(kind: type[Any]) -> str:
+    return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
 
 
 def _where(error: BaseException) -> str:
@@ -242,21 +272,33 @@ def _where(error: BaseException) -> str:
     return f" ({traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno})" if traceback else ""
 
 
-def _checked_hooks(plugin: object) -> frozenset[str]:
-    """Names of the hooks that an object implements. Raises ValueError for what pluggy would accept in silence."""
+def _checked_hooks(plugin: object, manager: pluggy.PluginManager) -> frozenset[str]:
+    """Names of the hooks that an object implements. Raises ValueError for what pluggy would accept in silence, or tell
+    in its own words."""
     if inspect.isclass(plugin):
         raise ValueError(f"its entry point names the class {plugin.__name__}; it must name an instance of it")
     hooks = set()
-    for name in dir(plugin):
-        marker = getattr(inspect.getattr_static(plugin, name, None), f"{PROJECT}_impl", None)
+    for attribute in dir(plugin):
+        marker = manager.parse_hookimpl_opts(plugin, attribute)
         if marker is None:
             continue
+        name = marker["specname"] or attribute
         if name in HOOKS:
+            _check_arguments(name, getattr(plugin, attribute))
             hooks.add(name)
-        elif not marker.get("optionalhook"):
+        elif not marker["optionalhook"]:
             close = difflib.get_close_matches(name, HOOKS, n=1)
             hint = f"; did you mean {close[0]}?" if close else "; a newer thcore may have it"
             raise ValueError(f"it implements the unknown hook {name}{hint}")
     if not hooks:
         raise ValueError("it implements no hook of thcore; is @hookimpl missing?")
     return frozenset(hooks)
+
+
+def _check_arguments(hook: str, implementation: Callable[..., Any]) -> None:
+    known = tuple(inspect.signature(HOOKS[hook]).parameters)
+    wanted = inspect.signature(implementation).parameters.values()
+    required = [one.name for one in wanted if one.kind is one.POSITIONAL_OR_KEYWORD and one.default is one.empty]
+    wrong = [name for name in required if name not in known]
+    if wrong:
+        raise ValueError(f"{hook} has no argument {', '.join(wrong)}; it has {', '.join(known) or 'none'}")

@@ -32,7 +32,7 @@ jobs:
       dbmigration: {datasets: /var/lib/thcore/datasets}
       git: {depth: 2}
   - name: plain
-    plugins: {shell: {script: [make]}, venv: null, git: false}
+    plugins: {shell: {script: [make]}, venv: false, git: false}
     nodes: [bare-metal]
     default_branch: master
 drain_timeout: 30m
@@ -81,6 +81,12 @@ def test_a_file_is_read_and_defaults_are_laid_under_every_job(tmp_path: Path) ->
     assert (plain.nodes, plain.default_branch) == (("bare-metal",), "master")
 
 
+def test_a_plugin_with_nothing_behind_its_name_has_no_options(tmp_path: Path) -> None:
+    path = write(tmp_path, "defaults:\n  plugins:\n    git:\njobs:\n  - name: a\n    plugins:\n      exit_status:\n")
+
+    assert load(path).jobs[0].plugins == {"git": {}, "exit_status": {}}
+
+
 def test_an_empty_timeout_of_a_job_means_none(tmp_path: Path) -> None:
     path = write(tmp_path, "defaults: {timeout: 1h}\njobs: [{name: a, timeout: null, plugins: {shell: {}}}]")
     assert load(path).jobs[0].timeout is None
@@ -95,7 +101,7 @@ def test_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
     assert config.directories.work_path == Path("/var/lib/thcore/work")
     assert DirectoriesConfig(work=Path("/w")).work_path == Path("/w")
     assert (config.slots, config.max_attempts) == (1, 3)
-    assert (config.drain_timeout, config.kill_grace) == (Seconds(7200.0), Seconds(10.0))
+    assert (config.drain_timeout, config.kill_grace) == (Seconds(7200.0), Seconds(3.0))
     assert (config.log.level, config.log.file) == ("info", None)
 
 
@@ -127,8 +133,8 @@ defaults: {plugins: {git: 3}, timeout: 0}
 plugins: {git: null}
 jobs:
   - {name: a b, plugins: {shell: {}}}
-  - {name: c, timeout: -5, plugins: {shell: {}, git: null, zz: false}, stages: {checkout: gti, publish: shell}}
-  - {name: c, plugins: {git: null}, nodes: ["x:y"]}
+  - {name: c, timeout: -5, plugins: {shell: {}, git: false, zz: false}, stages: {checkout: gti, publish: shell}}
+  - {name: c, plugins: {git: false}, nodes: ["x:y"]}
   - {name: "build:d", plugins: [git]}
   - {plugins: {shell: {}}, stages: []}
   - 5
@@ -154,7 +160,7 @@ jobs:
         "config.yaml: jobs[1].timeout: expected a duration, got -5; it cannot be negative",
         (
             "config.yaml: jobs[1].plugins.zz: nothing to remove, defaults have no such plugin; "
-            "write {} to use it without options"
+            "leave false out to use it without options"
         ),
         "config.yaml: jobs[1].stages.checkout: the job has no plugin gti; the job has shell",
         (

@@ -75,9 +75,8 @@ def _build(
     host = socket.gethostname()
     worker = WorkerInfo(name=f"{host}-run", hostname=host, version=__version__)
     surroundings = Surroundings(plugins, worker, config.directories.state, config.secrets, config.kill_grace)
-    work = config.directories.work or config.directories.state / "work"
     # A worker that serves from the same state directory removes unknown workspaces when it starts.
-    place = workspace.create(work.with_name("run"), request.id, 1)
+    place = workspace.create(config.directories.work_path.with_name("run"), request.id, 1)
     group.become_subreaper()
     deadline = None if plan.timeout_s is None else time.monotonic() + plan.timeout_s
     with Interrupt(deadline=deadline) as interrupt:

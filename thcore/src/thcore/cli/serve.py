@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from thcore.cli.arguments import config_option, read_config
-from thcore.errors import ExitCode
+from thcore.config import LogConfig
+from thcore.errors import ConfigError, ExitCode
 
 
 @click.command()
@@ -26,7 +27,17 @@ def serve(config_file: Path | None) -> ExitCode:
     from thcore.worker.daemon import serve as run_worker
 
     config = read_config(config_file)
-    logging.basicConfig(level=config.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _start_log(config.log)
     signals = Signals()
     with signals.installed():
         return run_worker(config, signals, on_ready=lambda name: click.echo(f"ready: {name}"))
+
+
+def _start_log(log: LogConfig) -> None:
+    """Raises ConfigError when the file cannot be written."""
+    try:
+        handler = logging.FileHandler(log.file, encoding="utf-8") if log.file else logging.StreamHandler()
+    except OSError as error:
+        raise ConfigError(f"log.file: cannot write {log.file}: {error.strerror}") from error
+    layout = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=log.level.upper(), format=layout, handlers=[handler])

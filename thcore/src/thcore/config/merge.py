@@ -45,7 +45,10 @@ def apply_defaults(content: dict[str, Any], places: Places) -> Iterator[Problem]
     Values of the wrong kind are left alone: the converter says what is wrong with them.
     """
     jobs = content.get("jobs")
-    defaults = _mapping(content.get("defaults"))
+    defaults = dict(_mapping(content.get("defaults")))
+    if isinstance(plugins := defaults.get("plugins"), Mapping):
+        defaults["plugins"] = {name: _given(options) for name, options in plugins.items()}
+        content["defaults"] = defaults
     if isinstance(jobs, list):
         content["jobs"] = list(jobs)
         for index, job in enumerate(jobs):
@@ -68,10 +71,11 @@ def _plugins(job: dict[str, Any], defaults: Mapping[str, Any], places: Places, i
     for name in defaults:
         if name not in own:
             places.copy(("defaults", "plugins", name), (*path, name))
-    for name, options in own.items():
-        if options is None or options is False:
+    for name, value in own.items():
+        options = _given(value)
+        if options is False:
             if name not in defaults:
-                text = "nothing to remove, defaults have no such plugin; write {} to use it without options"
+                text = "nothing to remove, defaults have no such plugin; leave false out to use it without options"
                 yield Problem((*path, name), text)
             result.pop(name, None)
         elif isinstance(options, Mapping) and isinstance(defaults.get(name), Mapping):
@@ -106,6 +110,11 @@ def _stages(job: dict[str, Any], defaults: Mapping[str, Any], places: Places, in
         places.copy(("defaults", "stages", stage), ("jobs", index, "stages", stage))
     if inherited:
         job["stages"] = {**inherited, **own}
+
+
+def _given(options: Any) -> Any:
+    """The options of a plugin; in YAML, a name with nothing behind it is a plugin without options."""
+    return {} if options is None else options
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -211,7 +211,7 @@ class JobConfig:
         validator=_positive,
     )
     plugins: Mapping[str, Mapping[str, Any]] = _key(
-        "The job's plugins, with their options. They are laid over those of defaults, option by option; null removes "
+        "The job's plugins, with their options. They are laid over those of defaults, option by option; false removes "
         "a plugin that defaults name.",
         factory=dict,
         opaque=True,
@@ -259,7 +259,9 @@ class Config:
         "How long a stopping worker waits for its builds.", default=Seconds(7200.0), example="2h"
     )
     kill_grace: Seconds = _key(
-        "How long a program has between SIGTERM and SIGKILL.", default=Seconds(10.0), example="10s"
+        "How long a program has between SIGTERM and SIGKILL, and a cancelled build to put its things away.",
+        default=Seconds(3.0),
+        example="10s",
     )
     max_attempts: int = _key(
         "How often a build may be delivered before it is answered without another try.",

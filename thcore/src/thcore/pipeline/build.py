@@ -37,6 +37,10 @@ from thcore.process.interrupt import Interrupt
 
 Emit = Callable[[BuildEvent], None]
 
+WORKSPACE_VARIABLE = "THCORE_WORKSPACE"
+"""In the environment of every program of a build: the root of its attempt's workspace. Whatever a program starts
+inherits it, so that a worker recognises what an earlier one left running, whoever its parent is by then."""
+
 
 @frozen(eq=False)
 class StageBuild:
@@ -192,6 +196,7 @@ def base_environment(workspace: Workspace) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PYTHONUNBUFFERED": "1",
+        WORKSPACE_VARIABLE: str(workspace.root),
     }
 
 

@@ -90,7 +90,7 @@ def serve(
     plugins = Plugins.installed(used_plugins(config))
     plans = make_plans(config, plugins)
     surroundings = Surroundings(plugins, worker, config.directories.state, config.secrets, config.kill_grace)
-    work = config.directories.work or config.directories.state / "work"
+    work = config.directories.work_path
     with ExitStack() as stack:
         stack.enter_context(_claim(config.directories.state))
         journal = Journal(config.directories.state / "journal")

@@ -1,0 +1,137 @@
+"""``thcore serve`` as a process of its own, with a configuration made for the test."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import yaml
+
+
+class Worker:
+    """A worker that is ready when entered and ended when left.
+
+    ``jobs`` and ``defaults`` are as in the configuration file; anything else of it may be given by keyword.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        server: str,
+        jobs: list[dict[str, Any]],
+        *,
+        defaults: Mapping[str, Any] | None = None,
+        name: str = "worker-under-test",
+        environment: Mapping[str, str] | None = None,
+        **configuration: Any,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.state = directory / "state"
+        self.results = directory / "results"
+        self.output: list[str] = []
+        self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.configuration = directory / "thcore.yaml"
+        content = {
+            "gearman": {"servers": [server], "name": name},
+            "directories": {"state": str(self.state)},
+            "defaults": dict(defaults or {}),
+            "jobs": jobs,
+            "slots": 2,
+            "kill_grace": "2s",
+            **configuration,
+        }
+        self.configuration.write_text(yaml.safe_dump(content))
+
+    def start(self) -> Self:
+        """Start it and wait until it says that it is ready."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "thcore.cli.main", "serve", "-c", str(self.configuration)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self._environment,
+            cwd=self.directory,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        try:
+            self.wait_for("ready:")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def wait_for(self, text: str, timeout: float = 60) -> str:
+        """The next line of its output that has ``text`` in it."""
+        while True:
+            try:
+                line = self._lines.get(timeout=timeout)
+            except queue.Empty:
+                raise TimeoutError(f"the worker did not say {text!r}; it said:\n{self.text}") from None
+            if line is None:
+                raise RuntimeError(f"the worker ended before it said {text!r}:\n{self.text}")
+            if text in line:
+                return line
+
+    @property
+    def text(self) -> str:
+        """All it has said."""
+        return "\n".join(self.output)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def processes(self) -> list[psutil.Process]:
+        """It and everything below it."""
+        try:
+            main = psutil.Process(self.pid)
+            return [main, *main.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout: float = 60) -> int:
+        """Wait for its end; the exit code."""
+        code = self.process.wait(timeout)
+        self._reader.join(timeout)
+        return code
+
+    def stop(self) -> int:
+        """Stop it in order, by force if that does not work."""
+        if self.process.poll() is None:
+            self.terminate()
+            try:
+                return self.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        return self.wait()
+
+    def _read(self) -> None:
+        stream = self.process.stdout
+        assert stream is not None
+        with stream:
+            for line in stream:
+                self.output.append(line.rstrip("\n"))
+                self._lines.put(line)
+        self._lines.put(None)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        print(self.text)  # shown for a test that failed

@@ -1,0 +1,23 @@
+"""Real parts that the system tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from parts.gearmand import Gearmand
+from parts.zuul import Zuul
+
+
+@pytest.fixture
+def gearmand() -> Iterator[Gearmand]:
+    with Gearmand() as server:
+        yield server
+
+
+@pytest.fixture
+def zuul(gearmand: Gearmand) -> Iterator[Zuul]:
+    with Zuul(gearmand.port) as client:
+        yield client
+        assert client.violations == []

@@ -1,0 +1,325 @@
+"""``thcore serve`` with shell jobs: a real gearmand, a client that behaves as Zuul, real processes and signals."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from parts.gearmand import Gearmand
+from parts.repository import Repository
+from parts.worker import Worker
+from parts.zuul import Zuul, ZuulBuild
+
+pytestmark = pytest.mark.system
+
+SCRIPT = """\
+#!/bin/sh
+echo "started as $$" > "$WORKSPACE/started"
+echo "project $ZUUL_PROJECT at $(pwd)"
+cp "$WORKSPACE/started" "$LOG_DIR/started.txt"
+touch {flags}/started-$ZUUL_UUID
+while [ ! -e {flags}/go ] && [ -n "$ZUUL_WAIT" ]; do sleep 0.05; done
+exit ${{ZUUL_EXIT:-0}}
+"""
+
+STUBBORN = """\
+#!/bin/sh
+trap '' TERM
+setsid sleep 300 &
+sleep 300 &
+touch {flags}/started-$ZUUL_UUID
+while :; do sleep 300; done
+"""
+
+
+@pytest.fixture
+def flags(tmp_path: Path) -> Path:
+    path = tmp_path / "flags"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def repository(tmp_path: Path, flags: Path) -> Repository:
+    made = Repository(tmp_path / "origin" / "example" / "tool")
+    files = {"go.sh": SCRIPT.format(flags=flags), "stubborn.sh": STUBBORN.format(flags=flags)}
+    for name, text in files.items():
+        (made.path / name).write_text(text)
+        (made.path / name).chmod(0o755)
+    made.commit({}, "scripts")
+    return made
+
+
+@pytest.fixture
+def worker(tmp_path: Path, gearmand: Gearmand, repository: Repository) -> Iterator[Worker]:
+    made = Worker(
+        tmp_path / "worker",
+        gearmand.address,
+        jobs=[
+            {"name": "hello", "plugins": {"shell": {"script": ["./go.sh"]}}},
+            {"name": "stubborn", "plugins": {"shell": {"script": ["./stubborn.sh"]}}},
+            {"name": "short", "timeout": "1s", "plugins": {"shell": {"script": ["./stubborn.sh"]}}},
+        ],
+        defaults={
+            "plugins": {
+                "git": {"base_url": str(tmp_path / "origin")},
+                "exit_status": {},
+                "publish_local": {"path": str(tmp_path / "results"), "url": "http://logs.example.org/"},
+            }
+        },
+    )
+    with made:
+        yield made
+
+
+def launch(zuul: Zuul, job: str, **parameters: Any) -> ZuulBuild:
+    timer = dict.fromkeys(
+        ("ZUUL_REF", "ZUUL_COMMIT", "ZUUL_CHANGE", "ZUUL_PATCHSET", "ZUUL_CHANGES", "ZUUL_CHANGE_IDS", "ZUUL_URL")
+    )
+    return zuul.launch(job, **{**timer, "ZUUL_PROJECT": "example/tool", "ZUUL_BRANCH": "main", **parameters})
+
+
+def wait_until(condition: Any, what: str, timeout: float = 20) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"never happened: {what}")
+        time.sleep(0.02)  # a file or a process of another program: nothing to wait on
+
+
+def wait_started(flags: Path, build: ZuulBuild) -> None:
+    wait_until((flags / f"started-{build.unique}").exists, f"build {build.unique} started its script")
+
+
+def result_of(tmp_path: Path, build: ZuulBuild) -> dict[str, Any]:
+    path = next((tmp_path / "results").rglob(f"{build.unique[:7]}/result.json"))
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document
+
+
+def test_worker_answers_success_with_the_address_of_the_published_page(
+    tmp_path: Path, zuul: Zuul, worker: Worker
+) -> None:
+    build = launch(zuul, "hello")
+
+    assert build.wait() == "SUCCESS"
+
+    assert build.url is not None
+    page = tmp_path / "results" / build.url.removeprefix("http://logs.example.org/")
+    assert "SUCCESS" in (page / "index.html").read_text(encoding="utf-8")
+    assert "project example/tool at" in (page / "console.log").read_text()
+    assert (page / "started.txt").exists()
+
+
+def test_worker_answers_failure_when_the_script_fails(tmp_path: Path, zuul: Zuul, worker: Worker) -> None:
+    build = launch(zuul, "hello", ZUUL_EXIT="3")
+
+    assert build.wait() == "FAILURE"
+
+    document = result_of(tmp_path, build)
+    assert document["verdict"] == "FAILURE"
+    assert "3" in document["summary"]
+
+
+def test_worker_lets_zuul_retry_when_the_project_cannot_be_fetched(tmp_path: Path, zuul: Zuul, worker: Worker) -> None:
+    build = launch(zuul, "hello", ZUUL_PROJECT="example/missing")
+
+    assert build.wait() is None
+
+    assert build.data[-1]["verdict"] == "UNVERIFIED"
+    assert result_of(tmp_path, build)["verdict"] == "UNVERIFIED"
+
+
+def test_worker_sends_its_first_data_before_it_touches_the_disk(zuul: Zuul, worker: Worker) -> None:
+    build = launch(zuul, "hello")
+    build.wait()
+
+    assert [packet.kind for packet in build.packets[:2]] == ["DATA", "STATUS"]
+    assert build.packets[0].payload != build.packets[-1].payload
+    assert build.manager == "worker-under-test"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"LOG_PATH": "../../etc"},
+        {"LOG_PATH": "/etc/cron.d"},
+        {"ZUUL_PROJECT": "; rm -rf /"},
+        {"ZUUL_PROJECT": "../outside"},
+        {"ZUUL_PROJECT": ["a", "list"]},
+        {"ZUUL_BRANCH": "--upload-pack=touch /tmp/pwned"},
+        {"ZUUL_REF": "refs/changes/../../x"},
+        {"ZUUL_PROJECT": "x" * 10_000_000},
+        {"raw": b"\xff\xfe not JSON"},
+        {"raw": b"[1, 2]"},
+    ],
+)
+def test_worker_refuses_hostile_arguments_and_touches_nothing(
+    tmp_path: Path, zuul: Zuul, worker: Worker, parameters: dict[str, Any]
+) -> None:
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+
+    build = launch(zuul, "hello", **parameters)
+
+    assert build.wait() == "INVALID_ARGUMENTS"
+    assert build.data[-1]["summary"]
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+    assert launch(zuul, "hello").wait() == "SUCCESS"
+
+
+def test_stop_ends_every_process_of_the_build_and_the_answer_is_no_result(
+    flags: Path, zuul: Zuul, worker: Worker
+) -> None:
+    build = launch(zuul, "stubborn")
+    wait_started(flags, build)
+    idle = 3  # the worker, its nursery, and a child for the other slot
+    processes = [process for process in worker.processes() if process.name() in {"sleep", "sh", "stubborn.sh"}]
+    assert len(processes) >= 3
+
+    asked = time.monotonic()
+    build.cancel()
+    answered = time.monotonic() - asked
+    gone, alive = psutil.wait_procs(processes, timeout=5)
+
+    assert alive == []
+    assert len(gone) >= idle
+    assert answered < 1
+    wait_until(lambda: build.ended, "the build's own end")
+    assert build.data[-1]["result"] == "ABORTED"
+
+
+def test_stop_of_an_unknown_build_is_answered(zuul: Zuul, worker: Worker) -> None:
+    job = zuul.stop("worker-under-test", "hello", "f" * 32)
+
+    assert job.complete
+
+
+def test_stop_gets_through_while_all_slots_are_busy(flags: Path, zuul: Zuul, worker: Worker) -> None:
+    builds = [launch(zuul, "hello", ZUUL_WAIT="1") for _ in range(2)]
+    for build in builds:
+        wait_started(flags, build)
+
+    builds[1].cancel()
+
+    wait_until(lambda: builds[1].ended, "the end of the stopped build")
+    assert not builds[0].ended
+    (flags / "go").touch()
+    assert builds[0].wait() == "SUCCESS"
+
+
+def test_twenty_builds_at_once_are_all_answered(zuul: Zuul, worker: Worker) -> None:
+    builds = [launch(zuul, "hello") for _ in range(20)]
+
+    assert [build.wait(120) for build in builds] == ["SUCCESS"] * 20
+
+
+def test_worker_leaves_nothing_of_a_build_behind(zuul: Zuul, worker: Worker) -> None:
+    build = launch(zuul, "hello")
+    build.wait()
+
+    wait_until(lambda: not list((worker.state / "work").iterdir()), "an empty work directory")
+    assert not any(process.name() == "go.sh" for process in worker.processes())
+
+
+def test_deadline_ends_the_build_and_is_published_as_timed_out(tmp_path: Path, zuul: Zuul, worker: Worker) -> None:
+    build = launch(zuul, "short")
+
+    assert build.wait() == "TIMED_OUT"
+
+    document = result_of(tmp_path, build)
+    assert document["timed_out"] is True
+    assert document["findings"][0]["code"] == "build-timed-out"
+
+
+def test_worker_answers_for_a_child_that_was_killed(flags: Path, zuul: Zuul, worker: Worker) -> None:
+    build = launch(zuul, "stubborn")
+    wait_started(flags, build)
+    script = next(process for process in worker.processes() if "stubborn.sh" in " ".join(process.cmdline()))
+    below = [process for process in worker.processes() if process.name() == "sleep"]
+
+    script.parent().kill()
+
+    assert build.wait() is None
+    assert "SIGKILL" in build.data[-1]["summary"]
+    _, alive = psutil.wait_procs([script, *below], timeout=5)
+    assert alive == []
+
+
+def test_worker_finishes_the_build_before_stopping_on_sigterm(flags: Path, zuul: Zuul, worker: Worker) -> None:
+    build = launch(zuul, "hello", ZUUL_WAIT="1")
+    wait_started(flags, build)
+
+    worker.terminate()
+    worker.wait_for("no new builds")
+    assert not build.ended
+    (flags / "go").touch()
+
+    assert build.wait() == "SUCCESS"
+    assert worker.wait() == 0
+
+
+def test_second_sigterm_hands_the_build_back_for_a_retry(flags: Path, zuul: Zuul, worker: Worker) -> None:
+    build = launch(zuul, "stubborn")
+    wait_started(flags, build)
+    processes = worker.processes()
+
+    worker.terminate()
+    worker.wait_for("no new builds")
+    worker.terminate()
+
+    assert build.wait() is None
+    assert worker.wait() == 75
+    _, alive = psutil.wait_procs(processes, timeout=5)
+    assert alive == []
+
+
+def test_idle_worker_stops_at_once(worker: Worker) -> None:
+    began = time.monotonic()
+
+    worker.process.send_signal(signal.SIGINT)
+
+    assert worker.wait() == 0
+    assert time.monotonic() - began < 10
+
+
+def test_next_worker_cleans_up_after_one_that_was_killed(
+    tmp_path: Path, flags: Path, zuul: Zuul, gearmand: Gearmand, worker: Worker
+) -> None:
+    build = launch(zuul, "stubborn")
+    wait_started(flags, build)
+    processes = [process for process in worker.processes() if process.name() in {"sleep", "sh", "stubborn.sh"}]
+    for process in worker.processes():
+        if process.name().startswith("python"):
+            process.kill()
+    worker.wait()
+
+    with Worker(
+        tmp_path / "worker",
+        gearmand.address,
+        jobs=[{"name": "hello", "plugins": {"shell": {"script": ["./go.sh"]}}}],
+        defaults={"plugins": {"git": {"base_url": str(tmp_path / "origin")}, "exit_status": {}}},
+    ) as second:
+        _, alive = psutil.wait_procs(processes, timeout=5)
+        assert alive == []
+        assert list((second.state / "work").iterdir()) == []
+        assert launch(zuul, "hello").wait() == "SUCCESS"
+
+
+def test_two_workers_do_not_share_a_state_directory(tmp_path: Path, gearmand: Gearmand, worker: Worker) -> None:
+    second = Worker(
+        tmp_path / "second",
+        gearmand.address,
+        jobs=[{"name": "hello", "plugins": {"shell": {"script": ["./go.sh"]}, "git": {}}}],
+        directories={"state": str(worker.state)},
+    )
+
+    with pytest.raises(RuntimeError, match="another worker"):
+        second.start()
+    assert second.wait() == 2

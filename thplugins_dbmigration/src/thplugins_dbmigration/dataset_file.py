@@ -152,7 +152,7 @@ def _said(error: BaseException, _type: Any) -> str:
     if isinstance(error, ForbiddenExtraKeysError):
         return "; ".join(_unknown(key) for key in sorted(error.extra_fields))
     if isinstance(error, KeyError):
-        return f"{error.args[0]}: is missing"
+        return "is missing"
     if isinstance(error, AttributeError):  # what cattrs meets where an object is wanted
         return "must be an object: {…}"
     return str(error) or type(error).__name__

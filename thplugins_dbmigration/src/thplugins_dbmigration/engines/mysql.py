@@ -148,7 +148,7 @@ class MySQL:
             with build.service(command, log=log) as service:
                 connection = await_answer(build, service, name, log, lambda: connect(socket, password))
                 server = MySQLServer(installation, socket, Secret(password), connection, service)
-                with ended_cleanly(build, service, name, log, server.shut_down), contextlib.closing(connection):
+                with ended_cleanly(build, service, name, server.shut_down), contextlib.closing(connection):
                     server.calibrate()
                     yield server
 

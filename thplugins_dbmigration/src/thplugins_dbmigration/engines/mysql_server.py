@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class MySQLServer:
     """A private MySQL or MariaDB server that runs."""
 
     installation: Installation
-    socket: Path
+    path: Path
     password: Secret
     connection: Any = field(repr=False)
     service: Service
@@ -45,7 +46,7 @@ class MySQLServer:
         return str(self.connection.get_server_info()).removeprefix("5.5.5-")
 
     def address(self, database: str, user: str, password: str) -> Address:
-        return Address("mysql", database, user, Secret(password), self.socket)
+        return Address("mysql", database, user, Secret(password), self.path)
 
     def create(
         self,
@@ -73,7 +74,7 @@ class MySQLServer:
         argv = (
             str(client),
             "--no-defaults",
-            f"--socket={self.socket}",
+            f"--socket={self.path}",
             f"--user={address.user}",
             "--default-character-set=utf8mb4",
             "--max-allowed-packet=1G",
@@ -152,7 +153,7 @@ class MySQLServer:
 
     def shut_down(self) -> None:
         """Ask the server to stop cleanly; it goes on for as long as that takes."""
-        connection = connect(self.socket, self.password.reveal())
+        connection = connect(self.path, self.password.reveal())
         if connection is None:
             raise InfrastructureError("the server does not answer any more", code="server-not-answering")
         with contextlib.suppress(pymysql.MySQLError), contextlib.closing(connection):
@@ -170,11 +171,13 @@ class MySQLServer:
             ) from error
 
 
-def connect(socket: Path, password: str) -> Any:
+def connect(path: Path, password: str) -> Any:
     """A session of the administrator, or None when the server does not answer."""
+    if not _listens(path):
+        return None  # PyMySQL would leave a socket open
     try:
         connection = pymysql.connect(
-            unix_socket=str(socket),
+            unix_socket=str(path),
             user=ADMIN,
             password=password,
             autocommit=True,
@@ -186,6 +189,16 @@ def connect(socket: Path, password: str) -> Any:
     except (pymysql.MySQLError, OSError):
         return None
     return connection
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(5)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def _has_sandbox(build: Build, client: Path) -> bool:

@@ -136,7 +136,7 @@ class PostgreSQL:
             with build.service(command, log=log) as service:
                 connection = await_answer(build, service, name, log, lambda: connect(sockets, "postgres", password))
                 server = PostgreSQLServer(installation, directory, sockets, password, connection, service)
-                with ended_cleanly(build, service, name, log, server.shut_down), contextlib.closing(server):
+                with ended_cleanly(build, service, name, server.shut_down), contextlib.closing(server):
                     yield server
 
     def freeze(self, build: Build, installation: Installation, directory: Path) -> None:

@@ -35,9 +35,7 @@ def await_answer(build: Build, service: Service, name: str, log: Path, ask: Call
         if answer is not None:
             return answer
         if not service.running():
-            raise InfrastructureError(
-                f"{name} did not start: {_ending(service)}\n{last_words(log)}", code="server-not-started"
-            )
+            raise InfrastructureError(f"{name} did not start: {_ending(service)}", code="server-not-started")
         if time.monotonic() > deadline:
             raise InfrastructureError(
                 f"{name} runs but did not answer within {START_LIMIT_S:.0f} s\n{last_words(log)}",
@@ -48,7 +46,7 @@ def await_answer(build: Build, service: Service, name: str, log: Path, ask: Call
 
 
 @contextlib.contextmanager
-def ended_cleanly(build: Build, service: Service, name: str, log: Path, stop: Callable[[], None]) -> Iterator[None]:
+def ended_cleanly(build: Build, service: Service, name: str, stop: Callable[[], None]) -> Iterator[None]:
     """Stop the server with ``stop`` on leaving, and wait until it has gone.
 
     A build that was told to end does not wait: the service's own end is quick. Raises InfrastructureError
@@ -62,9 +60,7 @@ def ended_cleanly(build: Build, service: Service, name: str, log: Path, stop: Ca
     except BaseException as error:  # noqa: BLE001 - raised again below, unless the server's death explains it
         failure = error
     if not service.running():
-        raise InfrastructureError(
-            f"{name} ended by itself: {_ending(service)}\n{last_words(log)}", code="server-died"
-        ) from failure
+        raise InfrastructureError(f"{name} ended by itself: {_ending(service)}", code="server-died") from failure
     with contextlib.suppress(InfrastructureError):  # what does not stop by itself is ended by the service
         stop()
         deadline = time.monotonic() + STOP_LIMIT_S
@@ -94,4 +90,6 @@ def pause(seconds: float) -> None:
 
 def _ending(service: Service) -> str:
     result = service.result()
-    return result.reason() if result is not None else "no result"
+    if result is None:
+        return "no result"
+    return "\n".join((result.reason(), *result.tail[-LAST_LINES:]))

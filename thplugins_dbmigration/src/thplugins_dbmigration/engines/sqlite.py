@@ -163,6 +163,8 @@ def _statements(seed: Path) -> Iterator[tuple[int, str]]:
     with seed.open(encoding="utf-8", newline="") as stream:
         for number, line in enumerate(stream, 1):
             if not collected:
+                if not line.strip():
+                    continue
                 start = number
             collected.append(line)
             if line.rstrip().endswith(";") and sqlite3.complete_statement("".join(collected)):

@@ -1,0 +1,238 @@
+"""Private servers of every engine: what all of them promise."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy.exc
+
+from thcore.errors import CancelledError, InfrastructureError
+from thcore.process.interrupt import Interrupt
+from thplugins_dbmigration.engines.sockets import remove_sockets, socket_directory
+from thplugins_dbmigration.measure import measured
+from thplugins_dbmigration.snapshots import clone
+
+from parts.servers import (
+    ALL,
+    BROKEN_SEED,
+    EMBEDDED,
+    MARIADB,
+    SEED,
+    SQLITE,
+    SYSTEM,
+    WITH_SERVER,
+    Choice,
+    Ground,
+    Kind,
+    ground,
+    open_directory,
+    processes,
+    query,
+)
+
+pytestmark = pytest.mark.system
+
+PROGRAM = {"mysql": "mariadbd", "postgresql": "postgres"}
+
+
+@pytest.fixture(params=ALL, ids=str)
+def any_ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+    with ground(tmp_path, request.param) as made:
+        yield made
+
+
+@pytest.fixture(params=WITH_SERVER, ids=str)
+def server_ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+    with ground(tmp_path, request.param) as made:
+        yield made
+
+
+def test_a_seed_is_loaded_and_a_clone_of_it_serves_the_same_data(any_ground: Ground) -> None:
+    with any_ground.server() as server:
+        address = server.create("app", "app", "pass:word/1")
+        server.load(any_ground.build, address, any_ground.seed(SEED))
+        server.settle(address)
+    any_ground.engine.freeze(any_ground.build, any_ground.installation, any_ground.data)
+    target = any_ground.data.with_name("clone")
+    clone(any_ground.build, any_ground.data, target)
+    with any_ground.engine.start(any_ground.build, any_ground.installation, target, log=any_ground.log) as server:
+        address = server.address("app", "app", "pass:word/1")
+        assert query(address, "SELECT name FROM things ORDER BY id") == [("one",), ("two; three",)]
+        assert server.versions(address, "alembic_version") == {"abc"}
+        query(address, "INSERT INTO things VALUES (3, 'new')")
+    with any_ground.server() as server:
+        assert query(server.address("app", "app", "pass:word/1"), "SELECT count(*) FROM things") == [(2,)]
+
+
+def test_versions_are_read_from_any_column_and_a_missing_table_is_none(any_ground: Ground) -> None:
+    with any_ground.server() as server:
+        address = server.create("app", "app", "password")
+        seed = "CREATE TABLE migrate_version (repository VARCHAR(9), version INTEGER);\n"
+        server.load(any_ground.build, address, any_ground.seed(seed))
+        assert server.versions(address, "migrate_version") == frozenset()
+        query(address, "INSERT INTO migrate_version VALUES ('nova', 254), ('nova', 255)")
+        assert server.versions(address, "migrate_version:version") == {"254", "255"}
+        assert server.versions(address, "migrate_version") == {"nova"}
+        assert server.versions(address, "alembic_version") is None
+
+
+def test_a_seed_with_an_error_names_the_line(any_ground: Ground) -> None:
+    with any_ground.server() as server:
+        address = server.create("app", "app", "password")
+        with pytest.raises(InfrastructureError, match=r"seed\.sql cannot be loaded: .*\D3\b.*nowhere") as caught:
+            server.load(any_ground.build, address, any_ground.seed(BROKEN_SEED))
+        assert caught.value.code == "seed-not-loaded"
+        assert server.versions(address, "good") == frozenset()
+        assert server.versions(address, "later") is None
+
+
+def test_rows_that_a_step_changes_are_counted_exactly(server_ground: Ground) -> None:
+    with server_ground.server() as server:
+        address = server.create("app", "app", "password")
+        server.load(server_ground.build, address, server_ground.seed(SEED))
+        engine = server_ground.engine.name
+        still = server.counters(address)
+        before = server.counters(address)
+        assert measured(engine, still, before)["XInnodb_rows_changed"] == 0
+        assert measured(engine, still, before)["Innodb_rows_read"] == 0
+        query(address, "INSERT INTO things VALUES (10, 'ten'), (11, 'eleven'), (12, 'twelve')")
+        query(address, "UPDATE things SET name = 'changed'")
+        delta = measured(engine, before, server.counters(address))
+        assert delta["XInnodb_rows_changed"] == 8
+        read = delta["Innodb_rows_read"]
+        assert read is not None
+        assert 5 <= read <= 8
+        log = delta["wal_bytes" if engine == "postgresql" else "Innodb_lsn_current"]
+        assert log is not None
+        assert 100 < log < 100_000
+
+
+def test_nothing_listens_on_the_network(server_ground: Ground) -> None:
+    with server_ground.server():
+        found = processes(PROGRAM[server_ground.engine.name])
+        assert found
+        for process in found:
+            assert [entry.laddr for entry in process.net_connections("inet")] == []
+
+
+def test_the_server_does_not_run_as_root_and_no_other_account_can_reach_its_socket(server_ground: Ground) -> None:
+    with server_ground.server():
+        (process,) = [one for one in processes(PROGRAM[server_ground.engine.name]) if one.ppid() == os.getpid()]
+        inside = Path(f"/proc/{process.pid}/ns/user").readlink() != Path("/proc/self/ns/user").readlink()
+        assert inside or process.uids().real != 0
+        parent = socket_directory(server_ground.build.id, server_ground.build.attempt)
+        (sockets,) = parent.iterdir()
+        assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
+        assert stat.S_IMODE(parent.stat().st_mode) == 0o711
+    assert not parent.exists()
+
+
+def test_no_process_is_left_when_the_body_raises(server_ground: Ground) -> None:
+    class OwnError(Exception):
+        pass
+
+    with pytest.raises(OwnError), server_ground.server():
+        assert processes(PROGRAM[server_ground.engine.name])
+        raise OwnError
+    assert processes(PROGRAM[server_ground.engine.name]) == []
+    with server_ground.server() as server:  # it was stopped cleanly: it starts again at once
+        assert server.version
+
+
+@pytest.mark.parametrize("kind", [MARIADB, EMBEDDED], ids=str)
+def test_a_cancelled_build_leaves_no_server(kind: Kind, tmp_path: Path) -> None:
+    interrupt = Interrupt()
+    try:
+        with ground(tmp_path, kind, interrupt=interrupt) as made, pytest.raises(CancelledError), made.server():
+            interrupt.cancel("enough")
+            made.build.check()
+    finally:
+        interrupt.close()
+    assert processes(PROGRAM[kind.type]) == []
+
+
+def test_a_server_that_dies_is_told_as_such_whatever_its_death_made_of_the_step(server_ground: Ground) -> None:
+    def crash() -> None:
+        with server_ground.server() as server:
+            address = server.create("app", "app", "password")
+            (process,) = [one for one in processes(PROGRAM[server_ground.engine.name]) if one.ppid() == os.getpid()]
+            process.kill()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it is not ours to reap
+            query(address, "SELECT 1")
+
+    with pytest.raises(InfrastructureError, match="killed by SIGKILL") as caught:
+        crash()
+    assert caught.value.code == "server-died"
+    assert isinstance(caught.value.__cause__, sqlalchemy.exc.OperationalError)
+
+
+def test_a_broken_data_directory_is_told_in_the_words_of_the_server(server_ground: Ground) -> None:
+    with server_ground.server():
+        pass
+    broken, words = {
+        "mysql": ("ibdata1", "InnoDB"),
+        "postgresql": ("global/pg_control", "pg_control"),
+    }[server_ground.engine.name]
+    (server_ground.data / broken).write_bytes(b"no more")
+    with pytest.raises(InfrastructureError, match=words) as caught, server_ground.server():
+        pytest.fail("it must not start")
+    assert caught.value.code == "server-not-started"
+
+
+@pytest.mark.parametrize("kind", [MARIADB, SYSTEM], ids=str)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run servers as another account")
+def test_in_an_open_directory_the_server_runs_as_an_account_of_its_own(kind: Kind) -> None:
+    with open_directory() as directory, ground(directory, kind) as made:
+        assert not made.installation.namespace
+        assert made.installation.account in {"mysql", "postgres"}
+        with made.server() as server:
+            address = server.create("app", "app", "password")
+            server.load(made.build, address, made.seed(SEED))
+            assert server.versions(address, "alembic_version") == {"abc"}
+            assert made.data.owner() == made.installation.account
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run servers as another account")
+def test_the_account_can_be_chosen() -> None:
+    with open_directory() as directory, ground(directory, Kind("mysql", Choice(account="nobody"))) as made:
+        assert made.installation.account == "nobody"
+        with made.server():
+            assert made.data.owner() == "nobody"
+
+
+def test_two_servers_of_one_build_do_not_meet(tmp_path: Path) -> None:
+    with ground(tmp_path, EMBEDDED) as made, made.server() as first:
+        first.create("app", "app", "password")
+        other = made.data.with_name("other")
+        made.engine.initialise(made.build, made.installation, other)
+        with made.engine.start(made.build, made.installation, other, log=made.log) as second:
+            address = second.create("app", "app", "another")
+            assert query(address, "SELECT 1") == [(1,)]
+
+
+def test_what_a_killed_worker_left_of_its_sockets_can_be_removed_by_ids_alone() -> None:
+    left = socket_directory("left-over", 3)
+    (left / "server").mkdir(parents=True)
+    (left / "server" / "mysql.sock").touch()
+    remove_sockets("left-over", 3)
+    assert not left.exists()
+    remove_sockets("left-over", 3)
+
+
+def test_a_build_that_was_told_to_end_does_not_start_a_server(tmp_path: Path) -> None:
+    interrupt = Interrupt()
+    try:
+        with ground(tmp_path, SQLITE, interrupt=interrupt) as made, made.server() as server:
+            address = server.create("app", "", "")
+            interrupt.cancel("enough")
+            started = time.monotonic()
+            with pytest.raises(CancelledError):
+                server.load(made.build, address, made.seed(SEED))
+            assert time.monotonic() - started < 5
+    finally:
+        interrupt.close()

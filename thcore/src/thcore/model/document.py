@@ -34,6 +34,10 @@ _strict.register_unstructure_hook_func(lambda cls: cls == tuple[str, ...], _line
 _strict.register_structure_hook_func(lambda cls: cls == tuple[str, ...], _lines)
 
 
+# What a record holds is between the executor and the analysers.
+_strict.register_structure_hook_func(lambda cls: cls is object, lambda value, _type: value)
+
+
 def to_json(outcome: Outcome) -> str:
     """The outcome as result.json: two-space indented, keys in the order of the classes.
 

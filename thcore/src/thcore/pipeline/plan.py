@@ -88,7 +88,8 @@ def _stage(
     able = plugins.implementing(f"thcore_{stage.value}", names)
     chosen = job.stages.get(stage.value)
     if chosen is not None:
-        if chosen not in able:
+        did_not_load = chosen in job.plugins and chosen not in plugins.names  # told already
+        if chosen not in able and not did_not_load:
             problems.append(
                 f"{job.where}.stages.{stage.value}: {chosen} is not a plugin of this job that does this stage;"
                 f" {_list(able) or 'none of its plugins'} could"

@@ -38,7 +38,8 @@ def remove(root: Path) -> bool:
     def make_writable(_function: object, name: str, _error: object) -> None:
         path = Path(name)
         try:
-            path.parent.chmod(0o700)
+            if path != root:  # others pass through the directory that the workspace is in
+                path.parent.chmod(0o700)
             if path.is_dir() and not path.is_symlink():
                 path.chmod(0o700)
                 shutil.rmtree(path, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
@@ -16,6 +17,8 @@ from thplugins_dbmigration.project import Chosen
 from thplugins_dbmigration.tools.tool import Project, Stop
 
 Started = Callable[[Step], None]
+PATIENCE_S = 3.0
+"""How long to wait for a counter that the server does not tell at the moment, where a step is judged."""
 
 
 @define
@@ -27,17 +30,20 @@ class Meter:
     engine: str
     started: Started
     results: list[StepResult] = field(factory=list)
+    known: set[str] = field(factory=set)
+    """The counters that this server has told."""
 
     def walk(self, chosen: Chosen, project: Project, steps: Sequence[Step], added: Collection[str]) -> Stop:
         """Run ``steps``; those in ``added`` (versions) are the change's. What follows a failed step is ``not-run``."""
         if not steps:
             return Stop()
+        self._read(project, judged=False)
         running: list[tuple[float, dict[str, int | None]]] = []
 
         def before(step: Step) -> None:
             self.started(step)
             self.build.log(f"step {way(step)} starts", source=self.dataset.name)
-            counters = project.server.counters(project.address)
+            counters = self._read(project, judged=step.version in added)
             running[:] = [(time.monotonic(), counters)]
 
         def after(step: Step, ok: bool) -> None:
@@ -45,7 +51,7 @@ class Meter:
             began, counters = running.pop()
             told = "ended" if ok else "failed"
             self.build.log(f"step {way(step)} {told} after {ended - began:.3f} s", source=self.dataset.name)
-            counted = measure.measured(self.engine, counters, project.server.counters(project.address))
+            counted = measure.measured(self.engine, counters, self._read(project, judged=step.version in added))
             self._keep(step, "ok" if ok else "failed", step.version in added, Measurement(ended - began, counted))
 
         stop = chosen.tool.walk(self.build, chosen.options, project, steps, before=before, after=after)
@@ -56,6 +62,18 @@ class Meter:
             if step.version not in done:
                 self._keep(step, "not-run", step.version in added)
         return stop
+
+    def _read(self, project: Project, *, judged: bool) -> dict[str, int | None]:
+        """The counters. One that was known and is not now will be: a session has just ended and not reported yet."""
+        deadline = time.monotonic() + (PATIENCE_S if judged else PATIENCE_S / 10)
+        while True:
+            counters = project.server.counters(project.address)
+            told = {name for name, value in counters.items() if value is not None}
+            if self.known <= told or time.monotonic() > deadline:
+                self.known |= told
+                return counters
+            self.build.check()
+            threading.Event().wait(0.02)
 
     def _keep(self, step: Step, result: str, added: bool, measurement: Measurement | None = None) -> None:
         self.results.append(StepResult(step, added, result, measurement, self.dataset.limits_for(step)))

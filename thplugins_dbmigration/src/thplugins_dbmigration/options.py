@@ -26,6 +26,13 @@ class Judge(enum.Enum):
     """Every step; the target branch is not looked at."""
 
 
+class Postgresql(enum.StrEnum):
+    """Which PostgreSQL serves the datasets."""
+
+    SYSTEM = "system"
+    EMBEDDED = "embedded"
+
+
 @frozen
 class DbmigrationOptions:
     """The options of a job."""
@@ -63,6 +70,11 @@ class DbmigrationSettings:
 
     mysql_programs: Path | None = option(
         "The directory of mysqld or mariadbd and its clients; without it, they are looked for.", default=None
+    )
+    postgresql: Postgresql | None = option(
+        "system: the PostgreSQL of this machine. embedded: the one of the extra [embedded]. Without it, the embedded "
+        "one where it is installed.",
+        default=None,
     )
     postgresql_programs: Path | None = option(
         "The directory of postgres, initdb and their like; without it, they are looked for.", default=None

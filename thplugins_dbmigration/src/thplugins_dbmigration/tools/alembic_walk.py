@@ -118,13 +118,13 @@ def plan(config: Any, script: Any) -> dict[str, Any]:
     unknown = current - {revision.revision for revision in revisions}
     if unknown:
         raise LookupError(f"the database is at {', '.join(sorted(unknown))}, which the project's scripts do not have")
-    inside = {parent for revision in revisions for parent in needed(script, revision)}
-    ahead = list(script.iterate_revisions("heads", tuple(sorted(current)) or "base", implicit_base=True))
+    needs = {revision.revision: needed(script, revision) for revision in revisions}
+    inside = {parent for parents in needs.values() for parent in parents}
     return {
         "current": sorted(current),
         "tables": sorted(tables),
-        "head": [revision.revision for revision in revisions if revision.revision not in inside],
-        "implied": [revision.revision for revision in revisions if revision.revision in inside],
+        "head": [version for version in needs if version not in inside],
+        "implied": [version for version in needs if version in inside],
         "steps": [
             {
                 "version": revision.revision,
@@ -132,9 +132,35 @@ def plan(config: Any, script: Any) -> dict[str, Any]:
                 "title": str(revision.doc or "")[:200],
                 "path": os.path.abspath(revision.path),  # noqa: PTH100 - as above
             }
-            for revision in reversed(ahead)
+            for revision in ahead(revisions[::-1], needs, current)
         ],
     }
+
+
+def ahead(revisions: list[Any], needs: dict[str, list[str]], current: set[str]) -> list[Any]:
+    """The revisions that a database at ``current`` does not have, each after all that it needs. Otherwise in the order
+    of ``revisions``, oldest first. Worked out here, because Alembic's own ways differ from version to version."""
+    done: set[str] = set()
+    look = list(current)
+    while look:
+        version = look.pop()
+        if version not in done:
+            done.add(version)
+            look.extend(needs[version])
+    steps: list[Any] = []
+    waiting = [revision for revision in revisions if revision.revision not in done]
+    while waiting:
+        later = []
+        for revision in waiting:
+            if done.issuperset(needs[revision.revision]):
+                done.add(revision.revision)
+                steps.append(revision)
+            else:
+                later.append(revision)
+        if len(later) == len(waiting):
+            raise LookupError(f"these revisions need each other: {', '.join(item.revision for item in later)}")
+        waiting = later
+    return steps
 
 
 def needed(script: Any, revision: Any) -> list[str]:

@@ -1,0 +1,172 @@
+"""The gate on real servers."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from thcore.model import Change, ChangeKind, Checkout, Environment, Execution, Severity
+from thcore.testing import make_build
+from thplugins_dbmigration import gate, messages
+from thplugins_dbmigration.engines.sockets import socket_directory
+from thplugins_dbmigration.judge import judge
+from thplugins_dbmigration.options import DbmigrationOptions, DbmigrationSettings
+from thplugins_dbmigration.tools.command import CommandOptions
+
+from parts.alembic_project import AlembicProject
+from parts.dataset import write_dataset
+from parts.servers import open_directory
+
+pytestmark = pytest.mark.system
+CHANGE = Change("example/shop", ChangeKind.CHANGE, branch="master", ref="refs/changes/1", number="1", patchset="1")
+SEED = """
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+INSERT INTO alembic_version VALUES ('a');
+CREATE TABLE item (id INTEGER PRIMARY KEY, name VARCHAR(90));
+INSERT INTO item VALUES (1, 'spade'), (2, 'rake'), (3, 'rake');
+"""
+MANY = "INSERT INTO item SELECT id + {0}, concat(name, id) FROM item;\n"
+LARGE = SEED + "".join(MANY.format(3 * 2**power) for power in range(10))
+"""3072 rows."""
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    with open_directory() as path:
+        yield path
+
+
+@pytest.fixture
+def trunk(root: Path) -> AlembicProject:
+    made = AlembicProject(root / "trunk")
+    return made.revision("a", None).revision("b", "a", "alter table item add column price integer")
+
+
+@pytest.fixture
+def change(root: Path, trunk: AlembicProject) -> AlembicProject:
+    made = AlembicProject(root / "change")
+    for name in "ab":
+        shutil.copy(trunk.file(name), made.file(name))
+    return made
+
+
+def through_the_gate(root: Path, trunk: AlembicProject, change: AlembicProject) -> Execution:
+    with make_build(
+        root,
+        change=CHANGE,
+        provide=lambda _revision: trunk.provision(),
+        settings=DbmigrationSettings(),
+        state=root / "state",
+    ) as build:
+        provision = change.provision()
+        options = DbmigrationOptions(datasets=root / "datasets")
+        execution = gate.run(build, options, provision.checkout, provision.environment)
+        assert not socket_directory(build.id, build.attempt).exists()
+        return execution
+
+
+@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+def test_two_datasets_on_a_real_server_and_one_has_duplicates(
+    root: Path, trunk: AlembicProject, change: AlembicProject, engine: str
+) -> None:
+    write_dataset(root / "datasets", "clean", SEED.replace(", (3, 'rake')", ""), type=engine)
+    write_dataset(root / "datasets", "doubled", SEED, type=engine)
+    change.revision("c", "b", "update item set price = 1", "create unique index u on item (name)")
+    execution = through_the_gate(root, trunk, change)
+    (finding,) = execution.findings
+    assert (finding.code, finding.severity, finding.location.dataset) == (
+        "migration-not-ended",
+        Severity.FAILURE,
+        "doubled",
+    )
+    words = {"mysql": r"\[23000\]: \(1062\) Duplicate entry 'rake'", "postgresql": r"\[23505\].*\(name\)=\(rake\)"}
+    assert re.search(words[engine], finding.evidence[0])
+    clean, doubled = execution.datasets
+    assert (clean.final_version, doubled.final_version) == (("c",), ("b",))
+    measured = clean.steps[1].measurement
+    assert measured is not None
+    assert (measured.counters["XInnodb_rows_changed"] or 0) >= 2
+    assert {path.name for path in execution.artifacts[0].path.iterdir()} >= {"server.log", "steps.json"}
+
+
+@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+def test_a_step_that_reads_and_changes_more_rows_than_allowed_fails(
+    root: Path, trunk: AlembicProject, change: AlembicProject, engine: str
+) -> None:
+    write_dataset(
+        root / "datasets",
+        "large",
+        LARGE,
+        type=engine,
+        Innodb_rows_read={"default": 3000},
+        XInnodb_rows_changed={"default": 3000, "a->b": 100000},
+    )
+    change.revision("c", "b", "update item set price = 1 where name like '%e%'")
+    change.revision("d", "c", "create table other (id integer)")
+    execution = through_the_gate(root, trunk, change)
+    assert execution.findings == ()
+    judged = judge(execution.datasets)
+    assert [(finding.code, finding.location.step) for finding in judged if finding.severity is Severity.FAILURE] == [
+        ("rows-read-exceeded", "b->c"),
+        ("rows-changed-exceeded", "b->c"),
+    ]
+    assert not any(finding.code == "counter-missing" for finding in judged)
+
+
+def test_branches_that_merge_are_walked_on_mariadb(root: Path, trunk: AlembicProject, change: AlembicProject) -> None:
+    write_dataset(root / "datasets", "small", SEED, type="mysql")
+    change.revision("left", "b").revision("right", "b").revision("merge", ["left", "right"])
+    execution = through_the_gate(root, trunk, change)
+    assert execution.findings == ()
+    (run,) = execution.datasets
+    assert run.final_version == ("merge",)
+    assert messages.way(run.steps[-1].step) == "left+right->merge"
+
+
+MANAGE = """
+import sys, pymysql
+connection = pymysql.connect(
+    unix_socket=sys.argv[1], user=sys.argv[2], password=sys.argv[3], database=sys.argv[4], autocommit=True
+)
+cursor = connection.cursor()
+if sys.argv[5] == "version":
+    cursor.execute("select version from migrate_version")
+    print(cursor.fetchone()[0])
+else:
+    cursor.execute("alter table item add column x%s integer" % sys.argv[6])
+    cursor.execute("update migrate_version set version = %s", (sys.argv[6],))
+"""
+
+
+def test_a_program_of_the_project_is_walked_on_mariadb(root: Path) -> None:
+    seed = SEED + "CREATE TABLE migrate_version (repository_id VARCHAR(9), version INTEGER);\n"
+    write_dataset(
+        root / "datasets", "small", seed + "INSERT INTO migrate_version VALUES ('shop', 254);\n", type="mysql"
+    )
+    checkout = root / "checkout"
+    (checkout / "versions").mkdir(parents=True)
+    (checkout / "manage.py").write_text(MANAGE)
+    for name in ("254_x.py", "255_y.py", "256_z.py"):
+        (checkout / "versions" / name).touch()
+    program = (sys.executable, "manage.py", "{socket}", "{user}", "{password}", "{database}")
+    options = DbmigrationOptions(
+        datasets=root / "datasets",
+        tool="command",
+        command=CommandOptions(
+            go=(*program, "sync", "{step}"), current=(*program, "version"), step_files="versions/*.py"
+        ),
+    )
+    with make_build(
+        root, settings=DbmigrationSettings(), state=root / "state", change=Change("example/shop", ChangeKind.TAG)
+    ) as build:
+        execution = gate.run(build, options, Checkout(checkout, "0" * 40), Environment())
+    assert execution.findings == ()
+    (run,) = execution.datasets
+    assert [messages.way(step.step) for step in run.steps] == ["254->255", "255->256"]
+    assert all(step.added and step.result == "ok" for step in run.steps)
+    assert run.final_version == ("256",)

@@ -41,6 +41,12 @@ class Entry:
     build: Identity | None = None
 
 
+def compile_templates() -> None:
+    """Compile every template now; otherwise each is compiled when it is first used."""
+    for name in _environment.list_templates(extensions=["j2"]):
+        _environment.get_template(name)
+
+
 def result_page(outcome: Outcome, copied: Copied = Copied(), excerpt: Excerpt = Excerpt()) -> bytes:  # noqa: B008 - frozen values
     """The page of a build. The excerpt's findings are counted in the order of ``result.by_weight``."""
     findings = result.by_weight(outcome.findings)

@@ -39,6 +39,12 @@ class PublishLocal:
         return PublishLocalOptions
 
     @hookimpl
+    def thcore_preload(self) -> None:
+        from thplugins_publish_local import pages
+
+        pages.compile_templates()
+
+    @hookimpl
     def thcore_publish(self, build: Build, options: PublishLocalOptions, outcome: Outcome) -> Publication:
         # Imported here, since every call of the thcore command loads the plugins and few of them publish.
         from thplugins_publish_local import publication

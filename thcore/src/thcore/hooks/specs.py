@@ -85,6 +85,26 @@ def thcore_settings() -> type[Any] | None:
 
 
 @hookspec
+def thcore_preload() -> None:
+    """Import and prepare what builds need, once, instead of in every build.
+
+    Called once in the nursery, the process of the worker that the child processes of builds are forked from, before the
+    first build. Importing a library or compiling a template here costs builds nothing. Must start no thread and open no
+    connection: neither survives the fork. ``thcore run`` does not call it. The answer is ignored. An exception is
+    logged, and builds do without.
+
+    .. code-block:: python
+
+        from thcore.hooks import hookimpl
+
+        class Report:
+            @hookimpl
+            def thcore_preload(self):
+                import xml.etree.ElementTree
+    """
+
+
+@hookspec
 def thcore_checkout(build: Build, options: Any) -> Checkout:
     """Stage 1: put the change's work tree under ``build.workspace.source``.
 

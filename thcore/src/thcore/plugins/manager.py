@@ -130,6 +130,10 @@ class Plugins:
         """Which of the named plugins (or of all) implement a hook, in the order given."""
         return tuple(name for name in (names if names is not None else self.names) if hook in self._loaded[name].hooks)
 
+    def preload(self, name: str) -> None:
+        """Let the named plugin prepare what builds need, in the nursery."""
+        self._call(name, "thcore_preload")
+
     # Stages, in the child process.
 
     def checkout(self, name: str, build: Build, options: Any) -> Checkout:

@@ -30,6 +30,8 @@ from thcore.process.spawn import ended, spawn
 __all__ = ["RunningService", "run", "service"]
 
 _PIPE_SIZE = 1024 * 1024
+_READ = 256 * 1024
+"""What is taken at once: more no longer fits the processor's cache while it is searched, stamped and written."""
 _LINGER_S = 1.0
 """How long output may still come from others after the program itself has ended."""
 _PATIENCE_S = 0.2
@@ -139,7 +141,7 @@ class _Run:
     def _read(self, reader: int) -> int:
         """Take what is in a pipe, at most its size; 0 when there was nothing, or the end."""
         try:
-            chunk = os.read(reader, _PIPE_SIZE)
+            chunk = os.read(reader, _READ)
         except BlockingIOError:
             return 0
         if not chunk:

@@ -52,7 +52,11 @@ class Journal:
         return self._read(self._path(build_id))
 
     def record(self, entry: Entry) -> None:
-        """Add an attempt, or replace what is known of it. On disk when it returns. Raises InfrastructureError."""
+        """Add an attempt, or replace what is known of it. Raises InfrastructureError.
+
+        An attempt that begins is on the disk when this returns. An end may be forgotten when the power fails: the next
+        start then cleans up once more.
+        """
         others = tuple(known for known in self.attempts(entry.build_id) if known.attempt != entry.attempt)
         path = self._path(entry.build_id)
         part = path.with_suffix(".part")
@@ -60,7 +64,8 @@ class Journal:
             with part.open("w", encoding="utf-8") as file:
                 json.dump(_converter.unstructure((*others, entry), tuple[Entry, ...]), file)
                 file.flush()
-                os.fsync(file.fileno())
+                if entry.verdict is None:
+                    os.fsync(file.fileno())
             part.replace(path)
         except OSError as error:
             raise InfrastructureError(f"cannot write the journal {path}: {error.strerror}") from error

@@ -35,7 +35,7 @@ def clear(journal: Journal, plans: Mapping[str, Plan], surroundings: Surrounding
         log.warning(
             "build %s attempt %s was left behind by a worker that died; cleaning up", entry.build_id, entry.attempt
         )
-        group.end_all(_processes(entry), surroundings.grace_s)
+        group.end_these(_processes(entry), surroundings.grace_s)
         put_away(entry, plans.get(entry.job), surroundings)
         journal.end(entry, "LOST")
         count += 1

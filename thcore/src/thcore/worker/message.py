@@ -11,8 +11,7 @@ from typing import Any
 from attrs import frozen
 from cattrs.preconf.json import make_converter
 
-from thcore.model import BuildEvent, BuildRequest, Outcome
-from thcore.model.document import from_json, to_json
+from thcore.model import BuildEvent, BuildRequest, Outcome, document
 
 _converter = make_converter()
 
@@ -47,7 +46,7 @@ _KINDS: Mapping[str, type[Any]] = {"assignment": Assignment, "cancel": Cancel, "
 def send(connection: Connection, message: Message) -> None:
     """Send one message. Raises OSError when the other side is gone."""
     if isinstance(message, Outcome):
-        body: dict[str, Any] = {"kind": "outcome", "value": to_json(message)}
+        body: dict[str, Any] = {"kind": "outcome", "value": document.to_json(message)}
     else:
         kind = next(kind for kind, cls in _KINDS.items() if isinstance(message, cls))
         body = {"kind": kind, "value": _converter.unstructure(message)}
@@ -58,6 +57,6 @@ def receive(connection: Connection) -> Message:
     """Wait for one message. Raises EOFError or OSError when the other side is gone."""
     body = json.loads(connection.recv_bytes())
     if body["kind"] == "outcome":
-        return from_json(body["value"])
+        return document.from_json(body["value"])
     message: Message = _converter.structure(body["value"], _KINDS[body["kind"]])
     return message

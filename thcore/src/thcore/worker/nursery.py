@@ -34,6 +34,7 @@ from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
 from thcore.process import group
 from thcore.worker import child as build_child
+from thcore.worker.rehearsal import rehearse
 
 log = logging.getLogger(__name__)
 
@@ -279,6 +280,7 @@ def main() -> None:
     surroundings = Surroundings(
         plugins, start.worker, start.config.directories.state, start.config.secrets, start.config.kill_grace / 2
     )
+    rehearse(plugins)
     gc.collect()
     gc.freeze()  # shared pages stay shared after a fork
     control.send(b'{"ready": 1}')

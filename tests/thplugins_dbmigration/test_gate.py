@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from attrs import evolve, frozen
 
-from thcore.errors import CancelledError, InfrastructureError
+from thcore.errors import CancelledError, DeadlineError, InfrastructureError
 from thcore.model import (
     BuildEvent,
     BuildEventKind,
@@ -65,6 +65,7 @@ class Shop:
         change: Change = CHANGE,
         provide: Callable[[Revision], Provision] | None = None,
         events: list[BuildEvent] | None = None,
+        timeout_s: float | None = None,
         **options: Any,
     ) -> Execution:
         with make_build(
@@ -72,6 +73,7 @@ class Shop:
             change=change,
             provide=provide or (lambda _revision: self.trunk.provision()),
             events=events,
+            timeout_s=timeout_s,
             state=self.root / "state",
             build_id=f"b{len(list(self.root.iterdir()))}",
         ) as build:
@@ -375,6 +377,36 @@ def test_a_server_that_breaks_proves_nothing_and_others_go_on(shop: Shop, monkey
     )
     assert said(execution) == {"server-died": Severity.UNVERIFIED}
     assert steps(execution.datasets[1])[-1] == ("b->c", True, "ok")
+
+
+def test_a_broken_tool_is_no_verdict_and_does_not_stop_the_other_datasets(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_dataset(shop.datasets, "a-first", SEED)
+    write_dataset(shop.datasets, "b-second", SEED)
+    shop.change.revision("c", "b")
+    real = SQLiteServer.counters
+
+    def counters(self: SQLiteServer, address: Any) -> dict[str, int | None]:
+        if "a-first" in address.database:
+            raise ZeroDivisionError("oops")
+        return real(self, address)
+
+    monkeypatch.setattr(SQLiteServer, "counters", counters)
+    execution = shop.gate()
+    finding = only(execution)
+    assert (finding.code, finding.severity) == ("gate-failed", Severity.UNVERIFIED)
+    assert finding.message == "The gate broke: ZeroDivisionError: oops"
+    assert execution.datasets[1].final_version == ("c",)
+
+
+def test_a_deadline_in_the_middle_of_a_step_passes_through_the_gate(shop: Shop) -> None:
+    write_dataset(shop.datasets, "small", SEED)
+    shop.change.revision("c", "b", body="import threading\nthreading.Event().wait()")
+    events: list[BuildEvent] = []
+    with pytest.raises(DeadlineError):
+        shop.gate(events=events, timeout_s=6.0)
+    assert events[-1].detail == "small: b->c"
 
 
 def test_a_cancel_passes_through_the_gate(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import cattrs
 from attrs import define, evolve, field, frozen
 
-from thcore.errors import ChangeError, InfrastructureError
+from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
 from thcore.model import DatasetRun, Finding, Location, Progress, Provision, Severity, Step
 from thplugins_dbmigration import datasets, faults, messages, project, snapshots
@@ -80,16 +82,27 @@ class Passage:
                     self.findings.append(messages.seed_not_set_up(error, self.name))
                     return
                 self._walk(ground)
+            self._write()
+        except StoppedError:
+            raise
         except InfrastructureError as error:
-            # What was run on a server that broke proves nothing, neither for nor against the change.
-            self.findings = [messages.infrastructure(error, self.name)]
-            if self.run is not None:
-                self.run = evolve(self.run, steps=tuple(evolve(step, limits=()) for step in self.run.steps))
-        self._write()
+            self._prove_nothing(error)
+        except Exception as error:  # noqa: BLE001 - a broken tool or a full disk must not stop the other datasets
+            self.build.log(traceback.format_exc(), source=self.name)
+            told = f"The gate broke: {type(error).__name__}: {error}"
+            self._prove_nothing(InfrastructureError(told, code="gate-failed"))
+        finally:
+            shutil.rmtree(self._place, ignore_errors=True)  # the next dataset needs the room
+
+    def _prove_nothing(self, error: InfrastructureError) -> None:
+        """What was run on a server that broke says nothing, neither for nor against the change."""
+        self.findings = [messages.infrastructure(error, self.name)]
+        if self.run is not None:
+            self.run = evolve(self.run, steps=tuple(evolve(step, limits=()) for step in self.run.steps))
 
     def _ground(self, stack: ExitStack) -> _Ground:
         build, dataset = self.build, self.dataset
-        build.emit(Progress(f"{self.name}: restoring", self.done, self.done + self.total))
+        build.emit(Progress(f"{self.name}: restoring", self.done, self.done))
         self.evidence.mkdir(parents=True, exist_ok=True)
         engine = engine_for(dataset.type)
         installation = engine.installation(build)
@@ -129,7 +142,7 @@ class Passage:
         plan = chosen.tool.plan(self.build, chosen.options, changed)
         self.run = evolve(self._record(), start_version=_sorted(plan.current), expected_version=_sorted(plan.head))
         self._check_start(plan)
-        self.total += len(plan.steps)
+        self.total = self.done + len(plan.steps)
         ahead = {step.version for step in plan.steps}
         known = {step.version: step for step in older.steps} if older else {}
         edited = self._edited(known, plan)

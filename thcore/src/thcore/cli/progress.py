@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from thcore.model import BuildEvent, BuildEventKind, Outcome, Severity, Verdict
+from thcore.model import BuildEvent, BuildEventKind, Finding, Outcome, Severity, Verdict
 from thcore.model.quantity import format_duration
 
 VERDICT_STYLE = {
@@ -93,19 +93,24 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
     """The verdict, why, and where the evidence is."""
     style = VERDICT_STYLE[outcome.verdict]
     took = format_duration(outcome.duration_s)
-    console.print(
-        f"[{style}]{outcome.verdict.value}[/{style}] {escape(outcome.summary)} [dim]({took})[/dim]", highlight=False
-    )
+    # The findings below say it again, with their place and evidence.
+    said = any(outcome.summary.startswith(finding.message) for finding in outcome.findings[:MAXIMUM_FINDINGS])
+    summary = "" if said else f" {escape(outcome.summary)}"
+    console.print(f"[{style}]{outcome.verdict.value}[/{style}]{summary} [dim]({took})[/dim]", highlight=False)
     for finding in outcome.findings[:MAXIMUM_FINDINGS]:
-        tone = _SEVERITY_STYLE[finding.severity]
-        label = f"[{tone}]{finding.severity.value}[/{tone}]" if tone else finding.severity.value
-        where = f" [dim]({escape(str(finding.location))})[/dim]" if str(finding.location) else ""
-        console.print(f"  {label} {escape(finding.message)}{where}", highlight=False)
-        for line in finding.evidence[:3]:
-            console.print(f"    {line}", markup=False, highlight=False, style="dim")
-        if finding.hint:
-            console.print(f"    {finding.hint}", markup=False, highlight=False)
+        _show_finding(console, finding)
     if len(outcome.findings) > MAXIMUM_FINDINGS:
         console.print(f"  and {len(outcome.findings) - MAXIMUM_FINDINGS} more")
     for publication in outcome.publications:
         console.print(f"  Evidence: {publication.url}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_finding(console: Console, finding: Finding) -> None:
+    tone = _SEVERITY_STYLE[finding.severity]
+    label = f"[{tone}]{finding.severity.value}[/{tone}]" if tone else finding.severity.value
+    where = f" [dim]({escape(str(finding.location))})[/dim]" if str(finding.location) else ""
+    console.print(f"  {label}: {escape(finding.message)}{where}", highlight=False, soft_wrap=True)
+    for line in finding.evidence[:3]:
+        console.print(f"    {line}", markup=False, highlight=False, style="dim", soft_wrap=True)
+    if finding.hint:
+        console.print(f"    {finding.hint}", markup=False, highlight=False, soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -36,6 +37,8 @@ from thcore.process.buildlog import BuildLog
 from thcore.process.interrupt import Interrupt
 
 Emit = Callable[[BuildEvent], None]
+
+_logger = logging.getLogger(__name__)
 
 WORKSPACE_VARIABLE = "THCORE_WORKSPACE"
 """In the environment of every program of a build: the root of its attempt's workspace. Whatever a program starts
@@ -150,7 +153,10 @@ class StageBuild:
         """Send an event about this build to whoever listens."""
         stage = self.stage.value if self.stage else None
         now = datetime.datetime.now(datetime.UTC)
-        self.emit_event(BuildEvent(kind, self.id, self.job, self.attempt, now, stage, detail, done, total))
+        try:
+            self.emit_event(BuildEvent(kind, self.id, self.job, self.attempt, now, stage, detail, done, total))
+        except Exception:  # an event can never affect a build
+            _logger.exception("build %s: an event was lost", self.id)
 
     def log(self, message: str, *, source: str = "thcore") -> None:
         self.build_log.write(message, source)

@@ -7,11 +7,9 @@ cancel skips analyse and publish as well: nobody is waiting for the answer any m
 from __future__ import annotations
 
 import datetime
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -46,8 +44,9 @@ from thcore.model import (
 from thcore.model.document import to_json
 from thcore.model.quantity import format_duration
 from thcore.pipeline import build as stages
-from thcore.pipeline import verdict
+from thcore.pipeline import evidence, verdict
 from thcore.pipeline.build import Emit, StageBuild
+from thcore.pipeline.evidence import EvidenceTime
 from thcore.pipeline.plan import Plan
 from thcore.plugins import Plugins
 from thcore.process.buildlog import BuildLog
@@ -118,11 +117,8 @@ def run(
         build.tell(BuildEventKind.STARTED, str(request.change))
         log.write(f"build {request.id} of job {request.job}, attempt {attempt}: {request.change}")
         _work(build, record)
-        evidence = Interrupt(deadline=time.monotonic() + EVIDENCE_S)
-        try:
-            outcome = _conclude(evolve(build, interrupt=evidence), record, surroundings.worker, started)
-        finally:
-            evidence.close()
+        with EvidenceTime(interrupt, time.monotonic() + EVIDENCE_S) as left:
+            outcome = _conclude(evolve(build, interrupt=left), record, surroundings.worker, started)
         build.tell(BuildEventKind.ENDED, outcome.verdict.value)
     return outcome
 
@@ -133,10 +129,9 @@ def _work(build: StageBuild, record: _Record) -> None:
     record.checkout = source
     if source is None:
         return _skip(record, StageName.ENVIRONMENT, StageName.EXECUTE)
-    environment = _stage(build, record, StageName.ENVIRONMENT, lambda view: stages.environment(view, source))
+    environment = _stage(build, record, StageName.ENVIRONMENT, lambda view: _environment(view, source))
     if environment is None:
         return _skip(record, StageName.EXECUTE)
-    _describe(build, environment)
     execution = _stage(build, record, StageName.EXECUTE, lambda view: _execute(view, source, environment))
     if execution is not None:
         record.execution = execution
@@ -144,10 +139,18 @@ def _work(build: StageBuild, record: _Record) -> None:
     return None
 
 
+def _environment(build: StageBuild, source: Checkout) -> Environment:
+    environment = stages.environment(build, source)
+    if environment.description:
+        evidence.write(build.workspace, "environment.txt", "\n".join(environment.description) + "\n")
+    return environment
+
+
 def _execute(build: StageBuild, source: Checkout, environment: Environment) -> Execution:
     (name,) = build.plan.stages[StageName.EXECUTE]
     execution = build.plugins.execute(name, build.view(name), build.plan.options.get(name), source, environment)
-    _collect(build.workspace, execution)
+    for artifact in execution.artifacts:
+        evidence.collect(build.workspace, artifact)
     return evolve(execution, findings=tuple(evolve(finding, plugin=name) for finding in execution.findings))
 
 
@@ -157,40 +160,55 @@ def _conclude(build: StageBuild, record: _Record, worker: WorkerInfo, started: d
     def outcome() -> Outcome:
         return _outcome(build, record, worker, started)
 
-    if record.cancelled is not None:
-        _skip(record, StageName.ANALYSE, StageName.PUBLISH)
+    if record.cancelled is None:
+        _each(build, record, StageName.ANALYSE, lambda view: _analyse(view, record))
     else:
-        _analyse(build, record)
-        _write_result(build, outcome())
-        _publish(build, record, outcome())
+        _skip(record, StageName.ANALYSE)
+    if record.cancelled is None:
+        before = outcome()
+        _write_result(build, before)
+        _each(build, record, StageName.PUBLISH, lambda view: _publish(view, record, before))
+    else:
+        _skip(record, StageName.PUBLISH)
     final = outcome()
     build.log(f"verdict {final.verdict.value}: {final.summary}")
     _write_result(build, final)
     return final
 
 
-def _analyse(build: StageBuild, record: _Record) -> None:
-    with _timed(build, record, StageName.ANALYSE) as view:
-        for name in build.plan.stages[StageName.ANALYSE]:
-            try:
-                options = build.plan.options.get(name)
-                record.findings.extend(build.plugins.analyse(name, view.view(name), options, record.execution))
-            except Exception as error:  # noqa: BLE001 - an analyser that broke has not passed the change
-                record.findings.append(_finding(error, StageName.ANALYSE, name))
+def _analyse(view: StageBuild, record: _Record) -> None:
+    record.findings.extend(view.plugins.analyse(view.plugin, view, view.options, record.execution))
 
 
-def _publish(build: StageBuild, record: _Record, outcome: Outcome) -> None:
-    with _timed(build, record, StageName.PUBLISH) as view:
-        for name in build.plan.stages[StageName.PUBLISH]:
-            so_far = evolve(outcome, publications=tuple(record.publications), findings=tuple(record.findings))
-            try:
-                publication = build.plugins.publish(name, view.view(name), build.plan.options.get(name), so_far)
-            except Exception as error:  # noqa: BLE001 - one publisher never stops another, and the verdict stays
-                failed = _finding(error, StageName.PUBLISH, name)
-                record.findings.append(evolve(failed, code="publish-failed", severity=Severity.WARNING))
-                continue
-            if publication is not None:
-                record.publications.append(publication)
+def _publish(view: StageBuild, record: _Record, outcome: Outcome) -> None:
+    findings = tuple(_blanked(view, finding) for finding in verdict.by_weight(record.findings))
+    so_far = evolve(outcome, publications=tuple(record.publications), findings=findings)
+    publication = view.plugins.publish(view.plugin, view, view.options, so_far)
+    if publication is not None:
+        record.publications.append(publication)
+
+
+def _each(build: StageBuild, record: _Record, stage: StageName, work: Callable[[StageBuild], None]) -> None:
+    """Run one of the last two stages: every plugin does its part, and none stops another. A cancel ends them all."""
+    names = build.plan.stages[stage]
+    view = build.view("", stage)
+    began = _begin(view)
+    result = StageResult.OK
+    for name in names:
+        try:
+            build.check()
+            work(view.view(name))
+        except Exception as error:  # noqa: BLE001 - an analyser that broke has not passed the change
+            if build.interrupt.cancelled is not None:
+                record.cancelled, result = build.interrupt.cancelled, StageResult.STOPPED
+                break
+            result = StageResult.FAILED
+            found = _finding(error, stage, name)
+            if stage is StageName.PUBLISH:  # the verdict stays
+                found = evolve(found, code="publish-failed", severity=Severity.WARNING)
+            record.findings.append(found)
+            view.log(f"{found.code}: {found.message}")
+    _end(view, record, result, began, names)
 
 
 def _stage(build: StageBuild, record: _Record, stage: StageName, work: Callable[[StageBuild], T]) -> T | None:
@@ -208,23 +226,15 @@ def _stage(build: StageBuild, record: _Record, stage: StageName, work: Callable[
         result, answer = StageResult.STOPPED, None
         _stopped(record, stage, stopped)
     except Exception as error:  # noqa: BLE001 - whatever a stage does, the build has an outcome
+        if build.interrupt.cancelled is not None:  # what breaks when it is told to end says nothing
+            _stopped(record, stage, CancelledError(build.interrupt.cancelled))
+            _end(view, record, StageResult.STOPPED, began, names)
+            return None
         result, answer = StageResult.FAILED, None
         record.findings.append(_finding(error, stage, names[0] if names else None))
         view.log(f"{record.findings[-1].code}: {record.findings[-1].message}")
     _end(view, record, result, began, names)
     return answer
-
-
-@contextmanager
-def _timed(build: StageBuild, record: _Record, stage: StageName) -> Iterator[StageBuild]:
-    """Run one of the last two stages; it fails when one of its plugins added a finding about itself."""
-    names = build.plan.stages[stage]
-    view = build.view("", stage)
-    began = _begin(view)
-    known = len(record.findings)
-    yield view
-    broken = any(finding.code in {"plugin-failed", "publish-failed"} for finding in record.findings[known:])
-    _end(view, record, StageResult.FAILED if broken else StageResult.OK, began, names)
 
 
 def _begin(view: StageBuild) -> datetime.datetime:
@@ -286,7 +296,7 @@ def _finding(error: Exception, stage: StageName, plugin: str | None) -> Finding:
 def _outcome(build: StageBuild, record: _Record, worker: WorkerInfo, started: datetime.datetime) -> Outcome:
     judged, summary = verdict.judge(record.findings, cancelled=record.cancelled)
     if judged is Verdict.SUCCESS and record.execution.message:
-        summary = record.execution.message
+        summary = record.execution.message.splitlines()[0]
     return Outcome(
         job=build.job,
         build=build.id,
@@ -294,7 +304,7 @@ def _outcome(build: StageBuild, record: _Record, worker: WorkerInfo, started: da
         change=build.request.change,
         log_path=build.log_path,
         verdict=judged,
-        summary=summary,
+        summary=_blank(build, summary),
         worker=worker,
         started=started,
         ended=_now(),
@@ -303,53 +313,32 @@ def _outcome(build: StageBuild, record: _Record, worker: WorkerInfo, started: da
         stages=tuple(record.stages),
         plugins=build.plan.infos,
         datasets=record.execution.datasets,
-        findings=verdict.by_weight(record.findings),
-        artifacts=_files(build.workspace.artifacts),
+        findings=tuple(_blanked(build, finding) for finding in verdict.by_weight(record.findings)),
+        artifacts=evidence.files(build.workspace.artifacts),
         publications=tuple(record.publications),
     )
 
 
-def _files(artifacts: Path) -> tuple[str, ...]:
-    """Names of all files in the evidence, relative and sorted. Links are not followed."""
-    return tuple(
-        sorted(
-            path.relative_to(artifacts).as_posix()
-            for path in artifacts.rglob("*")
-            if path.is_file() and not path.is_symlink()
-        )
+def _blanked(build: StageBuild, finding: Finding) -> Finding:
+    """A finding without the secrets of the configuration: what a library says when it fails may quote them."""
+    return evolve(
+        finding,
+        message=_blank(build, finding.message),
+        evidence=tuple(_blank(build, line) for line in finding.evidence),
+        hint=None if finding.hint is None else _blank(build, finding.hint),
     )
 
 
-def _collect(workspace: Workspace, execution: Execution) -> None:
-    """Bring artifacts from elsewhere in the workspace into the evidence."""
-    for artifact in execution.artifacts:
-        name = PurePosixPath(artifact.name)
-        target = workspace.artifacts / name
-        if name.is_absolute() or ".." in name.parts or not artifact.path.is_relative_to(workspace.root):
-            raise InfrastructureError(
-                f"artifact {artifact.name!r} is not inside the workspace", code="artifact-refused"
-            )
-        if artifact.path == target or artifact.path.is_relative_to(workspace.artifacts):
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if artifact.path.is_dir():
-            shutil.copytree(artifact.path, target, symlinks=True, dirs_exist_ok=True)
-        elif artifact.path.is_file() and not artifact.path.is_symlink():
-            shutil.copy2(artifact.path, target)
-
-
-def _describe(build: StageBuild, environment: Environment) -> None:
-    if environment.description:
-        text = "\n".join(environment.description) + "\n"
-        (build.workspace.artifacts / "environment.txt").write_text(text, encoding="utf-8")
+def _blank(build: StageBuild, text: str) -> str:
+    plain = text.encode("utf-8", "surrogatepass")
+    return build.build_log.redaction.apply(plain).decode("utf-8", "surrogatepass")
 
 
 def _write_result(build: StageBuild, outcome: Outcome) -> None:
     """Write result.json. A disk that is full here must not lose the outcome, which travels by another way too."""
     try:
         listed = tuple(sorted({*outcome.artifacts, "result.json"}))
-        path = build.workspace.artifacts / "result.json"
-        path.write_text(to_json(evolve(outcome, artifacts=listed)), encoding="utf-8", errors="replace")
+        evidence.write(build.workspace, "result.json", to_json(evolve(outcome, artifacts=listed)))
     except OSError as error:
         build.log(f"result.json was not written: {error}")
 

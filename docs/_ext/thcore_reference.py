@@ -1,0 +1,403 @@
+"""Reference pages that are made from the code: configuration, plugins, hooks, result.json, commands, counters."""
+
+from __future__ import annotations
+
+import ast
+import enum
+import inspect
+import json
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+import msgspec.json
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from thcore.cli.main import COMMANDS, cli
+from thcore.config.schema import Config
+from thcore.errors import ExitCode
+from thcore.hooks import specs
+from thcore.model import Bytes, Outcome, Seconds, Secret
+from thcore.model.quantity import format_duration
+from thcore.plugins import Plugins, inventory
+from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS
+
+SCHEMA = "result.schema.json"
+
+HOOK_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "What a plugin takes": ("thcore_job_options", "thcore_settings"),
+    "The stages": (
+        "thcore_checkout",
+        "thcore_environment",
+        "thcore_execute",
+        "thcore_analyse",
+        "thcore_publish",
+    ),
+    "Around the stages": ("thcore_wrap_command", "thcore_cleanup", "thcore_build_event", "thcore_worker_event"),
+    "Around the worker": ("thcore_health", "thcore_commands"),
+}
+
+_MADE = re.compile(r"^```\{made\} ([a-z-]+)\n```$", re.MULTILINE)
+_log = logging.getLogger(__name__)
+
+
+# Configuration and options.
+
+
+def configuration() -> str:
+    """Every key of the configuration file."""
+    return "\n".join(_section(Config, "", "The top of the file"))
+
+
+def plugins() -> str:
+    """Every installed plugin with its options and settings."""
+    return "\n".join(line for entry in inventory() for line in _plugin(entry.name))
+
+
+def keys(cls: type[Any], prefix: str) -> Iterator[tuple[str, attrs.Attribute[Any], Any]]:
+    """Every key of an attrs class and of the classes inside it: its full name, its field, its type."""
+    hints = typing.get_type_hints(cls)
+    for field in attrs.fields(cls):
+        if not field.init or field.metadata.get("internal"):
+            continue
+        kind = hints.get(field.name, field.type)
+        name = f"{prefix}{field.alias or field.name}"
+        yield name, field, kind
+        inner, many = inner_class(kind)
+        if inner is not None:
+            yield from keys(inner, f"{name}{'[]' if many else ''}.")
+
+
+def inner_class(kind: Any) -> tuple[type[Any] | None, bool]:
+    """The attrs class in a type such as ``X | None`` or ``tuple[X, ...]``, and whether there can be many."""
+    for part in (kind, *typing.get_args(kind)):
+        if isinstance(part, type) and attrs.has(part) and part is not Secret:
+            return part, typing.get_origin(kind) is tuple
+    return None, False
+
+
+def _section(cls: type[Any], prefix: str, title: str) -> Iterator[str]:
+    yield f"## {title}\n"
+    if prefix:
+        yield f"{inspect.getdoc(cls)}\n"
+    below = []
+    hints = typing.get_type_hints(cls)
+    for field in attrs.fields(cls):
+        if field.metadata.get("internal"):
+            continue
+        inner, many = inner_class(hints[field.name])
+        name = f"{prefix}{field.name}"
+        if inner is not None:
+            below.append((inner, f"{name}{'[]' if many else ''}."))
+            target = f"{name}{'[]' if many else ''}"
+            yield from _key(name, field, hints[field.name], more=f"Its keys are [below](#{_slug(target)}).")
+        else:
+            yield from _key(name, field, hints[field.name])
+    for inner, inner_prefix in below:
+        yield from _section(inner, inner_prefix, f"`{inner_prefix[:-1]}`")
+
+
+def _plugin(name: str) -> Iterator[str]:
+    loaded = Plugins.installed({name})
+    if loaded.problems:
+        _log.warning("%s", loaded.problems[0])
+        return
+    plugin = loaded.get(name)
+    hooks = [hook for group in HOOK_GROUPS.values() for hook in group if hook in plugin.hooks]
+    yield f"## `{name}`\n"
+    yield f"{plugin.info.distribution} {plugin.info.version}. Implements {', '.join(_hook_link(hook) for hook in hooks)}.\n"
+    if plugin.options is None and plugin.settings is None:
+        yield "It takes no options.\n"
+    if plugin.options is not None:
+        yield f"### Options of `{name}`\n"
+        yield f"In a job, below `plugins: {{{name}: …}}`.\n"
+        for key, field, kind in keys(plugin.options, f"{name}."):
+            yield from _key(key, field, kind)
+    if plugin.settings is not None:
+        yield f"### Settings of `{name}`\n"
+        yield f"At the top of the file, below `plugins: {{{name}: …}}`.\n"
+        for key, field, kind in keys(plugin.settings, f"plugins.{name}."):
+            yield from _key(key, field, kind)
+
+
+def _hook_link(hook: str) -> str:
+    return f"[`{hook}`](hooks.md#{_slug(hook)})"
+
+
+def _key(name: str, field: attrs.Attribute[Any], kind: Any, *, more: str = "") -> Iterator[str]:
+    yield f"::::{{confval}} {name}"
+    yield f":type: {words(kind)}"
+    if inner_class(kind)[0] is None:
+        yield f":default: {default(field)}"
+    yield ""
+    yield _escaped(field.metadata.get("doc", ""))
+    if more:
+        yield f"\n{more}"
+    example = field.metadata.get("example")
+    if example is not None:
+        yield f"\n```yaml\n{name.rpartition('.')[2]}: {example}\n```"
+    yield "::::\n"
+
+
+def words(kind: Any) -> str:
+    """A type in words."""
+    named = {
+        str: "text",
+        int: "whole number",
+        float: "number",
+        bool: "`true` or `false`",
+        Path: "path",
+        Secret: "secret",
+        Seconds: "duration, such as `90s` or `1h30m`",
+        Bytes: "size, such as `64MiB`",
+        Any: "anything",
+    }
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind in named:
+        return named[kind]
+    if origin in {typing.Union, types.UnionType}:
+        return " or ".join(words(part) for part in arguments if part is not type(None))
+    if origin is typing.Literal:
+        return _one_of(arguments)
+    if origin is tuple:
+        inner = words(arguments[0])
+        return f"list of {inner}s" if inner in {"mapping", "path"} else f"list of {inner}"
+    if inspect.isclass(origin) and issubclass(origin, Mapping):
+        return "mapping" if arguments[1] is Any else f"mapping of names to {words(arguments[1])}"
+    if inspect.isclass(kind) and issubclass(kind, enum.Enum):
+        return _one_of([member.value for member in kind])
+    return "mapping"
+
+
+def default(field: attrs.Attribute[Any]) -> str:
+    """The default of a key as it would be written."""
+    value: Any = field.default
+    if value is attrs.NOTHING:
+        return "none, it is required"
+    if isinstance(value, attrs.Factory):  # type: ignore[arg-type] # it is a class
+        value = value.factory()
+    if value is None:
+        return "none"
+    if field.type in {Seconds, "Seconds"}:
+        return f"`{format_duration(value)}`"
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if isinstance(value, Path):
+        value = str(value)
+    plain = list(value) if isinstance(value, tuple) else value
+    return f"`{plain if isinstance(plain, str) else json.dumps(plain)}`"
+
+
+def _one_of(values: typing.Iterable[object]) -> str:
+    texts = [f"`{value}`" for value in values]
+    return f"{', '.join(texts[:-1])} or {texts[-1]}"
+
+
+# Hooks.
+
+
+def hooks() -> str:
+    """Every hook of the contract."""
+    lines = []
+    for title, names in HOOK_GROUPS.items():
+        lines.append(f"## {title}\n")
+        for name in names:
+            hook = getattr(specs, name)
+            arguments = list(inspect.signature(hook).parameters)
+            told = ", ".join(f"`{argument}`" for argument in arguments) if arguments else "none"
+            lines += [f"### `{name}`\n", f"Arguments: {told}.\n"]
+            lines += ["```{eval-rst}", f".. autofunction:: thcore.hooks.specs.{name}", "```\n"]
+    return "\n".join(lines)
+
+
+# result.json.
+
+
+def result_schema() -> dict[str, Any]:
+    """The JSON Schema of result.json."""
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "thcore result.json",
+        **msgspec.json.schema(Outcome),
+    }
+    for definition in schema["$defs"].values():
+        if "description" in definition:
+            definition["description"] = inspect.cleandoc(definition["description"]).replace("``", "`")
+    return schema
+
+
+def result() -> str:
+    """Every object of result.json."""
+    definitions: dict[str, Any] = result_schema()["$defs"]
+    lines = []
+    for name, definition in definitions.items():
+        lines += [f"## {name}\n", f"{definition.get('description', '')}\n"]
+        if "enum" in definition:
+            lines.append(f"One of {_one_of(definition['enum'])}.\n")
+            continue
+        required = set(definition.get("required", ()))
+        lines += ["| key | value | always there |", "|---|---|---|"]
+        lines += [
+            f"| `{key}` | {_value(value)} | {'yes' if key in required else 'no'} |"
+            for key, value in definition["properties"].items()
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _value(schema: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{_slug(name)})"
+    if "anyOf" in schema:
+        return " or ".join(_value(part) for part in schema["anyOf"])
+    if schema.get("type") == "array":
+        return f"list of {_value(schema['items'])}"
+    if schema.get("type") == "object":
+        return f"object; values: {_value(schema.get('additionalProperties', {}))}"
+    return {"string": "text", "integer": "whole number"}.get(schema.get("type", ""), schema.get("type", "anything"))
+
+
+# Commands.
+
+
+def commands() -> str:
+    """Every command of ours with its arguments and options."""
+    context = click.Context(cli, info_name="thcore")
+    return "\n".join(line for name in COMMANDS for line in _command(context, cli.get_command(context, name)))
+
+
+def exit_codes() -> str:
+    """The exit codes of the command."""
+    told = _member_docs(ExitCode)
+    lines = ["| exit code | name | meaning |", "|---|---|---|"]
+    for code in sorted(ExitCode, key=int):
+        lines.append(f"| {int(code)} | `{code.name}` | {told.get(code.name, 'All is well.')} |")
+    return "\n".join(lines)
+
+
+def _command(parent: click.Context, command: click.Command | None) -> Iterator[str]:
+    if command is None:
+        raise LookupError("a command of ours is not there")
+    context = click.Context(command, info_name=command.name, parent=parent)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            yield from _command(context, command.get_command(context, name))
+        return
+    yield f"## `{context.command_path}`\n"
+    # Each piece is as long as click would print it: not at all.
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    yield f"```text\n{usage}\n```\n"
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+        if paragraph.startswith("\b\n"):
+            example = paragraph.removeprefix("\b\n").removeprefix("Example: ")
+            yield f"```console\n$ {example}\n```\n"
+        else:
+            yield f"{_escaped(paragraph)}\n"
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option):
+            yield from _option(parameter, context)
+
+
+def _option(option: click.Option, context: click.Context) -> Iterator[str]:
+    record = option.get_help_record(context)
+    if record is None or option.name == "help":
+        return
+    yield f"`{record[0]}`"
+    yield f": {_escaped(record[1].strip())}\n"
+
+
+# Counters.
+
+
+def counters() -> str:
+    """What is measured around a step, by engine."""
+    lines = []
+    for engine, meanings in MEANINGS.items():
+        lines += [f"### Counters of `{engine}`\n", "| counter | unit | what it counts |", "|---|---|---|"]
+        lines += [f"| `{name}` | {_cell(meaning.unit)} | {_cell(meaning.text)} |" for name, meaning in meanings.items()]
+        lines.append("")
+    lines += ["### Counters of every engine\n", "| counter | unit | what it counts |", "|---|---|---|"]
+    lines.append("| `wall_s` | seconds | wall-clock time of the step, limited by `maximum_migration_times` |")
+    lines += [f"| `{name}` | {_cell(meaning.unit)} | {_cell(meaning.text)} |" for name, meaning in LEGACY.items()]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return _escaped(text).replace("|", "\\|").replace("``", "`")
+
+
+def _member_docs(cls: type[Any]) -> dict[str, str]:
+    """The texts that stand under the members of a class."""
+    (body,) = ast.parse(inspect.getsource(cls)).body
+    found = {}
+    name = None
+    for node in typing.cast(ast.ClassDef, body).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name:
+            found[name] = str(node.value.value)
+            name = None
+    return found
+
+
+def _escaped(text: str) -> str:
+    """Text with what Markdown would take for markup escaped, except inside backticks."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if part.startswith("`") else re.sub(r"([*_<\[\]])", r"\\\1", part) for part in parts)
+
+
+def _slug(text: str) -> str:
+    """The anchor that MyST gives a heading."""
+    return re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+
+
+MADE: Mapping[str, Callable[[], str]] = {
+    "configuration": configuration,
+    "plugins": plugins,
+    "hooks": hooks,
+    "result": result,
+    "commands": commands,
+    "exit-codes": exit_codes,
+    "counters": counters,
+}
+
+
+def insert(_app: Sphinx, _page: str, source: list[str]) -> None:
+    """Put what is made in place of ``{made} NAME`` blocks, before the page is parsed."""
+    source[0] = _MADE.sub(lambda match: MADE[match[1]](), source[0])
+
+
+def outdated(app: Sphinx, *_changes: object) -> list[str]:
+    """Pages with made parts are read anew whenever the site is built: the code may have changed."""
+    return [page for page in app.env.found_docs if _MADE.search(app.env.doc2path(page).read_text("utf-8"))]
+
+
+def schema_link(
+    _name: str, _raw: str, text: str, _line: int, _inliner: object, *_more: object
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """``{schema}`text```: a link to result.schema.json."""
+    return [nodes.reference(text, text, refuri=SCHEMA, internal=True)], []
+
+
+def write_schema(app: Sphinx, _config: object) -> None:
+    """Put result.schema.json where ``html_extra_path`` takes it from."""
+    target = Path(app.srcdir) / "_build" / "extra" / SCHEMA
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(result_schema(), indent=2) + "\n", "utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.connect("source-read", insert)
+    app.connect("env-get-outdated", outdated)
+    app.add_role("schema", schema_link)
+    app.connect("config-inited", write_schema, priority=100)  # before Sphinx looks for html_extra_path
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

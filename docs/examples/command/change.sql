@@ -1,0 +1,1 @@
+CREATE TABLE authors AS SELECT DISTINCT author FROM books;

@@ -1,0 +1,1 @@
+CREATE INDEX books_author ON books (author);

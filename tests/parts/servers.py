@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -18,6 +19,7 @@ from thcore.testing import make_build
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.engines.engine import Engine, Installation, Server
+from thplugins_dbmigration.snapshots import clone
 
 SEED = """\
 CREATE TABLE things (id INTEGER PRIMARY KEY, name VARCHAR(20));
@@ -60,6 +62,10 @@ ALL = (MARIADB, EMBEDDED, SYSTEM, SQLITE)
 WITH_SERVER = (MARIADB, EMBEDDED, SYSTEM)
 
 
+_MADE: dict[Installation, Path] = {}
+"""Data directories as they are made, which takes longest."""
+
+
 @frozen
 class Ground:
     """A build, an engine, and the data directory that it will make."""
@@ -74,9 +80,22 @@ class Ground:
     def server(self) -> Iterator[Server]:
         """The server on the data directory, which is made if it is missing."""
         if not self.data.exists():
-            self.engine.initialise(self.build, self.installation, self.data)
+            self._make()
         with self.engine.start(self.build, self.installation, self.data, log=self.log) as server:
             yield server
+
+    def _make(self) -> None:
+        if self.installation.programs is None:
+            self.engine.initialise(self.build, self.installation, self.data)
+            return
+        made = _MADE.get(self.installation)
+        if made is None:
+            made = Path(tempfile.mkdtemp(prefix="th-made-")) / "data"
+            atexit.register(shutil.rmtree, made.parent, ignore_errors=True)
+            made.parent.chmod(0o755)
+            self.engine.initialise(self.build, self.installation, made)
+            _MADE[self.installation] = made
+        clone(self.build, made, self.data)
 
     def seed(self, text: str, name: str = "seed.sql") -> Path:
         """A seed file."""

@@ -73,11 +73,8 @@ def test_our_keys_are_read(tmp_path: Path) -> None:
         limits={"wal_bytes": {"default": 5}},
     )
     assert dataset.overlays == (tmp_path / "one" / "more.sql",)
-    assert (dataset.version, dataset.start, dataset.version_tables) == (
-        "2024-05",
-        ("151",),
-        ("migrate_version:version",),
-    )
+    assert (dataset.version, dataset.start) == ("2024-05", ("151",))
+    assert dataset.version_tables == ("migrate_version:version",)
     assert (dataset.tool, dataset.tool_options) == ("command", {"argv": ["nova-manage"]})
     assert dataset.limits["wal_bytes"] == {"default": 5}
 

@@ -56,7 +56,7 @@ def test_an_engine_that_cannot_be_imported_is_a_problem_of_its_distribution_only
     assert len(found.problems) == 1
     assert found.problems[0].startswith("engine mysql (thplugins-dbmigration ")
     assert "its import failed" in found.problems[0]
-    with pytest.raises(InfrastructureError, match="engine mysql .* its import failed"):
+    with pytest.raises(InfrastructureError, match=r"engine mysql .* its import failed"):
         found.find("mysql")
 
 
@@ -129,7 +129,7 @@ def test_a_seed_may_be_an_sqlite_file(tmp_path: Path) -> None:
     with ground(tmp_path, SQLITE) as made, made.server() as server:
         address = server.create("app", "", "")
         server.load(made.build, address, seed)
-        assert server.versions(address, "alembic_version") == {"abc"}
+        assert server.versions(address, "alembic_version") == frozenset({"abc"})
         seed.write_bytes(seed.read_bytes()[:100] + b"rubbish" * 100)
         with pytest.raises(InfrastructureError, match=r"seed\.db cannot be loaded"):
             server.load(made.build, address, seed)

@@ -77,7 +77,7 @@ def test_a_broken_archive_is_no_fault_of_the_change(
     seed = tmp_path / "seed.sql.gz"
     seed.write_bytes(data)
     with (
-        pytest.raises(InfrastructureError, match="seed.sql.gz: the archive is broken") as caught,
+        pytest.raises(InfrastructureError, match=r"seed\.sql\.gz: the archive is broken") as caught,
         open_seed(build, seed),
     ):
         pytest.fail("it must not be opened")

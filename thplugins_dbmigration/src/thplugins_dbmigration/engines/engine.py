@@ -36,10 +36,13 @@ class Engine(Protocol):
     change's fault.
     """
 
-    name: str
-    """As in the entry point: ``mysql``."""
-    types: tuple[str, ...]
-    """Values of ``type`` in a dataset's config.json that it serves, lower case: ``("mysql", "mariadb")``."""
+    @property
+    def name(self) -> str:
+        """As in the entry point: ``mysql``."""
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Values of ``type`` in a dataset's config.json that it serves, lower case: ``("mysql", "mariadb")``."""
 
     def locate(self, settings: Any) -> Path | None:
         """The directory of the server's programs, None where none are needed. Starts nothing; fit for health checks.

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from thcore.model import Command, Secret
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.private import pause
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
 from thplugins_dbmigration.engines.psql import restricted_seed, understands_restrict
 from thplugins_dbmigration.engines.version_table import VersionTable
@@ -29,6 +31,8 @@ ADMIN = "thcore"
 """The superuser. Its password is random, and in the data directory, where only root and the worker can read it."""
 REPORT_DELAY_S = 10
 """How long a session that is idle may keep its counts to itself (PGSTAT_IDLE_INTERVAL)."""
+ENDING_S = 0.5
+"""How long a session that was left is given to end, and so to tell its counts."""
 
 
 @frozen
@@ -99,21 +103,35 @@ class PostgreSQLServer:
 
     def counters(self, address: Address) -> dict[str, int | None]:
         if address.database not in self.sessions:
-            self._reading(address)  # what a first reading costs, it alone costs
-        return self._reading(address)
+            self._reading(address, settled=True)  # what a first reading costs, it alone costs
+        return self._reading(address, settled=self._settled(address))
 
-    def _reading(self, address: Address) -> dict[str, int | None]:
+    def _settled(self, address: Address) -> bool:
+        """Whether all sessions have told what they did. One that is about to end is waited for."""
+        deadline = time.monotonic() + ENDING_S
+        with self._asked("look at the sessions"):
+            while True:
+                working, idle = self.connection.execute(_SESSIONS, (REPORT_DELAY_S + 1, address.database)).fetchone()
+                if working or not idle:
+                    return not working
+                if time.monotonic() > deadline:
+                    return False
+                pause(0.02)
+
+    def _reading(self, address: Address, *, settled: bool) -> dict[str, int | None]:
         columns = sql.SQL(", ").join(sql.Identifier(name) for name in REPORTED_COUNTERS)
         counters: dict[str, int | None] = dict.fromkeys(REPORTED_COUNTERS)
         with self._inside(address.database, "read the counters") as connection:
-            busy, wal, size = connection.execute(_STATE, (ADMIN, REPORT_DELAY_S + 1)).fetchone()
-            if not busy:
-                total = connection.execute(
-                    sql.SQL("SELECT {} FROM pg_stat_database WHERE datname = current_database()").format(columns)
-                ).fetchone()
-                own = dict(zip(CATALOGUE, connection.execute(_CATALOGUE).fetchone(), strict=True))
-                for name, value in zip(REPORTED_COUNTERS, total, strict=True):
-                    counters[name] = int(value) - int(own.get(name, 0))
+            wal, size = connection.execute(
+                "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pg_database_size(current_database())"
+            ).fetchone()
+            total = connection.execute(
+                sql.SQL("SELECT {} FROM pg_stat_database WHERE datname = current_database()").format(columns)
+            ).fetchone()
+            own = dict(zip(CATALOGUE, connection.execute(_CATALOGUE).fetchone(), strict=True))
+        if settled:
+            for name, value in zip(REPORTED_COUNTERS, total, strict=True):
+                counters[name] = int(value) - int(own.get(name, 0))
         return {**counters, "wal_bytes": int(wal), "database_bytes": int(size)}
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
@@ -169,11 +187,10 @@ class PostgreSQLServer:
             ) from error
 
 
-_STATE = (
-    "SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename <> %s "
-    "AND backend_type = 'client backend' "
-    "AND (state <> 'idle' OR clock_timestamp() - state_change < make_interval(secs => %s))), "
-    "pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pg_database_size(current_database())"
+_SESSIONS = (
+    "SELECT count(*) FILTER (WHERE state <> 'idle'), count(*) FILTER (WHERE state = 'idle' "
+    "AND clock_timestamp() - state_change < make_interval(secs => %s)) FROM pg_stat_activity "
+    "WHERE datname = %s AND usename <> current_user AND backend_type = 'client backend'"
 )
 CATALOGUE = ("tup_returned", "tup_fetched", "tup_inserted", "tup_updated", "tup_deleted")
 # Objects of the server's own have the numbers below. The shared ones do not count for any database.

@@ -13,7 +13,6 @@ from attrs import field, frozen
 from thcore.builtin import submodules
 from thcore.builtin.git_process import Address, Git, GitCallError, git_version, pause
 from thcore.builtin.mirrors import Mirror, attempt_refs, forget, looks_corrupt, mirror_name
-from thcore.builtin.trees import Trees
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build, hookimpl, option
 from thcore.model import Attempt, Change, ChangeKind, Checkout, Finding, Seconds, Severity
@@ -49,11 +48,6 @@ class GitOptions:
         " commit under test is always asked for anew.",
         default=Seconds(600.0),
     )
-    trees: int = option(
-        "How many work trees of a project are kept, one for each branch or tag that builds ask for. They are copied,"
-        " which is several times faster than unpacking files. 0: none.",
-        default=4,
-    )
 
     def __attrs_post_init__(self) -> None:
         if self.base_url is not None and not _is_address(self.base_url, local=True):
@@ -72,11 +66,6 @@ class _Case:
     refs: tuple[str, ...]
     commit: str | None = None
     moving: bool = False
-
-    @property
-    def line(self) -> str:
-        """The line of development: what the next build of it asks for differs little."""
-        return self.refs[0].removeprefix("refs/heads/") if self.refs[0] != self.commit else "commit"
 
 
 @frozen
@@ -126,9 +115,7 @@ class _Fetch:
             except GitCallError as error:
                 raise self._judged(error, generation) from error
         try:
-            line = self.build.change.branch or self.case.line
-            if not Trees(generation, self.git, self.options.trees).copy(line, commit, source):
-                self.git("checkout", "--quiet", "--force", "--detach", commit, directory=source)
+            self.git("checkout", "--quiet", "--force", "--detach", commit, directory=source)
         except GitCallError as error:
             raise self._judged(error, generation) from error
         self.mirror.tidy(generation)

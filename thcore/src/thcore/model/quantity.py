@@ -38,9 +38,11 @@ def parse_size(text: str) -> Bytes:
 
 def format_duration(seconds: float) -> str:
     """A duration for people: ``0.4 s``, ``12 s``, ``3 m 20 s``, ``2 h 05 m``."""
-    if seconds < 10:
-        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
-    if seconds < 60:
+    if seconds < 0.995:
+        return f"{seconds:.2g} s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 59.5:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -50,9 +52,11 @@ def format_duration(seconds: float) -> str:
 
 def format_size(size: int) -> str:
     """A size for people: ``812 B``, ``1.4 MiB``."""
+    if abs(size) < 1024:
+        return f"{size} B"
     value = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(value) < 1024:
-            return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
+    for unit in ("KiB", "MiB", "GiB"):
         value /= 1024
-    return f"{value:.1f} TiB"
+        if abs(value) < 1023.95:  # what rounds to 1024.0 is one of the next unit
+            return f"{value:.1f} {unit}"
+    return f"{value / 1024:.1f} TiB"

@@ -133,7 +133,9 @@ class StageBuild:
         return self.provisions[revision]
 
     def _provision(self, revision: Revision) -> Provision:
-        workspace = Workspace(self.workspace.root / "provisions" / str(len(self.provisions) + 1))
+        place = self.workspace.root / "provisions"
+        # Counts directories, not provisions: one that failed has left its own behind.
+        workspace = Workspace(place / str(len(list(place.glob("*"))) + 1))
         try:
             workspace.artifacts.mkdir(parents=True)
             workspace.temporary.mkdir()

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from thcore.errors import ChangeError, InfrastructureError
+from thcore.hooks import hookimpl
+from thcore.model import (
+    Change,
+    ChangeKind,
+    Checkout,
+    Command,
+    Environment,
+    Execution,
+    Finding,
+    Outcome,
+    Provision,
+    Revision,
+    Severity,
+    Verdict,
+)
+from thcore.testing import make_build, run_job
+
+from parts.stages import CheckOut, Execute, Surround, fail
+
+SHOW = Command(
+    (sys.executable, "-c", "import json, os; print(json.dumps([dict(os.environ), os.getcwd()]))"), capture=True
+)
+
+
+def shown(stdout: bytes) -> tuple[dict[str, str], Path]:
+    variables, directory = json.loads(stdout)
+    return variables, Path(directory)
+
+
+def test_a_program_sees_nothing_of_the_workers_environment_but_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_SECRET_ACCESS_KEY", "SSH_AUTH_SOCK", "PYTHONPATH", "http_proxy", "THCORE_CONFIG", "VIRTUAL_ENV"):
+        monkeypatch.setenv(name, "leaked")
+    monkeypatch.setenv("PATH", "/somewhere/odd:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", "/leaked")
+    with make_build(tmp_path) as build:
+        variables, directory = shown(build.run(SHOW).stdout)
+        root = build.workspace.root
+    assert "leaked" not in " ".join(variables.values())
+    assert variables.pop("PATH") == "/somewhere/odd:/usr/bin:/bin"
+    assert Path(variables.pop("HOME")).is_relative_to(root)
+    assert variables.pop("TMPDIR") == str(root / "tmp")
+    variables.pop("LC_CTYPE", None)  # Python sets it for itself
+    own = {name: value for name, value in variables.items() if not name.startswith("THCORE_")}
+    assert own == {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONUNBUFFERED": "1"}
+    assert directory == root
+
+
+def test_an_environment_adds_to_what_a_program_sees_and_the_command_wins(tmp_path: Path) -> None:
+    environment = Environment(
+        variables={"A": "environment", "B": "environment"}, path=(tmp_path / "bin",), prefix=("env", "C=prefix")
+    )
+    command = Command(SHOW.argv, env={"B": "command"}, cwd=tmp_path, capture=True)
+    with make_build(tmp_path) as build:
+        variables, directory = shown(build.run(command, environment=environment).stdout)
+    assert (variables["A"], variables["B"], variables["C"]) == ("environment", "command", "prefix")
+    assert variables["PATH"].startswith(f"{tmp_path}/bin:")
+    assert directory == tmp_path
+
+
+def test_a_program_that_does_not_exist_is_no_fault_of_the_change(tmp_path: Path) -> None:
+    def execute(build: Any) -> Execution:
+        build.run(Command(("no-such-program-anywhere",)))
+        return Execution(0)
+
+    outcome, _ = run_job(tmp_path, {"checkout": CheckOut(), "execute": Execute(execute)})
+    assert outcome.verdict is Verdict.UNVERIFIED
+    assert "no-such-program-anywhere" in outcome.summary
+
+
+def provisioned(directory: Path, checkout: CheckOut, *revisions: Revision) -> tuple[Outcome, list[Provision], Any]:
+    made: list[Provision] = []
+
+    def execute(build: Any) -> Execution:
+        made.extend(build.provision(revision) for revision in revisions)
+        return Execution(0)
+
+    def surround(build: Any) -> Environment:
+        return Environment(variables={"ROOT": str(build.workspace.root)})
+
+    plugins = {"checkout": checkout, "environment": Surround(surround), "execute": Execute(execute)}
+    change = Change("example/shop", ChangeKind.CHANGE, "main", "refs/changes/45/12345/2", "a" * 40, "https://zuul/p")
+    outcome, workspace = run_job(directory, plugins, change=change)
+    return outcome, made, workspace
+
+
+def test_another_revision_gets_a_workspace_of_its_own_through_the_jobs_own_plugins(tmp_path: Path) -> None:
+    checkout = CheckOut()
+    outcome, made, workspace = provisioned(
+        tmp_path, checkout, Revision(branch="main"), Revision(tag="1.0"), Revision(commit="b" * 40)
+    )
+    assert outcome.verdict is Verdict.SUCCESS, outcome.summary
+    places = [provision.checkout.path for provision in made]
+    assert len({*places, workspace.source}) == 4
+    assert all(place.is_dir() and place.is_relative_to(workspace.root) for place in places)
+    roots = {provision.environment.variables["ROOT"] for provision in made}
+    assert len(roots) == 3
+    assert str(workspace.root) not in roots
+    _own, branch, tag, commit = checkout.changes
+    assert (branch.kind, branch.branch, branch.ref, branch.commit) == (ChangeKind.BRANCH, "main", None, None)
+    assert (tag.kind, tag.ref) == (ChangeKind.TAG, "refs/tags/1.0")
+    assert (commit.kind, commit.commit) == (ChangeKind.REF_UPDATED, "b" * 40)
+    assert {one.project for one in checkout.changes} == {"example/shop"}
+    assert outcome.commit == "a" * 40, "the build's commit is the change's, not a provision's"
+
+
+def test_a_revision_is_provisioned_once(tmp_path: Path) -> None:
+    checkout = CheckOut()
+    _, made, _ = provisioned(tmp_path, checkout, Revision(tag="1.0"), Revision(tag="2.0"), Revision(tag="1.0"))
+    assert made[0] is made[2]
+    assert len(checkout.changes) == 3
+
+
+def test_a_provision_that_fails_can_be_tried_again_and_does_not_take_anothers_place(tmp_path: Path) -> None:
+    class Flaky:
+        def __init__(self) -> None:
+            self.calls = 0
+
+        @hookimpl
+        def thcore_checkout(self, build: Any) -> Checkout:
+            self.calls += 1
+            build.workspace.source.mkdir(parents=True)
+            if self.calls == 2:
+                raise InfrastructureError("network")
+            return Checkout(build.workspace.source, "c" * 40)
+
+    def execute(build: Any) -> Execution:
+        with pytest.raises(InfrastructureError, match="network"):
+            build.provision(Revision(tag="1.0"))
+        build.provision(Revision(tag="2.0"))
+        build.provision(Revision(tag="1.0"))
+        return Execution(0)
+
+    outcome, _ = run_job(tmp_path, {"checkout": Flaky(), "execute": Execute(execute)})
+    assert outcome.verdict is Verdict.SUCCESS, outcome.summary
+
+
+def test_a_provision_of_a_revision_that_is_gone_raises_what_the_checkout_raised(tmp_path: Path) -> None:
+    calls: list[object] = []
+
+    def act(build: Any) -> None:
+        calls.append(build)
+        if len(calls) > 1:
+            fail(ChangeError("no tag 1.0", code="ref-missing"))()
+
+    outcome, _, _ = provisioned(tmp_path, CheckOut(act), Revision(tag="1.0"))
+    assert (outcome.verdict, outcome.findings[0].code) == (Verdict.FAILURE, "ref-missing")
+
+
+def test_each_plugin_has_settings_and_state_of_its_own(tmp_path: Path) -> None:
+    seen: dict[str, Path] = {}
+
+    def note(build: Any) -> None:
+        seen[build.plugin] = build.state
+        (build.state / "cache").write_text(build.plugin)
+
+    run_job(tmp_path, {"one": CheckOut(note), "two": Execute(note)})
+    assert seen["one"] != seen["two"]
+    assert (seen["one"] / "cache").read_text() == "one"
+    assert all(not path.is_relative_to(tmp_path / "workspace") for path in seen.values())
+
+
+def test_a_build_for_plugin_authors_can_be_cancelled_timed_and_heard(tmp_path: Path) -> None:
+    events: list[Any] = []
+    with make_build(
+        tmp_path, settings={"depth": 3}, timeout_s=60, events=events, provide=lambda _revision: PROVIDED
+    ) as build:
+        assert build.settings == {"depth": 3}
+        assert 0 < (build.remaining_s() or 0) <= 60
+        assert build.provision(Revision(tag="1")) is PROVIDED
+        build.log("a word")
+        build.check()
+    assert " thcore | a word" in build.workspace.log.read_text()
+
+
+PROVIDED = Provision(Checkout(Path("/nowhere"), "d" * 40), Environment())
+
+
+def test_a_plugin_that_cannot_be_loaded_is_told_to_the_test_that_runs_it(tmp_path: Path) -> None:
+    class Misspelt:
+        @hookimpl
+        def thcore_chekout(self) -> None:
+            return None
+
+    with pytest.raises(ValueError, match="did you mean thcore_checkout"):
+        run_job(tmp_path, {"wrong": Misspelt(), "execute": Execute()})
+
+
+def test_stages_can_be_given_to_plugins_by_name(tmp_path: Path) -> None:
+    from thcore.model import StageName
+
+    first, second = CheckOut(), CheckOut()
+    warning = Finding("w", Severity.WARNING, "w")
+    outcome, _ = run_job(
+        tmp_path,
+        {"first": first, "second": second, "execute": Execute(lambda _build: Execution(0, findings=(warning,)))},
+        stages={StageName.CHECKOUT: ("second",)},
+    )
+    assert (len(first.changes), len(second.changes)) == (0, 1)
+    assert outcome.summary == "All checks passed, with 1 warning"

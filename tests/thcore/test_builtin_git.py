@@ -363,7 +363,12 @@ def test_many_packs_are_joined_without_dropping_an_object(
 
 
 @pytest.mark.system
-def test_eight_builds_at_once_never_disturb_each_other(tmp_path: Path, origin: Repository, options: GitOptions) -> None:
+@pytest.mark.parametrize("refresh_s", [0.0, 3600.0])
+def test_eight_builds_at_once_never_disturb_each_other(
+    tmp_path: Path, origin: Repository, options: GitOptions, refresh_s: float
+) -> None:
+    options = evolve(options, refresh=Seconds(refresh_s))
+
     def one(round_number: int, slot: int) -> tuple[str, str]:
         ref = f"refs/changes/{round_number}/{slot}/1"
         change = Change(PROJECT, ChangeKind.CHANGE, "main", ref, expected[ref])

@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from thcore.builtin import submodules
-from thcore.builtin.git_process import Address, Git, GitCallError, git_version, pause
+from thcore.builtin.git_process import Address, Git, GitCallError, library, pause
 from thcore.builtin.mirrors import Mirror, attempt_refs, forget, looks_corrupt, mirror_name
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build, hookimpl, option
@@ -236,6 +236,11 @@ class GitPlugin:
         return checkout
 
     @hookimpl
+    def thcore_preload(self) -> None:
+        """Import GitPython: 0.2 s that builds need not spend."""
+        library()
+
+    @hookimpl
     def thcore_cleanup(self, attempt: Attempt) -> None:
         """Drop the attempt's refs from the mirrors."""
         forget(_mirrors(attempt.state), attempt.build_id, attempt.number)
@@ -245,7 +250,7 @@ class GitPlugin:
         """Look for a git that is new enough."""
         oldest = ".".join(map(str, _OLDEST_GIT))
         try:
-            version = git_version()
+            version = library().Git().version_info
         except InfrastructureError as error:
             return [Finding("git-missing", Severity.UNVERIFIED, str(error), hint=f"install git {oldest} or later")]
         found = ".".join(map(str, version))

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -112,11 +113,7 @@ class Git:
             _end(process)
 
     def _start(self, argv: tuple[str, ...], directory: Path | None) -> Any:
-        try:
-            # Importing GitPython looks for git and fails without it.
-            import git
-        except ImportError as error:
-            raise InfrastructureError(f"git cannot be used: {error}", code="git-missing") from error
+        git = library()
         command = ["git", *argv]
         # GitPython passes the worker's environment on; variables that would lead git elsewhere are taken out.
         kept = self.environment()
@@ -226,14 +223,13 @@ def pause(build: Build, seconds: float) -> None:
         waiting.wait(min(left, _POLL_S))
 
 
-def git_version() -> tuple[int, ...]:
-    """The version of the installed git. Raises InfrastructureError (``git-missing``)."""
+def library() -> ModuleType:
+    """GitPython, which looks for git when it is imported. Raises InfrastructureError (``git-missing``)."""
     try:
         import git
-
-        return git.Git().version_info
     except ImportError as error:
         raise InfrastructureError(f"git cannot be used: {error}", code="git-missing") from error
+    return git
 
 
 def _end(process: Any) -> None:

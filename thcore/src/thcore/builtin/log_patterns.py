@@ -36,7 +36,7 @@ class Pattern:
     """What to look for in the logs."""
 
     regex: str = option("Regular expression (Python's), searched for in each line.", example="'Traceback \\(most'")
-    severity: Severity = option("How much a match weighs.", default=Severity.WARNING)  # noqa: RUF009 - an attrs field
+    severity: Severity = option("How much a match weighs.", default=Severity.WARNING)
     message: str | None = option("What to say about it; without it, the line itself.", default=None)
     code: str = option("Code of the findings, for scripts.", default="log-pattern")
     literal: str | None = option(

@@ -38,6 +38,7 @@ SETTINGS = (
     "--innodb-buffer-pool-dump-at-shutdown=OFF",
     "--innodb-buffer-pool-load-at-startup=OFF",
 )
+_SMALL_LOG = "--innodb-log-file-size=4M"
 
 
 @frozen
@@ -121,7 +122,8 @@ class MySQL:
         if not result.ok:
             words = "\n".join(result.tail[-15:])
             raise InfrastructureError(
-                f"cannot make a data directory with {argv[0]}: {result.reason()}\n{words}", code="server-not-started"
+                f"cannot prepare the data directory with {argv[0]}: {result.reason()}\n{words}",
+                code="server-not-started",
             )
 
     @contextlib.contextmanager
@@ -153,7 +155,11 @@ class MySQL:
                     yield server
 
     def freeze(self, build: Build, installation: Installation, directory: Path) -> None:
-        """Nothing to do: the redo log keeps its size, whatever is in it."""
+        """Shrink the redo log, which holds nothing any more; the next start makes it its full size again."""
+        if is_mariadb(installation):
+            self._make(
+                build, installation, _server(installation, directory, "--bootstrap", *SETTINGS, _SMALL_LOG), directory
+            )
 
 
 def _admin(password: str) -> str:

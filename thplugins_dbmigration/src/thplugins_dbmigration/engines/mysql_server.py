@@ -70,7 +70,10 @@ class MySQLServer:
 
     def load(self, build: Build, address: Address, seed: Path) -> None:
         client = program(self.installation.programs, CLIENTS)
-        sandbox = ("--sandbox",) if is_mariadb(self.installation) and _has_sandbox(build, client) else ()
+        # The client has commands of its own, which start programs and read files.
+        kept_to_sql: tuple[str, ...] = ("--loose-system-command=OFF",)
+        if is_mariadb(self.installation):
+            kept_to_sql = ("--sandbox",) if _has_sandbox(build, client) else ()
         argv = (
             str(client),
             "--no-defaults",
@@ -79,7 +82,7 @@ class MySQLServer:
             "--default-character-set=utf8mb4",
             "--max-allowed-packet=1G",
             "--silent",
-            *sandbox,
+            *kept_to_sql,
             f"--database={address.database}",
         )
         env = {**ENVIRONMENT, "MYSQL_PWD": address.password.reveal(), "HOME": "/nonexistent"}

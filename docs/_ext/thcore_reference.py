@@ -41,8 +41,10 @@ HOOK_GROUPS: Mapping[str, tuple[str, ...]] = {
         "thcore_publish",
     ),
     "Around the stages": ("thcore_wrap_command", "thcore_cleanup", "thcore_build_event", "thcore_worker_event"),
-    "Around the worker": ("thcore_health", "thcore_commands"),
+    "Around the worker": ("thcore_preload", "thcore_health", "thcore_commands"),
 }
+HOOKS = tuple(name for name in vars(specs) if name.startswith("thcore_"))
+"""Every hook, in the order of the contract."""
 
 _MADE = re.compile(r"^```\{made\} ([a-z-]+)\n```$", re.MULTILINE)
 _log = logging.getLogger(__name__)
@@ -110,9 +112,10 @@ def _plugin(name: str) -> Iterator[str]:
         _log.warning("%s", loaded.problems[0])
         return
     plugin = loaded.get(name)
-    hooks = [hook for group in HOOK_GROUPS.values() for hook in group if hook in plugin.hooks]
+    hooks = [hook for hook in HOOKS if hook in plugin.hooks]
     yield f"## `{name}`\n"
-    yield f"{plugin.info.distribution} {plugin.info.version}. Implements {', '.join(_hook_link(hook) for hook in hooks)}.\n"
+    links = ", ".join(_hook_link(hook) for hook in hooks)
+    yield f"{plugin.info.distribution} {plugin.info.version}. Implements {links}.\n"
     if plugin.options is None and plugin.settings is None:
         yield "It takes no options.\n"
     if plugin.options is not None:
@@ -159,21 +162,23 @@ def words(kind: Any) -> str:
         Bytes: "size, such as `64MiB`",
         Any: "anything",
     }
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind in named:
-        return named[kind]
-    if origin in {typing.Union, types.UnionType}:
-        return " or ".join(words(part) for part in arguments if part is not type(None))
-    if origin is typing.Literal:
-        return _one_of(arguments)
-    if origin is tuple:
-        inner = words(arguments[0])
-        return f"list of {inner}s" if inner in {"mapping", "path"} else f"list of {inner}"
-    if inspect.isclass(origin) and issubclass(origin, Mapping):
-        return "mapping" if arguments[1] is Any else f"mapping of names to {words(arguments[1])}"
-    if inspect.isclass(kind) and issubclass(kind, enum.Enum):
-        return _one_of([member.value for member in kind])
-    return "mapping"
+    match typing.get_origin(kind), typing.get_args(kind):
+        case _ if kind in named:
+            text = named[kind]
+        case ((typing.Union | types.UnionType), parts):
+            text = " or ".join(words(part) for part in parts if part is not type(None))
+        case typing.Literal, values:
+            text = _one_of(values)
+        case (origin, (first, *_)) if origin is tuple:
+            inner = words(first)
+            text = f"list of {inner}s" if inner in {"mapping", "path"} else f"list of {inner}"
+        case (origin, (_, value)) if inspect.isclass(origin) and issubclass(origin, Mapping) and value is not Any:
+            text = f"mapping of names to {words(value)}"
+        case _ if inspect.isclass(kind) and issubclass(kind, enum.Enum):
+            text = _one_of([member.value for member in kind])
+        case _:
+            text = "mapping"
+    return text
 
 
 def default(field: attrs.Attribute[Any]) -> str:
@@ -206,7 +211,8 @@ def _one_of(values: typing.Iterable[object]) -> str:
 def hooks() -> str:
     """Every hook of the contract."""
     lines = []
-    for title, names in HOOK_GROUPS.items():
+    others = tuple(name for name in HOOKS if not any(name in group for group in HOOK_GROUPS.values()))
+    for title, names in (*HOOK_GROUPS.items(), *((("More", others),) if others else ())):
         lines.append(f"## {title}\n")
         for name in names:
             hook = getattr(specs, name)
@@ -278,8 +284,9 @@ def exit_codes() -> str:
     """The exit codes of the command."""
     told = _member_docs(ExitCode)
     lines = ["| exit code | name | meaning |", "|---|---|---|"]
-    for code in sorted(ExitCode, key=int):
-        lines.append(f"| {int(code)} | `{code.name}` | {told.get(code.name, 'All is well.')} |")
+    lines += [
+        f"| {int(code)} | `{code.name}` | {told.get(code.name, 'All is well.')} |" for code in sorted(ExitCode, key=int)
+    ]
     return "\n".join(lines)
 
 
@@ -339,7 +346,7 @@ def _member_docs(cls: type[Any]) -> dict[str, str]:
     (body,) = ast.parse(inspect.getsource(cls)).body
     found = {}
     name = None
-    for node in typing.cast(ast.ClassDef, body).body:
+    for node in typing.cast("ast.ClassDef", body).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name:

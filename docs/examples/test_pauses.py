@@ -1,3 +1,4 @@
+# ruff: noqa: S101 - it is a test, though not below tests/
 from __future__ import annotations
 
 from pathlib import Path

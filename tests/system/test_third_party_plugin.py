@@ -10,9 +10,10 @@ from pathlib import Path
 import jsonschema
 import msgspec.json
 import pytest
-from parts.repository import Repository
 
 from thcore.model import Outcome
+
+from parts.repository import Repository
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "thplugins_example_pauses"
 

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import attrs
+import jsonschema
+import pytest
+
+from thcore.config.schema import Config
+from thcore.hooks import specs
+from thcore.model.document import to_json
+from thcore.plugins import Plugins
+
+from parts.outcomes import failing
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+pytestmark = pytest.mark.system
+
+
+class Page(HTMLParser):
+    """What a page links to, the anchors that it has, and its text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.words: list[str] = []
+        self.feed(path.read_text("utf-8"))
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if value and name == "id":
+                self.anchors.add(value)
+            elif value and ((name == "href" and tag in {"a", "link"}) or (name == "src" and tag in {"img", "script"})):
+                self.links.append(value)
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as ``make docs`` does it."""
+    place = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", str(place / "trees")]
+    ended = subprocess.run(
+        [*build, str(DOCS), str(place / "html")], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return place / "html"
+
+
+def test_the_site_builds_without_warnings_and_has_every_page(site: Path) -> None:
+    assert {path.stem for path in DOCS.glob("*.md")} <= {path.stem for path in site.glob("*.html")}
+
+
+def test_every_link_inside_the_site_leads_somewhere(site: Path) -> None:
+    pages = {path.name: Page(path) for path in site.glob("*.html")}
+    broken = []
+    for name, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or name in {"genindex.html", "search.html"}:
+                continue
+            target = unquote(parts.path) or name
+            known = pages[target].anchors if target in pages else None
+            if not (site / target).exists() or (parts.fragment and known is not None and parts.fragment not in known):
+                broken.append(f"{name}: {link}")
+
+    assert broken == []
+
+
+def test_every_hook_has_a_heading_its_arguments_and_its_description(site: Path) -> None:
+    page = Page(site / "hooks.html")
+    hooks = {name: hook for name, hook in vars(specs).items() if name.startswith("thcore_")}
+
+    assert len(hooks) >= 13
+    for name, hook in hooks.items():
+        arguments = " , ".join(inspect.signature(hook).parameters) or "none"
+        assert name in page.anchors, name
+        assert f"Arguments: {arguments} ." in page.text or f"Arguments: {arguments}." in page.text, name
+        first = (inspect.getdoc(hook) or "").split("\n")[0].replace("``", "")
+        assert first.split("`")[0][:40] in page.text, name
+
+
+def keys(cls: type, prefix: str = "") -> Iterator[str]:
+    """Names of all keys of the file, found without the documentation's own way of finding them."""
+    for field in attrs.fields(attrs.resolve_types(cls)):
+        if field.metadata.get("internal"):
+            continue
+        yield prefix + field.name
+        inner = next((part for part in (field.type, *getattr(field.type, "__args__", ())) if is_section(part)), None)
+        if inner is not None:
+            many = "[]" if str(field.type).startswith("tuple") else ""
+            yield from keys(inner, f"{prefix}{field.name}{many}.")
+
+
+def is_section(kind: object) -> bool:
+    return isinstance(kind, type) and attrs.has(kind) and kind.__name__ != "Secret"
+
+
+def test_every_key_of_the_configuration_is_described(site: Path) -> None:
+    page = Page(site / "configuration.html")
+    known = list(keys(Config))
+
+    assert "gearman.tls.ssl_key" in known
+    assert "jobs[].plugins" in known
+    assert [key for key in known if key not in page.words] == []
+
+
+def test_every_option_and_setting_of_every_plugin_is_described(site: Path) -> None:
+    page = Page(site / "plugins.html")
+    plugins = Plugins.installed()
+    known = [
+        key
+        for name in plugins.names
+        for cls, prefix in ((plugins.get(name).options, ""), (plugins.get(name).settings, "plugins."))
+        if cls is not None
+        for key in keys(cls, f"{prefix}{name}.")
+    ]
+
+    assert {"git.base_url", "dbmigration.alembic.config", "log_patterns.patterns[].regex"} <= set(known)
+    assert [key for key in known if key not in page.words] == []
+
+
+def test_the_schema_is_published_and_describes_what_is_written(site: Path) -> None:
+    schema = json.loads((site / "result.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    written = json.loads(to_json(failing()))
+
+    jsonschema.validate(written, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**written, "verdict": "MAYBE"}, schema)
+    assert "result.schema.json" in Page(site / "result.html").links
+
+
+def test_diagrams_are_part_of_the_page_and_leave_their_colours_to_it(site: Path) -> None:
+    for name in ("index", "flow", "migration-gate"):
+        text = (site / f"{name}.html").read_text("utf-8")
+        assert '<div class="diagram"' in text
+        assert "</svg>" in text
+        assert ".svg" not in text.partition('<div class="diagram"')[2].partition("</svg>")[0]

@@ -16,11 +16,7 @@ demo: sync ## Judge two changes of a sample project on embedded parts; makes the
 	@$(RUN) thcore quickstart $(DEMO)
 
 test: packages sync lint ## Everything that must hold: lint, types, layers, unit, contract and system tests
-	$(RUN) coverage erase
-	$(RUN) coverage run -m pytest -m "not slow" --ignore tests/benchmarks
-	$(RUN) coverage combine --quiet
-	$(RUN) coverage report --include "thcore/*" --fail-under 90
-	@$(RUN) python .ci/summary.py
+	$(RUN) pytest -m "not slow" --ignore tests/benchmarks --cov --cov-report term:skip-covered --cov-fail-under 90
 
 test-all: packages sync lint ## The same, with whole projects and large datasets (about half an hour more)
 	$(RUN) pytest --ignore tests/benchmarks

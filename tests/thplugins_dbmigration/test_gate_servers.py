@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def through_the_gate(root: Path, trunk: AlembicProject, change: AlembicProject) 
         provide=lambda _revision: trunk.provision(),
         settings=DbmigrationSettings(),
         state=root / "state",
+        build_id=uuid.uuid4().hex,  # its sockets must not be another test run's
     ) as build:
         provision = change.provision()
         options = DbmigrationOptions(datasets=root / "datasets")
@@ -162,7 +164,11 @@ def test_a_program_of_the_project_is_walked_on_mariadb(root: Path) -> None:
         ),
     )
     with make_build(
-        root, settings=DbmigrationSettings(), state=root / "state", change=Change("example/shop", ChangeKind.TAG)
+        root,
+        settings=DbmigrationSettings(),
+        state=root / "state",
+        change=Change("example/shop", ChangeKind.TAG),
+        build_id=uuid.uuid4().hex,
     ) as build:
         execution = gate.run(build, options, Checkout(checkout, "0" * 40), Environment())
     assert execution.findings == ()

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - option() makes an attrs field
 """What a job may say to this plugin, and what a worker's configuration may."""
 
 from __future__ import annotations

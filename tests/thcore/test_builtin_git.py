@@ -297,6 +297,20 @@ def test_a_submodule_outside_the_base_is_refused(
     assert raised.value.code == "submodule-refused"
 
 
+def test_a_submodule_commit_that_was_never_pushed_is_the_changes_fault(
+    tmp_path: Path, origin: Repository, options: GitOptions
+) -> None:
+    Repository(tmp_path / "origin" / "example" / "inner")
+    origin.submodule("../inner", "lib")
+    origin.git("update-index", "--cacheinfo", f"160000,{'1' * 40},lib")
+    origin.git("commit", "--quiet", "-m", "a commit that nobody has")
+
+    with pytest.raises(ChangeError) as raised:
+        check_out(tmp_path, options, Change(PROJECT, ChangeKind.BRANCH, branch="main"))
+
+    assert raised.value.code == "submodule-missing"
+
+
 def test_a_corrupt_mirror_is_made_anew_once(tmp_path: Path, origin: Repository, options: GitOptions) -> None:
     lazy = evolve(options, refresh=Seconds(3600.0))
     change = Change(PROJECT, ChangeKind.BRANCH, branch="main")

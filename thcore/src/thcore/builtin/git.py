@@ -11,16 +11,13 @@ from pathlib import Path
 from attrs import field, frozen
 
 from thcore.builtin import submodules
-from thcore.builtin.git_process import Address, Git, GitCallError, library, pause
+from thcore.builtin.fetch_case import Case, case_of, is_address
+from thcore.builtin.git_process import Address, Git, GitCallError, blank_credentials, library, pause
 from thcore.builtin.mirrors import Mirror, attempt_refs, forget, looks_corrupt, mirror_name
-from thcore.errors import ChangeError, InfrastructureError
+from thcore.errors import InfrastructureError
 from thcore.hooks import Build, hookimpl, option
-from thcore.model import Attempt, Change, ChangeKind, Checkout, Finding, Seconds, Severity
+from thcore.model import Attempt, Checkout, Finding, Seconds, Severity
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_PROJECT = re.compile(r"(?!-)[^\x00-\x20\x7f\\]+")
-_NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|\.$|/$|^[-/.]|^@$")
-_URL = re.compile(r"(?:https?|git|ssh)://[^\x00-\x20\x7f]+|[A-Za-z0-9_.]+@[A-Za-z0-9.-]+:[^\x00-\x20\x7f]*")
 _NO_SUCH_REF = re.compile(r"couldn't find remote ref|not our ref|unadvertised object|no such remote ref", re.IGNORECASE)
 _OLDEST_GIT = (2, 32)
 _PAUSES_S = (1.0, 4.0, 10.0)
@@ -50,22 +47,10 @@ class GitOptions:
     )
 
     def __attrs_post_init__(self) -> None:
-        if self.base_url is not None and not _is_address(self.base_url, local=True):
-            raise ValueError(f"base_url {self.base_url!r} is no http, https, git or ssh URL and no absolute path")
-
-
-@frozen
-class _Case:
-    """What one change needs: which refs to try from which remotes, and the commit to end at.
-
-    ``home`` is where the project's branches and tags are. ``moving``: the ref may have moved on from the commit.
-    """
-
-    home: Address
-    remotes: tuple[Address, ...]
-    refs: tuple[str, ...]
-    commit: str | None = None
-    moving: bool = False
+        if self.base_url is not None and not is_address(self.base_url, local=True):
+            raise ValueError(
+                f"base_url {blank_credentials(self.base_url)!r} is no http, https, git or ssh URL and no absolute path"
+            )
 
 
 @frozen
@@ -76,7 +61,7 @@ class _Fetch:
     options: GitOptions
     git: Git
     mirror: Mirror
-    case: _Case
+    case: Case
     ref: str = field()
 
     @ref.default
@@ -224,7 +209,7 @@ class GitPlugin:
         ``submodule-refused``) and InfrastructureError for what may be over at the next try (``fetch-failed``,
         ``commit-mismatch``, ``git-missing``).
         """
-        case = _case(build.change, options)
+        case = case_of(build.change, options.base_url, options.branch)
         bases = tuple(Address.parse(text) for text in (options.base_url, build.change.source) if text)
         local = options.base_url is not None and Address.parse(options.base_url).local
         git = Git(build, options.timeout, local=local, secret=bases)
@@ -265,57 +250,3 @@ plugin = GitPlugin()
 
 def _mirrors(state: Path) -> Path:
     return state / "mirrors"
-
-
-def _case(change: Change, options: GitOptions) -> _Case:
-    """Which remotes and refs to try for a change. Raises ChangeError when its arguments cannot be used."""
-    if change.kind is ChangeKind.REF_DELETED:
-        raise ChangeError(f"{change.ref or 'the ref'} was deleted: there is nothing to check out", code="ref-deleted")
-    _check_words(change, options)
-    origin = Address.parse(options.base_url) / change.project if options.base_url else None
-    source = Address.parse(change.source) / change.project if change.source else None
-    home = origin or source
-    if home is None:
-        raise InfrastructureError(
-            f"nobody says where {change.project} is: the build has no ZUUL_URL and the git plugin no base_url",
-            code="fetch-failed",
-        )
-    both = tuple(dict.fromkeys(remote for remote in (origin, source) if remote))
-    ref, commit = change.ref or change.branch, change.commit.lower() if change.commit else None
-    match change.kind:
-        case ChangeKind.BRANCH:
-            branch = change.branch or options.branch
-            return _Case(home, (home,), (f"refs/heads/{branch}" if branch else "HEAD",))
-        case ChangeKind.REF_UPDATED:
-            refs = tuple(name for name in (ref, commit) if name)
-            found = _Case(home, both, refs, commit, moving=commit is not None)
-        case ChangeKind.TAG:
-            found = _Case(home, both, (ref,) if ref else (), commit)
-        case _:
-            found = _Case(home, (source or home,), (change.ref,) if change.ref else (), commit)
-    if not found.refs:
-        raise ChangeError(f"{change} names nothing to fetch: neither a ref nor a commit")
-    return found
-
-
-def _check_words(change: Change, options: GitOptions) -> None:
-    """Refuse words that git could take for something else. They come with the build and are not to be trusted."""
-    parts = change.project.split("/")
-    if not _PROJECT.fullmatch(change.project) or not all(parts) or {".", ".."} & set(parts):
-        raise ChangeError(f"{change.project!r} is no name of a project")
-    for name in (change.ref, change.branch, options.branch):
-        if name is not None and (not name or _NO_REF.search(name)):
-            raise ChangeError(f"{name!r} is no name of a ref")
-    if change.commit is not None and not _COMMIT.fullmatch(change.commit.lower()):
-        raise ChangeError(f"{change.commit!r} is no name of a commit")
-    local = options.base_url is not None and Address.parse(options.base_url).local
-    if change.source is not None and not _is_address(change.source, local=local):
-        hint = "" if local else "; directories of this machine are allowed only where base_url is one"
-        raise ChangeError(f"{change.source!r} is no address to fetch from{hint}")
-
-
-def _is_address(text: str, *, local: bool) -> bool:
-    """Whether git may fetch from it: no option, no helper program, no directory unless that is allowed."""
-    if _URL.fullmatch(text) and "::" not in text.partition("/")[0]:
-        return True
-    return local and Address.parse(text).local and not re.search(r"[\x00-\x1f\x7f]", text)

@@ -159,8 +159,7 @@ class Git:
             while selector.get_map():
                 ready = selector.select(_POLL_S)
                 self.build.check()
-                if time.monotonic() > end:
-                    raise GitCallError(f"git {argv[0]} took longer than {self.timeout_s:.0f} s", timed_out=True)
+                self._check_time(argv, end)
                 for key, _ in ready:
                     data = os.read(key.fd, 65536)
                     if not data:
@@ -173,10 +172,16 @@ class Git:
                 if not ready and process.poll() is not None:
                     break
         messages.close()
-        status = process.proc.wait()
+        while (status := process.poll()) is None:
+            pause(self.build, _POLL_S)
+            self._check_time(argv, end)
         if status:
             raise GitCallError(messages.text() or f"git {argv[0]} ended with status {status}")
         return output.decode("utf-8", "surrogateescape")
+
+    def _check_time(self, argv: tuple[str, ...], end: float) -> None:
+        if time.monotonic() > end:
+            raise GitCallError(f"git {argv[0]} took longer than {self.timeout_s:.0f} s", timed_out=True)
 
 
 class _Messages:

@@ -1,0 +1,156 @@
+"""Real projects on real data: what the whole gate says about nova and Airflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parts.gearmand import Gearmand
+from parts.real_projects import AIRFLOW, CHANGE, NOVA, PLACE, VARIABLE, RealProject, find_datasets
+from parts.worker import Worker
+from parts.zuul import Zuul, ZuulBuild
+
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(3600)]
+
+URL = "http://logs.example.org/"
+PATIENCE_S = 3000
+JOBS: dict[str, tuple[RealProject, dict[str, list[str]]]] = {
+    "nova": (NOVA, {"nova_juno": []}),
+    "nova-broken": (NOVA, {"null_uuid": ["overlay_267_null_uuid.sql"]}),
+    "airflow": (AIRFLOW, {"airflow_2_10": []}),
+    "airflow-broken": (
+        AIRFLOW,
+        {"long_uri": ["overlay_0036_long_uri.sql"], "xcom_not_json": ["overlay_0049_xcom_not_json.sql"]},
+    ),
+}
+"""Each job with its project, its datasets, and what is wrong with them."""
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Repositories and datasets, and a directory for results."""
+    source = find_datasets()
+    if source is None:
+        pytest.skip(f"no directory {PLACE} beside the repository, and {VARIABLE} does not name one")
+    root = tmp_path_factory.mktemp("real")
+    for project in (NOVA, AIRFLOW):
+        project.make_repository(root / "origin")
+    for job, (project, datasets) in JOBS.items():
+        for name, overlays in datasets.items():
+            project.make_dataset(source, root / job / name, overlays)
+    (root / "results").mkdir()
+    return root
+
+
+@pytest.fixture(scope="module")
+def gearmand() -> Iterator[Gearmand]:
+    with Gearmand() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def worker(ground: Path, gearmand: Gearmand) -> Iterator[Worker]:
+    jobs = [
+        {
+            "name": job,
+            "timeout": "45m",
+            "plugins": {"venv": project.venv, "dbmigration": {"datasets": str(ground / job), **project.dbmigration}},
+        }
+        for job, (project, _) in JOBS.items()
+    ]
+    defaults = {
+        "plugins": {
+            "git": {"base_url": str(ground / "origin")},
+            "publish_local": {"path": str(ground / "results"), "url": URL},
+        }
+    }
+    with Worker(ground / "worker", gearmand.address, jobs, defaults=defaults, name="real") as made:
+        yield made
+
+
+@pytest.fixture
+def zuul(gearmand: Gearmand) -> Iterator[Zuul]:
+    with Zuul(gearmand.port) as client:
+        yield client
+        assert client.violations == []
+
+
+def launch(zuul: Zuul, ground: Path, job: str) -> ZuulBuild:
+    return zuul.launch(
+        job,
+        ZUUL_PROJECT=JOBS[job][0].name,
+        ZUUL_BRANCH="main",
+        ZUUL_REF=CHANGE,
+        ZUUL_COMMIT=None,
+        ZUUL_URL=str(ground / "origin"),
+        ZUUL_CHANGE="1",
+        ZUUL_PATCHSET="1",
+    )
+
+
+def published(ground: Path, build: ZuulBuild, name: str) -> str:
+    assert build.url is not None
+    return (ground / "results" / build.url.removeprefix(URL) / name).read_text()
+
+
+def result_of(ground: Path, build: ZuulBuild) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(published(ground, build, "result.json"))
+    return document
+
+
+def failures(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [finding for finding in document["findings"] if finding["severity"] == "failure"]
+
+
+def results_of_steps(dataset: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(step["step"]["version"], step["result"]) for step in dataset["steps"]]
+
+
+def test_nova_goes_from_254_to_267_and_is_stopped_by_a_null_uuid(ground: Path, worker: Worker, zuul: Zuul) -> None:
+    good, bad = launch(zuul, ground, "nova"), launch(zuul, ground, "nova-broken")
+
+    assert good.wait(PATIENCE_S) == "SUCCESS", good.data[-1]
+    assert bad.wait(PATIENCE_S) == "FAILURE", bad.data[-1]
+
+    (dataset,) = result_of(ground, good)["datasets"]
+    assert (dataset["start_version"], dataset["final_version"]) == (["254"], ["267"])
+    assert results_of_steps(dataset) == [(str(version), "ok") for version in range(255, 268)]
+    for step in dataset["steps"]:
+        assert step["added"]
+        assert step["measurement"]["wall_s"] > 0
+        assert {limit["counter"] for limit in step["limits"]} == {"wall_s", "Innodb_rows_read"}
+    document = result_of(ground, bad)
+    (dataset,) = document["datasets"]
+    assert dataset["final_version"] == ["266"]
+    assert results_of_steps(dataset) == [*((str(version), "ok") for version in range(255, 267)), ("267", "failed")]
+    (finding,) = failures(document)
+    assert finding["code"] == "migration-not-ended"
+    assert finding["location"]["dataset"] == "null_uuid"
+    assert finding["location"]["step"] == "266->267"
+    assert "ValidationError" in "\n".join(finding["evidence"])
+    assert "266-&gt;267" in published(ground, bad, "index.html")
+
+
+def test_airflow_goes_from_2_10_to_3_3_and_is_stopped_by_bad_rows(ground: Path, worker: Worker, zuul: Zuul) -> None:
+    good, bad = launch(zuul, ground, "airflow"), launch(zuul, ground, "airflow-broken")
+
+    assert bad.wait(PATIENCE_S) == "FAILURE", bad.data[-1]
+    assert good.wait(PATIENCE_S) == "SUCCESS", good.data[-1]
+
+    (dataset,) = result_of(ground, good)["datasets"]
+    assert (dataset["start_version"], dataset["final_version"]) == (["5f2621c13b39"], ["d2f4e1b3c5a7"])
+    assert len(dataset["steps"]) > 90
+    assert all(step["added"] and step["result"] == "ok" for step in dataset["steps"])
+    document = result_of(ground, bad)
+    found = {finding["location"]["dataset"]: finding for finding in failures(document)}
+    final = {dataset["name"]: dataset["final_version"] for dataset in document["datasets"]}
+    assert final == {"long_uri": ["44eabb1904b4"], "xcom_not_json": ["9fc3fc5de720"]}
+    assert {finding["code"] for finding in found.values()} == {"migration-not-ended"}
+    assert found["long_uri"]["location"]["step"] == "44eabb1904b4->0d9e73a75ee4"
+    assert "StringDataRightTruncation" in "\n".join(found["long_uri"]["evidence"])
+    assert found["xcom_not_json"]["location"]["step"] == "9fc3fc5de720->eed27faa34e3"
+    assert "InvalidTextRepresentation" in "\n".join(found["xcom_not_json"]["evidence"])

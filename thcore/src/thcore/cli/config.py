@@ -17,7 +17,11 @@ from thcore.plugins import Plugins
 
 @click.group()
 def config() -> None:
-    """Check and show the configuration."""
+    """Check and show the configuration.
+
+    \b
+    Example: thcore config check
+    """
 
 
 @config.command()

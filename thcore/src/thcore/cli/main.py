@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from thcore import __version__
-from thcore.errors import ExitCode, ThcoreError
+from thcore.cli.terminal import printable
+from thcore.errors import ExitCode, InfrastructureError, ThcoreError
 
 COMMANDS: Mapping[str, str] = {
     "serve": "thcore.cli.serve:serve",
@@ -22,6 +25,9 @@ COMMANDS: Mapping[str, str] = {
     "quickstart": "thcore.cli.quickstart:quickstart",
 }
 """Our own commands, imported when they are called."""
+
+SERVER_CODES = frozenset({"gearman-unreachable", "gearman-lost"})
+"""Codes of errors that mean: a server that the command needs does not answer."""
 
 
 class Commands(click.Group):
@@ -36,6 +42,17 @@ class Commands(click.Group):
             command: click.Command = getattr(importlib.import_module(module), name)
             return command
         return self._added(ctx).get(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if not close:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {close[0]}?", ctx) from error
 
     def _added(self, ctx: click.Context) -> Mapping[str, click.Command]:
         added: dict[str, click.Command] | None = ctx.meta.get("thcore.commands")
@@ -65,16 +82,16 @@ def _plugin_commands() -> dict[str, click.Command]:
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Try it: thcore quickstart",
+    epilog="Example: thcore quickstart",
 )
 @click.version_option(__version__, prog_name="thcore", message="%(prog)s %(version)s")
 def cli() -> None:
     """Run CI builds that Zuul hands out over Gearman, and judge database migrations on real data.
 
     \b
-    Exit codes: 0 success, 1 the change is at fault, 2 could not be measured, 3 cancelled,
-    64 wrong command line, 69 a server cannot be reached, 70 fault of thcore, 75 stopped by force,
-    78 wrong configuration.
+    Exit codes: 0 success, 1 the change is at fault, 2 could not be measured,
+    3 cancelled, 64 wrong command line, 69 a server cannot be reached,
+    70 fault of thcore, 75 stopped by force, 78 wrong configuration.
     """
 
 
@@ -93,13 +110,22 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(ExitCode.CANCELLED)
     except ThcoreError as error:
         for problem in str(error).splitlines():
-            click.echo(f"{click.style('Error', fg='red', bold=True)}: {problem}", err=True)
-        sys.exit(error.exit_code)
+            click.echo(f"{click.style('Error', fg='red', bold=True)}: {printable(problem)}", err=True)
+        sys.exit(_exit_code(error))
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing may be written when the interpreter shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.SUCCESS)
+    except Exception:  # noqa: BLE001 - status 1 would say that the change is at fault
+        traceback.print_exc()
+        click.echo("This is a fault of thcore, or of a plugin named above; please report it.", err=True)
+        sys.exit(ExitCode.INTERNAL)
     sys.exit(code if isinstance(code, int) else ExitCode.SUCCESS)
+
+
+def _exit_code(error: ThcoreError) -> ExitCode:
+    unreachable = isinstance(error, InfrastructureError) and error.code in SERVER_CODES
+    return ExitCode.UNAVAILABLE if unreachable else error.exit_code
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from thcore.cli.arguments import json_option
+from thcore.cli.terminal import plain
 from thcore.errors import ExitCode
 from thcore.plugins import inventory
 from thcore.plugins.inventory import Entry
 
 
-@click.command()
+@click.command(short_help="List the installed plugins.")
 @json_option
 def plugins(*, as_json: bool) -> int:
     """List the installed plugins: what each does, its options, and what is wrong with it.
@@ -43,9 +44,10 @@ def _show(entries: tuple[Entry, ...]) -> None:
             option.name + ("" if option.default is not None else " (required)") for option in entry.options
         )
         stages = ", ".join(entry.stages) or ("" if entry.problems else "none")
-        name = f"[red]{entry.name}[/red]" if entry.problems else entry.name
-        table.add_row(name, f"{entry.distribution} {entry.version}", stages, options)
+        name = f"[red]{plain(entry.name)}[/red]" if entry.problems else plain(entry.name)
+        table.add_row(name, plain(f"{entry.distribution} {entry.version}"), stages, plain(options))
     console.print(table)
     for entry in entries:
         for problem in entry.problems:
-            console.print(f"[red]{entry.name}[/red] ({entry.distribution} {entry.version}): {problem}", highlight=False)
+            owner = f"{entry.distribution} {entry.version}"
+            console.print(f"[red]{plain(entry.name)}[/red] ({plain(owner)}): {plain(problem)}", highlight=False)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from thcore.cli.terminal import plain, printable
 from thcore.model import BuildEvent, BuildEventKind, Finding, Outcome, Severity, Verdict
 from thcore.model.quantity import format_duration
 
@@ -26,6 +26,8 @@ _SEVERITY_STYLE = {
 }
 _RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
 MAXIMUM_FINDINGS = 10
+MAXIMUM_LINES = 5
+"""How much of a finding's evidence is shown: its end, where programs say why they failed."""
 
 
 class BuildDisplay:
@@ -50,22 +52,24 @@ class BuildDisplay:
         if event.kind is BuildEventKind.STAGE_STARTED:
             self._console.print(f"{at} {event.stage}", markup=False, highlight=False)
         elif event.kind is BuildEventKind.STAGE_ENDED:
-            self._console.print(f"{at} {event.stage}: {event.detail}", markup=False, highlight=False)
+            self._console.print(f"{at} {event.stage}: {printable(event.detail)}", markup=False, highlight=False)
         else:
             part = f" ({event.done}/{event.total})" if event.total else ""
-            self._console.print(f"{at}   {event.detail}{part}", markup=False, highlight=False)
+            self._console.print(f"{at}   {printable(event.detail)}{part}", markup=False, highlight=False)
 
     def _draw(self, progress: Progress, event: BuildEvent, stage: str) -> None:
         if event.kind is BuildEventKind.STAGE_STARTED:
             self._tasks[stage] = progress.add_task(f"{stage:12}", total=None, detail="")
             return
-        task = self._tasks[stage]
+        task = self._tasks.get(stage)
+        if task is None:  # whoever listens late has missed its start
+            return
         if event.kind is BuildEventKind.PROGRESS:
             total = event.total or None
-            progress.update(task, total=total, completed=event.done, detail=escape(event.detail))
+            progress.update(task, total=total, completed=event.done, detail=plain(event.detail))
             return
         style = _RESULT_STYLE.get(event.detail, "")
-        detail = f"[{style}]{event.detail}[/{style}]" if style else event.detail
+        detail = f"[{style}]{event.detail}[/{style}]" if style else plain(event.detail)
         progress.update(task, total=1, completed=1, detail=detail)
         progress.stop_task(task)
 
@@ -95,22 +99,22 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
     took = format_duration(outcome.duration_s)
     # The findings below say it again, with their place and evidence.
     said = any(outcome.summary.startswith(finding.message) for finding in outcome.findings[:MAXIMUM_FINDINGS])
-    summary = "" if said else f" {escape(outcome.summary)}"
+    summary = "" if said else f" {plain(outcome.summary)}"
     console.print(f"[{style}]{outcome.verdict.value}[/{style}]{summary} [dim]({took})[/dim]", highlight=False)
     for finding in outcome.findings[:MAXIMUM_FINDINGS]:
         _show_finding(console, finding)
     if len(outcome.findings) > MAXIMUM_FINDINGS:
         console.print(f"  and {len(outcome.findings) - MAXIMUM_FINDINGS} more")
     for publication in outcome.publications:
-        console.print(f"  Evidence: {publication.url}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  Evidence: {printable(publication.url)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_finding(console: Console, finding: Finding) -> None:
     tone = _SEVERITY_STYLE[finding.severity]
     label = f"[{tone}]{finding.severity.value}[/{tone}]" if tone else finding.severity.value
-    where = f" [dim]({escape(str(finding.location))})[/dim]" if str(finding.location) else ""
-    console.print(f"  {label}: {escape(finding.message)}{where}", highlight=False, soft_wrap=True)
-    for line in finding.evidence[:3]:
-        console.print(f"    {line}", markup=False, highlight=False, style="dim", soft_wrap=True)
+    where = f" [dim]({plain(str(finding.location))})[/dim]" if str(finding.location) else ""
+    console.print(f"  {label}: {plain(finding.message)}{where}", highlight=False, soft_wrap=True)
+    for line in finding.evidence[-MAXIMUM_LINES:]:
+        console.print(f"    {printable(line)}", markup=False, highlight=False, style="dim", soft_wrap=True)
     if finding.hint:
-        console.print(f"    {finding.hint}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"    {printable(finding.hint)}", markup=False, highlight=False, soft_wrap=True)

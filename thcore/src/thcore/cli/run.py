@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import socket
 import time
@@ -16,6 +15,7 @@ from rich.console import Console
 from thcore import __version__
 from thcore.cli.arguments import change_options, config_option, json_option, read_config, zuul_arguments
 from thcore.cli.progress import build_display, show_outcome
+from thcore.cli.terminal import printable
 from thcore.config.schema import Config
 from thcore.errors import ExitCode
 from thcore.gearman import zuul
@@ -38,7 +38,7 @@ EXIT_CODES = {
 }
 
 
-@click.command()
+@click.command(short_help="Do one build here, without Gearman.")
 @click.argument("job")
 @change_options
 @click.option("--keep", is_flag=True, help="Keep the workspace, and say where it is.")
@@ -48,7 +48,8 @@ def run(job: str, config_file: Path | None, *, keep: bool, as_json: bool, **chan
     """Do one build of JOB here, without Gearman, and exit by its verdict.
 
     \b
-    Example: thcore run gate-shop --project example/shop --branch main --ref refs/changes/45/12345/2
+    Example: thcore run gate-shop --project example/shop --branch main \\
+               --ref refs/changes/45/12345/2
     """
     config = read_config(config_file)
     plugins = Plugins.installed(used_plugins(config))
@@ -98,6 +99,9 @@ def _put_away(
 ) -> None:
     for name in plugins.implementing("thcore_cleanup", plan.plugins):
         attempt = Attempt(request.id, request.job, 1, place.root, state_of(surroundings.state, name))
-        plugins.cleanup(name, attempt, plan.options.get(name))
-    if not keep:
-        shutil.rmtree(place.root, ignore_errors=True)
+        try:
+            plugins.cleanup(name, attempt, plan.options.get(name))
+        except Exception as error:  # noqa: BLE001 - the build has its outcome; what stays behind is only told
+            click.echo(f"Warning: {printable(str(error))}", err=True)
+    if not keep and not workspace.remove(place.root):
+        click.echo(f"Warning: could not remove {place.root}", err=True)

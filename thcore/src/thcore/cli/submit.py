@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 
 from thcore.cli.arguments import change_options, config_option, json_option, read_config, zuul_arguments
+from thcore.cli.terminal import plain, printable
 from thcore.errors import ConfigError, ExitCode
 from thcore.gearman import client
+from thcore.gearman.address import parse_address
 from thcore.gearman.client import Submission, SubmissionEvent, SubmissionEventKind
 
 RESULTS: Mapping[str | None, ExitCode] = {
@@ -24,7 +25,7 @@ RESULTS: Mapping[str | None, ExitCode] = {
 """Exit code by result; any other result is a failure."""
 
 
-@click.command()
+@click.command(short_help="Hand a build to Gearman, as Zuul would, and follow it.")
 @click.argument("job")
 @change_options
 @click.option("--server", help="The Gearman server, host:port. Default: the first one of the configuration.")
@@ -39,14 +40,16 @@ def submit(
     Ctrl-C cancels the build.
 
     \b
-    Example: thcore submit gate-shop --project example/shop --branch main --ref refs/changes/45/12345/2
+    Example: thcore submit gate-shop --project example/shop --branch main \\
+               --ref refs/changes/45/12345/2
     """
-    address = server or _first_server(config_file)
+    address = _checked(server) if server else _first_server(config_file)
     arguments = zuul_arguments(job, "submit", **change)
     console = Console(stderr=True)
     if not client.offered(address, job):
+        function = plain(f"build:{job}")
         console.print(
-            f"[yellow]Warning[/yellow]: no worker at {address} offers build:{escape(job)}; it will wait in the queue"
+            f"[yellow]Warning[/yellow]: no worker at {plain(address)} offers {function}; it will wait in the queue"
         )
     with Submission(address, job, arguments) as submission:
         if no_follow:
@@ -58,6 +61,13 @@ def submit(
             asked = submission.stop()
             console.print("Cancelled." if asked else "No worker has it yet; it stays in the queue.")
             return ExitCode.CANCELLED
+
+
+def _checked(server: str) -> str:
+    try:
+        return str(parse_address(server))
+    except ConfigError as error:
+        raise click.BadParameter(str(error), param_hint="--server") from error
 
 
 def _first_server(config_file: Path | None) -> str:
@@ -93,7 +103,7 @@ def _show(event: SubmissionEvent, submission: Submission, console: Console) -> N
     if event.kind is SubmissionEventKind.CREATED:
         console.print(f"queued as {submission.unique}", highlight=False)
     elif event.kind is SubmissionEventKind.STARTED:
-        console.print(f"started on {escape(str(submission.manager))}", highlight=False)
+        console.print(f"started on {plain(str(submission.manager))}", highlight=False)
     elif event.kind is SubmissionEventKind.STATUS and event.denominator:
         console.print(f"{100 * event.numerator // event.denominator:3d} %", highlight=False)
     elif event.kind is SubmissionEventKind.ENDED:
@@ -102,7 +112,7 @@ def _show(event: SubmissionEvent, submission: Submission, console: Console) -> N
             result, "bold red"
         )
         console.print(
-            f"[{style}]{escape(result)}[/{style}] {escape(str(event.data.get('summary', '')))}", highlight=False
+            f"[{style}]{plain(result)}[/{style}] {plain(str(event.data.get('summary', '')))}", highlight=False
         )
         if submission.url:
-            console.print(f"Evidence: {submission.url}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"Evidence: {printable(submission.url)}", markup=False, highlight=False, soft_wrap=True)

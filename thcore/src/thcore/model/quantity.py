@@ -38,6 +38,8 @@ def parse_size(text: str) -> Bytes:
 
 def format_duration(seconds: float) -> str:
     """A duration for people: ``0.4 s``, ``12 s``, ``3 m 20 s``, ``2 h 05 m``."""
+    if seconds < 0.0005:
+        return "0 s"
     if seconds < 0.995:
         return f"{seconds:.2g} s"
     if seconds < 9.95:

@@ -315,7 +315,7 @@ def _command(parent: click.Context, command: click.Command | None) -> Iterator[s
 
 def _option(option: click.Option, context: click.Context) -> Iterator[str]:
     record = option.get_help_record(context)
-    if record is None or option.name == "help":
+    if record is None or "--help" in option.opts:
         return
     yield f"`{record[0]}`"
     yield f": {_escaped(record[1].strip())}\n"

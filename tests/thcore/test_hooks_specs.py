@@ -10,7 +10,7 @@ import pytest
 from thcore.plugins import Plugins
 from thcore.plugins.manager import HOOKS
 
-ANSWERS_IGNORED = {"thcore_cleanup", "thcore_build_event", "thcore_worker_event"}
+ANSWERS_IGNORED = {"thcore_preload", "thcore_cleanup", "thcore_build_event", "thcore_worker_event"}
 
 hooks = pytest.mark.parametrize("name", sorted(HOOKS))
 
@@ -45,6 +45,7 @@ def test_every_hook_of_the_contract_is_there() -> None:
     assert set(HOOKS) == {
         "thcore_job_options",
         "thcore_settings",
+        "thcore_preload",
         "thcore_checkout",
         "thcore_environment",
         "thcore_execute",
@@ -76,7 +77,10 @@ def test_each_hook_says_when_it_is_called(name: str) -> None:
 @hooks
 def test_each_hook_says_in_which_process_it_is_called(name: str) -> None:
     called = " ".join(sentence for sentence in re.split(r"(?<=\.) ", words(name)) if sentence.startswith("Called"))
-    assert re.search(r"in the child process|in the worker|when the command line starts", called), called
+    assert re.search(
+        r"in the child process|in the worker|in the nursery, the process of the worker|when the command line starts",
+        called,
+    ), called
 
 
 @hooks

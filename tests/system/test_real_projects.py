@@ -89,6 +89,7 @@ def launch(zuul: Zuul, ground: Path, job: str) -> ZuulBuild:
         ZUUL_URL=str(ground / "origin"),
         ZUUL_CHANGE="1",
         ZUUL_PATCHSET="1",
+        LOG_PATH=f"1/1/{job}",
     )
 
 

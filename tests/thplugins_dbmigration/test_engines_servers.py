@@ -80,6 +80,20 @@ def test_versions_are_read_from_any_column_and_a_missing_table_is_none(any_groun
         assert server.versions(address, "alembic_version") is None
 
 
+@pytest.mark.parametrize("kind", [EMBEDDED, SYSTEM], ids=str)
+def test_a_dump_of_postgresql_does_not_fill_the_log_with_the_numbers_of_its_sequences(
+    kind: Kind, tmp_path: Path
+) -> None:
+    with ground(tmp_path, kind) as made, made.server() as server:
+        address = server.create("app", "app", "pw")
+        dump = "CREATE SEQUENCE numbers;\nSELECT pg_catalog.setval('numbers', 4711, true);\n"
+        server.load(made.build, address, made.seed(dump))
+        assert query(address, "SELECT last_value FROM numbers") == [(4711,)]
+    log = made.build.workspace.log.read_text()
+    assert "server | " in log
+    assert "4711" not in log
+
+
 def test_a_seed_with_an_error_names_the_line(any_ground: Ground) -> None:
     with any_ground.server() as server:
         address = server.create("app", "app", "password")

@@ -79,7 +79,8 @@ class PostgreSQLServer:
     def load(self, build: Build, address: Address, seed: Path) -> None:
         client = program(self.installation.programs, "psql")
         with restricted_seed(build, seed) as script:
-            argv = [str(client), "-X", "-q", "-w", "-h", str(self.socket), "-U", address.user]
+            # A dump selects the new value of each sequence; that is not worth reading, and rows do not belong in a log.
+            argv = [str(client), "-X", "-q", "-w", "-o", "/dev/null", "-h", str(self.socket), "-U", address.user]
             argv += ["-d", address.database, "-v", "ON_ERROR_STOP=1"]
             if understands_restrict(version_of(build, client, r"\(PostgreSQL\) (\S+)")):
                 # From here on the seed can only give SQL: psql's own commands start programs and read files.

@@ -1,0 +1,171 @@
+"""Real projects with real data: nova on MariaDB and Airflow on PostgreSQL, and how a job is configured for them.
+
+The datasets are directories with a dump and some overlays, SQL that puts bad rows into the data. They are too large for
+the repository: THCORE_TEST_DATASETS says where they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from parts.repository import Repository
+
+VARIABLE = "THCORE_TEST_DATASETS"
+PLACE = "datasets/open"
+"""Where the datasets are looked for in the repository and in the directories beside it."""
+CHANGE = "refs/changes/01/1/1"
+"""What every repository made here has under review."""
+
+_STEPS = '''\
+"""Print the migrations of nova after the version that is given, up to the one in the file "target"."""
+
+import importlib.util
+import pathlib
+import sys
+
+current = int(sys.argv[1])
+target = int(pathlib.Path(__file__).with_name("target").read_text())
+nova = pathlib.Path(importlib.util.find_spec("nova").origin).parent
+for path in sorted((nova / "db/sqlalchemy/migrate_repo/versions").glob("[0-9]*.py")):
+    number, _, title = path.stem.partition("_")
+    if current < int(number) <= target:
+        print(int(number), title.replace("_", " "))
+'''
+
+_NOVA_CONF = """\
+[DEFAULT]
+state_path = {config}
+[database]
+connection = {url:pymysql}
+[api_database]
+connection = sqlite:///{config}/api.sqlite
+"""
+
+_ALEMBIC_INI = """\
+[alembic]
+script_location = airflow:migrations
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys = plain
+[logger_root]
+level = INFO
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = plain
+[formatter_plain]
+format = %(levelname)s %(name)s: %(message)s
+"""
+
+
+def find_datasets() -> Path | None:
+    """The directory that VARIABLE names, else one called PLACE beside the repository; None when there is none."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    repository = Path(__file__).resolve().parents[2]
+    return next(iter(sorted(repository.parent.glob(f"*/{PLACE}"))), None)
+
+
+@frozen
+class RealProject:
+    """A project, and a change that moves it to a later schema.
+
+    ``trunk`` and ``change`` are files of the repository, ``venv`` and ``dbmigration`` options of a job, ``source`` is
+    the directory of its datasets with the dump ``seed``, ``dataset`` what else a config.json says.
+    """
+
+    name: str
+    trunk: Mapping[str, str]
+    change: Mapping[str, str]
+    venv: Mapping[str, Any]
+    dbmigration: Mapping[str, Any]
+    source: str
+    seed: str
+    dataset: Mapping[str, Any]
+
+    def make_repository(self, origin: Path) -> None:
+        """Make the repository below ``origin``, with the change under review as CHANGE."""
+        Repository(origin / self.name, self.trunk).change(CHANGE, self.change)
+
+    def make_dataset(self, source: Path, directory: Path, overlays: Sequence[str] = ()) -> None:
+        """Make a dataset of what find_datasets found."""
+        directory.mkdir(parents=True)
+        for name in (self.seed, *overlays):
+            original = source / self.source / name
+            try:
+                (directory / name).hardlink_to(original)
+            except OSError:  # another file system, or somebody else's file
+                shutil.copyfile(original, directory / name)
+        config = {
+            "project": self.name,
+            "database": directory.name,
+            "db_user": "project",
+            "db_pass": "pass-for-tests",
+            "seed_data": self.seed,
+            "overlays": list(overlays),
+            **self.dataset,
+        }
+        (directory / "config.json").write_text(json.dumps(config, indent=2))
+
+
+NOVA = RealProject(
+    name="openstack/nova",
+    trunk={
+        "requirements.txt": "nova==22.4.0\nsqlalchemy<1.4\noslo.db<12\nPyMySQL\n",
+        "steps.py": _STEPS,
+        "target": "254\n",
+    },
+    change={"target": "267\n"},
+    venv={"exclude_newer": "2023-06-01"},
+    dbmigration={
+        "tool": "command",
+        "command": {
+            "current": ["nova-manage", "--config-file", "{config}/nova.conf", "db", "version"],
+            "go": ["nova-manage", "--config-file", "{config}/nova.conf", "db", "sync", "--local_cell", "{step}"],
+            "steps": ["python", "steps.py", "{current}"],
+        },
+        "files": {"nova.conf": _NOVA_CONF},
+    },
+    source="nova-mariadb",
+    seed="nova_juno_254.sql.zst",
+    dataset={
+        "type": "mysql",
+        "character_set": "utf8mb3",
+        "start": "254",
+        "maximum_migration_times": {"default": 120},
+        "Innodb_rows_read": {"default": 100_000, "267": 5_000_000},
+    },
+)
+"""nova 22.4, whose own command takes its database from one version to the next."""
+
+AIRFLOW = RealProject(
+    name="example/airflow",
+    trunk={"requirements.txt": "apache-airflow==2.10.5\npsycopg2-binary\n", "alembic.ini": _ALEMBIC_INI},
+    change={
+        "requirements.txt": "apache-airflow==3.3.2\napache-airflow-providers-fab\npsycopg2-binary\nasyncpg\n",
+    },
+    venv={"exclude_newer": "2026-11-20"},
+    dbmigration={
+        "variables": {"AIRFLOW_HOME": "{config}", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "{url:psycopg2}"},
+    },
+    source="airflow-postgresql",
+    seed="airflow_2.10.5.sql.zst",
+    dataset={
+        "type": "postgresql",
+        "start": "5f2621c13b39",
+        "maximum_migration_times": {"default": 120, "05234396c6fc->d59cbbef95eb": 900},
+    },
+)
+"""A deployment of Airflow, whose revisions are inside the installed package."""

@@ -65,6 +65,7 @@ def worker(tmp_path: Path, gearmand: Gearmand, repository: Repository) -> Iterat
         jobs=[
             {"name": "hello", "plugins": {"shell": {"script": ["./go.sh"]}}},
             {"name": "stubborn", "plugins": {"shell": {"script": ["./stubborn.sh"]}}},
+            {"name": "last", "shutdown_after": True, "plugins": {"shell": {"script": ["./go.sh"]}}},
             {"name": "short", "timeout": "1s", "plugins": {"shell": {"script": ["./stubborn.sh"]}}},
         ],
         defaults={
@@ -278,6 +279,23 @@ def test_second_sigterm_hands_the_build_back_for_a_retry(flags: Path, zuul: Zuul
     assert worker.wait() == 75
     _, alive = psutil.wait_procs(processes, timeout=5)
     assert alive == []
+
+
+def test_worker_stops_after_a_build_of_a_job_that_says_so(zuul: Zuul, worker: Worker) -> None:
+    assert launch(zuul, "last").wait() == "SUCCESS"
+
+    assert worker.wait() == 0
+
+
+def test_build_that_is_delivered_again_and_again_is_not_tried_for_ever(zuul: Zuul, worker: Worker) -> None:
+    unique = "0" * 32
+    for _ in range(3):
+        assert launch(zuul, "hello", unique=unique, ZUUL_PROJECT="example/missing").wait() is None
+
+    fourth = launch(zuul, "hello", unique=unique)
+
+    assert fourth.wait() == "QUARANTINED"
+    assert "delivered 3 times" in fourth.data[-1]["summary"]
 
 
 def test_idle_worker_stops_at_once(worker: Worker) -> None:

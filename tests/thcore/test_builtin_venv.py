@@ -371,6 +371,11 @@ def test_uv_sees_of_the_worker_only_how_to_reach_an_index(tmp_path: Path) -> Non
     ("words", "third_party", "code"),
     [
         ("error: No space left on device (os error 28)", True, "environment-not-made"),
+        (
+            "error: Failed to read `--find-links` directory: /opt/w\n  cause: No such file",
+            False,
+            "environment-not-made",
+        ),
         ("Failed to fetch: `https://i/`\nHTTP status server error (503 Service)", False, "index-unreachable"),
         ("Failed to build `x==1`\nThe build backend returned an error\n[stderr]\npg_config", True, "package-not-built"),
         ("Failed to resolve requirements from `build-system`\nRequest failed", False, "index-unreachable"),

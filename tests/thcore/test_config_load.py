@@ -87,6 +87,12 @@ def test_a_plugin_with_nothing_behind_its_name_has_no_options(tmp_path: Path) ->
     assert load(path).jobs[0].plugins == {"git": {}, "exit_status": {}}
 
 
+def test_relative_directories_count_from_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "directories: {state: state, work: /w}\njobs: [{name: a, plugins: {shell: {}}}]")
+
+    assert load(path).directories == DirectoriesConfig(state=tmp_path / "state", work=Path("/w"))
+
+
 def test_an_empty_timeout_of_a_job_means_none(tmp_path: Path) -> None:
     path = write(tmp_path, "defaults: {timeout: 1h}\njobs: [{name: a, timeout: null, plugins: {shell: {}}}]")
     assert load(path).jobs[0].timeout is None

@@ -37,6 +37,7 @@ _UNREACHABLE = re.compile(
     r"failed to download|invalid peer certificate|could not connect|unauthorized|forbidden|error decoding response",
     re.IGNORECASE,
 )
+_WORKER = re.compile(r"failed to read `--find-links`", re.IGNORECASE)
 _DISK = re.compile(
     r"no space left on device|disk quota exceeded|read-only file system|too many open files", re.IGNORECASE
 )
@@ -103,7 +104,7 @@ def judged(what: str, reason: str, tail: tuple[str, ...], *, third_party: bool) 
     """Whose fault a failed call of uv is, by what it said last."""
     words = "\n".join(tail)
     text = f"{what} failed ({reason}): " + "\n".join(tail[-_SHOWN_LINES:])
-    if not reason.startswith("exit status") or _DISK.search(words):
+    if not reason.startswith("exit status") or _DISK.search(words) or _WORKER.search(words):
         return InfrastructureError(text, code="environment-not-made")
     # What a package's own build says may be about anything, also about networks.
     ran = _RAN.search(words) is not None

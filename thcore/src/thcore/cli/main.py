@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "submit": "thcore.cli.submit:submit",
     "plugins": "thcore.cli.plugins:plugins",
     "config": "thcore.cli.config:config",
+    "doctor": "thcore.cli.doctor:doctor",
     "quickstart": "thcore.cli.quickstart:quickstart",
 }
 """Our own commands, imported when they are called."""

@@ -14,7 +14,7 @@ from thcore.config.convert import check
 from thcore.config.merge import apply_defaults, lay_over
 from thcore.config.place import Places
 from thcore.config.problem import WrongError, at, key_text, kind_text
-from thcore.config.schema import Config, JobConfig
+from thcore.config.schema import Config, DirectoriesConfig, JobConfig
 from thcore.errors import ConfigError
 
 VARIABLE = "THCORE_CONFIG"
@@ -124,11 +124,19 @@ def _structured(
         raise ConfigError(*problems)
     return attrs.evolve(
         config,
+        directories=_below(config.directories, files[0]),
         jobs=tuple(_placed(job, index, places) for index, job in enumerate(config.jobs)),
         notes=tuple(notes),
         files=files,
         setting_places={name: places["plugins", name] for name in config.plugins},
     )
+
+
+def _below(directories: DirectoriesConfig, file: Path) -> DirectoriesConfig:
+    """Relative directories count from the file that names them, wherever the worker is started."""
+    home = file.parent.absolute()
+    work = directories.work
+    return attrs.evolve(directories, state=home / directories.state, work=None if work is None else home / work)
 
 
 def _twice(content: Mapping[str, Any], places: Places) -> Iterator[str]:

@@ -154,7 +154,7 @@ class GearmanConfig:
 
 @frozen
 class DirectoriesConfig:
-    """Where the worker keeps its files."""
+    """Where the worker keeps its files. A relative directory counts from the configuration file."""
 
     state: Path = _key(
         "What must survive a restart, and caches: journal, git objects, environments, snapshots, history.",

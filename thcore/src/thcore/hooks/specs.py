@@ -300,7 +300,7 @@ def thcore_wrap_command(build: Build, options: Any, command: Command) -> Command
 def thcore_health(settings: Any) -> Iterable[Finding] | None:
     """Check whether this plugin could work now, and say what to do if it could not.
 
-    Called in the worker for ``thcore doctor`` and for readiness, for every loaded plugin. Answers one finding per
+    Called by ``thcore doctor``, for every configured plugin. Answers one finding per
     check, ``info`` when all is well, with the remedy in ``hint``. None means nothing to check. An exception becomes a
     finding.
 

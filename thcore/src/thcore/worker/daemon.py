@@ -109,7 +109,21 @@ def serve(
         )
         stack.callback(link.close)
         branches = {job.name: job.default_branch for job in config.jobs}
-        shop = Shop(link, nursery, journal, plans, branches, surroundings, manager, work, on_build_event, on_outcome)
+        shop = Shop(
+            link,
+            nursery,
+            journal,
+            plans,
+            branches,
+            surroundings,
+            manager,
+            work,
+            max_attempts=config.max_attempts,
+            last_jobs=frozenset(job.name for job in config.jobs if job.shutdown_after),
+            on_last_build=signals.stop,
+            on_build_event=on_build_event,
+            on_outcome=on_outcome,
+        )
         slots.append(Slots(shop, config.slots))
         functions = [name for job in config.jobs for name in zuul.functions(job.name, job.nodes)]
         link.start(functions)

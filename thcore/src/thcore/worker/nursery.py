@@ -188,6 +188,7 @@ class _Ward:
                     self._reap()
                 if self._control in ready and not self._fork(wake_read, wake_write):
                     break
+        signal.set_wakeup_fd(-1)
         for pid in self._children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
@@ -217,6 +218,7 @@ class _Ward:
         """Never returns."""
         status = 70
         try:
+            # First of all: a signal from here on must not write to the parent's end.
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setsid()

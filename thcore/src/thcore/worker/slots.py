@@ -47,9 +47,16 @@ SHARE: Mapping[StageName, tuple[int, int]] = {
 """From which to which percentage each stage takes a build, for WORK_STATUS."""
 
 
+QUARANTINED = "QUARANTINED"
+"""Result of a build that has been delivered ``max_attempts`` times already."""
+
+
 @frozen(eq=False)
 class Shop:
-    """What the slots share."""
+    """What the slots share.
+
+    ``on_last_build`` is told when a build of one of ``last_jobs`` has ended: the machine is not fit for another then.
+    """
 
     link: Link
     nursery: Nursery
@@ -59,6 +66,9 @@ class Shop:
     surroundings: Surroundings
     manager: str
     work: Path
+    max_attempts: int = 3
+    last_jobs: frozenset[str] = frozenset()
+    on_last_build: Callable[[str], None] = lambda _reason: None
     on_build_event: Callable[[BuildEvent], None] = lambda _event: None
     on_outcome: Callable[[Outcome], None] = lambda _outcome: None
 
@@ -152,6 +162,12 @@ class Slots:
         if plan is None:
             delivery.finish(self._retry(delivery, f"this worker has no job {request.job} any more"))
             return False
+        earlier = len(shop.journal.attempts(request.id))
+        if earlier >= shop.max_attempts:
+            reason = f"it was delivered {earlier} times before; it is not tried again"
+            log.error("build %s: quarantined: %s", request.id, reason)
+            delivery.finish(zuul.refused(request.id, job, shop.manager, worker, reason, result=QUARANTINED))
+            return False
         self._build(delivery, request, plan, child)
         return True
 
@@ -179,7 +195,10 @@ class Slots:
             self._unable(delivery, request, error)
         finally:
             with self._lock:
-                self._running.pop(request.id, None)
+                if self._running.get(request.id) is supervision:
+                    del self._running[request.id]
+        if plan.job in shop.last_jobs:
+            shop.on_last_build(f"a build of {plan.job} has ended, after which the worker stops")
 
     def _enter(self, supervision: Supervision) -> Supervision | None:
         """Count a build as running, unless the same one already is; that one is answered then."""

@@ -1,0 +1,62 @@
+"""``thcore doctor``: could this machine do what its configuration asks for?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from cattrs.preconf.json import make_converter
+from rich.console import Console
+from rich.markup import escape
+
+from thcore.cli.arguments import config_option, json_option, read_config
+from thcore.errors import ExitCode, PluginError
+from thcore.model import Finding, Severity
+from thcore.pipeline.plan import make_plans, used_plugins
+from thcore.plugins import Plugins
+
+_MARKS = {
+    Severity.INFO: "[green]ok[/green]      ",
+    Severity.WARNING: "[yellow]warning[/yellow] ",
+    Severity.UNVERIFIED: "[red]broken[/red]  ",
+    Severity.FAILURE: "[red]broken[/red]  ",
+}
+
+
+@click.command()
+@config_option
+@json_option
+def doctor(config_file: Path | None, *, as_json: bool) -> int:
+    """Run the health checks of every configured plugin; each problem comes with its remedy.
+
+    \b
+    Example: thcore doctor -c /etc/thcore/config.yaml
+    """
+    config = read_config(config_file)
+    plugins = Plugins.installed(used_plugins(config))
+    settings = {name: plan.settings.get(name) for plan in make_plans(config, plugins).values() for name in plan.plugins}
+    findings = [
+        finding for name in plugins.implementing("thcore_health") for finding in _check(plugins, name, settings)
+    ]
+    if as_json:
+        click.echo(json.dumps(make_converter().unstructure(findings, list[Finding]), indent=2))
+    else:
+        _show(findings)
+    broken = any(finding.severity in {Severity.UNVERIFIED, Severity.FAILURE} for finding in findings)
+    return ExitCode.CONFIG if broken else ExitCode.SUCCESS
+
+
+def _check(plugins: Plugins, name: str, settings: dict[str, object]) -> tuple[Finding, ...]:
+    try:
+        return plugins.health(name, settings.get(name))
+    except PluginError as error:
+        return (Finding("health-check-failed", Severity.UNVERIFIED, str(error), plugin=name),)
+
+
+def _show(findings: list[Finding]) -> None:
+    console = Console()
+    for finding in findings:
+        console.print(f"{_MARKS[finding.severity]} {finding.plugin}: {escape(finding.message)}", highlight=False)
+        if finding.hint:
+            console.print(f"         {escape(finding.hint)}", highlight=False)

@@ -43,7 +43,7 @@ def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environme
         passage = Passage(build, options, dataset, change, trunk, gone.steps)
         passage.go()
         gone.add(passage)
-    message = f"{len(found)} datasets, {gone.steps} migrations"
+    message = f"{_count(gone.steps, 'migration')} on {_count(len(found), 'dataset')}"
     return Execution(
         exit_code=0,
         message=message,
@@ -51,6 +51,10 @@ def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environme
         datasets=tuple(gone.runs),
         findings=tuple(gone.findings),
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @define

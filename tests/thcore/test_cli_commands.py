@@ -83,6 +83,8 @@ def test_the_configuration_is_checked(config: Path, capsys: pytest.CaptureFixtur
     assert (code, out, err) == (0, f"{config}: all is well; 1 job.\n", "")
     code, out, err = called("config", "check", "--json", "-c", config, capsys=capsys)
     assert (code, json.loads(out)) == (0, {"file": str(config), "problems": [], "notes": []})
+    config.write_text(CONFIG + CONFIG.partition("jobs:\n")[2].replace("gate", "second"))
+    assert called("config", "check", "-c", config, capsys=capsys)[1].endswith("all is well; 2 jobs.\n")
 
 
 def test_a_wrong_configuration_lists_every_problem(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

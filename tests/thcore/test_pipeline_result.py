@@ -111,6 +111,7 @@ def test_artifacts_from_the_workspace_become_evidence(tmp_path: Path) -> None:
         (tree / "deep").mkdir(parents=True)
         (tree / "deep" / "one.txt").write_text("one")
         (tree / "link").symlink_to("/etc/passwd")
+        (tree / "directory").symlink_to(tmp_path)
         os.mkfifo(tree / "pipe")
         (build.workspace.source / "two.txt").write_text("two")
         own = build.workspace.artifacts / "own.txt"
@@ -133,6 +134,7 @@ def test_artifacts_from_the_workspace_become_evidence(tmp_path: Path) -> None:
         "tree/deep/one.txt",
     }
     assert (workspace.artifacts / "reports" / "two.txt").read_text() == "two"
+    assert (workspace.artifacts / "tree" / "directory").is_symlink()
 
 
 @pytest.mark.parametrize(

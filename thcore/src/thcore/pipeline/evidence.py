@@ -68,7 +68,8 @@ def write(workspace: Workspace, name: str, text: str) -> None:
 
 
 def collect(workspace: Workspace, artifact: Artifact) -> None:
-    """Bring an artifact from elsewhere in the workspace into the evidence; links and special files stay behind.
+    """Bring an artifact from elsewhere in the workspace into the evidence. A link below it stays a link, and special
+    files stay behind.
 
     Raises InfrastructureError (``artifact-refused``) when it is not inside the workspace, or would not stay inside the
     evidence.

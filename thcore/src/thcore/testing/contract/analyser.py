@@ -1,0 +1,115 @@
+"""What every analyser does."""
+
+# ruff: noqa: S101 - pytest's checks are assertions
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Any
+
+import pytest
+
+from thcore.errors import CancelledError, ChangeError, InfrastructureError
+from thcore.model import Execution, Finding, Severity
+from thcore.testing.build import ProvidedBuild
+from thcore.testing.contract.bench import NAME, Bench
+from thcore.testing.contract.plugin import PluginContract, given
+
+HOSTILE_LOG = b"\n".join(
+    (
+        b"2026-03-01T10:00:00.000Z suite | \x00 NUL",
+        b"\x1b[2J\x1b]0;title\x07 escape sequences, \x9b1m and \xff\xfe no UTF-8, \xed\xa0\x80 a lone surrogate",
+        b"a" * 1_000_000,
+        b"(" * 20_000 + b"ERROR" + b" " * 100_000 + b"!",
+        b"\xe2\x80\xae<script>alert(1)</script>\r\x0b\x0c",
+        b"9999-99-99T99:99:99.999Z \x00 | Traceback (most recent call last):",
+        b"no newline at the end \xf0\x9f",
+    )
+)
+"""What a program of the change may print."""
+
+_LIMIT_S = 10.0
+_CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+class AnalyserContract(PluginContract):
+    """Checks of a plugin that implements ``thcore_analyse``.
+
+    With its ``options``, the analyser finds something in ``execution`` or in ``log``, the text of the build log.
+    """
+
+    hook = "thcore_analyse"
+    execution: Any = Execution(exit_code=1)
+    log: Any = ""
+
+    def test_an_execution_that_never_was_is_no_failure_of_the_change(self, bench: Bench) -> None:
+        with bench.build() as build:
+            found = _analyse(bench, build, Execution())
+
+        assert [finding for finding in found if finding.severity is Severity.FAILURE] == []
+
+    def test_its_findings_have_codes_for_scripts_and_one_line_for_people(
+        self, bench: Bench, request: pytest.FixtureRequest
+    ) -> None:
+        with bench.build() as build:
+            build.workspace.log.write_text(given(request, "log"), "utf-8")
+            found = _analyse(bench, build, given(request, "execution"))
+
+        assert found, "it finds nothing in the execution and the log that the suite is given"
+        _check(found)
+
+    def test_the_same_evidence_gives_the_same_findings(self, bench: Bench, request: pytest.FixtureRequest) -> None:
+        execution = given(request, "execution")
+        with bench.build() as build:
+            build.workspace.log.write_text(given(request, "log"), "utf-8")
+
+            assert _analyse(bench, build, execution) == _analyse(bench, build, execution)
+
+    @pytest.mark.parametrize("exit_code", [None, 0, 1, 137, -1, 1 << 40])
+    def test_a_hostile_log_does_no_harm_and_takes_no_time(self, bench: Bench, exit_code: int | None) -> None:
+        with bench.build() as build:
+            build.workspace.log.write_bytes(HOSTILE_LOG)
+            began = time.monotonic()
+            found = _analyse(bench, build, Execution(exit_code))
+            took = time.monotonic() - began
+
+        _check(found)
+        assert took < _LIMIT_S
+
+    def test_hostile_files_in_the_evidence_do_no_harm(self, bench: Bench) -> None:
+        with bench.build() as build:
+            secret = bench.directory / "secret.log"
+            secret.write_text("Traceback ERROR do not tell\n")
+            artifacts = build.workspace.artifacts
+            os.mkfifo(artifacts / "pipe.log")
+            (artifacts / "line\nline \x1b[31m.log").write_bytes(HOSTILE_LOG)
+            (artifacts / os.fsdecode(b"\xff\xfe.log")).write_bytes(HOSTILE_LOG)
+            (artifacts / "link.log").symlink_to(secret)
+            build.workspace.log.unlink()
+            build.workspace.log.symlink_to(secret)
+            found = _analyse(bench, build, Execution(exit_code=1))
+
+        _check(found)
+        assert "do not tell" not in repr(found)
+
+    def test_a_cancel_is_passed_on(self, bench: Bench, request: pytest.FixtureRequest) -> None:
+        execution = given(request, "execution")
+        with bench.cancelled() as build:
+            try:
+                _analyse(bench, build, execution)  # a short one need not look
+            except (ChangeError, InfrastructureError) as error:
+                raise AssertionError("a cancel was taken for a fault") from error
+            except CancelledError:
+                pass
+
+
+def _analyse(bench: Bench, build: ProvidedBuild, execution: Execution) -> tuple[Finding, ...]:
+    return bench.plugins.analyse(NAME, build, bench.options, execution)
+
+
+def _check(found: tuple[Finding, ...]) -> None:
+    for finding in found:
+        assert _CODE.fullmatch(finding.code), finding
+        assert finding.message.strip(), finding
+        assert len(finding.message.splitlines()) == 1, finding

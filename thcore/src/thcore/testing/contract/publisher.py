@@ -1,0 +1,203 @@
+"""What every publisher does."""
+
+# ruff: noqa: S101 - pytest's checks are assertions
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from thcore.errors import CancelledError, ChangeError, InfrastructureError
+from thcore.model import Finding, Outcome, Publication, Severity, Verdict, WorkerInfo
+from thcore.model.document import from_json, to_json
+from thcore.testing.build import ProvidedBuild
+from thcore.testing.contract.bench import NAME, Bench
+from thcore.testing.contract.plugin import PluginContract, given
+
+EVIDENCE: Mapping[str, bytes] = {
+    "empty.txt": b"",
+    "every-byte.bin": bytes(range(256)),
+    "datasets/small/steps.json": b"[]\n",
+    "datasets/large/dump.sql": b"insert into t values (1);\n" * 40_000,
+    "with space.txt": "Z\u00fcrich\r\n".encode(),
+}
+HOSTILE_NAMES = (
+    b"<script>alert(1)<\\script>.html",
+    b"\"quoted' & ampersand.txt",
+    b"line\nline.txt",
+    b"\x1b[31mred.txt",
+    b"\xff\xfe.txt",
+    b"%2e%2e%2fescape.txt",
+    b"query?a=b#fragment.txt",
+    b"-rf",
+    b"...",
+    b"back\\slash.txt",
+    b"a" * 255,
+    "\u202etxt.exe".encode(),
+)
+"""Names that a program of the change may give a file."""
+
+_AT = datetime.datetime(2026, 3, 1, 10, 0, 0, tzinfo=datetime.UTC)
+_SECRET = b"a file of the worker that no build may publish\n"
+
+
+class PublisherContract(PluginContract):
+    """Checks of a plugin that implements ``thcore_publish`` and publishes the evidence.
+
+    ``read_back`` says how to read a published file. ``broken`` are options, written as in a configuration, of a target
+    that cannot be reached; None leaves that check out.
+    """
+
+    hook = "thcore_publish"
+    broken: Any = None
+
+    def read_back(self, options: Any, log_path: str, name: str) -> bytes | None:
+        """A published file, None when there is none of that name.
+
+        ``options`` is an instance of the plugin's class, ``log_path`` the build's. ``name`` is the path of the file in
+        the evidence; bytes that are no UTF-8 are in it as ``os.fsdecode`` has them.
+        """
+        raise NotImplementedError("say how to read a published file back")
+
+    @pytest.fixture
+    def unreachable(self, request: pytest.FixtureRequest, bench: Bench) -> Bench:
+        """The plugin with a target that cannot be reached."""
+        broken = given(request, "broken")
+        if broken is None:
+            pytest.skip("the suite is given no broken options")
+        return bench.with_options(broken)
+
+    def test_all_evidence_can_be_read_back_byte_for_byte(self, bench: Bench) -> None:
+        with bench.build() as build:
+            build.log("a line of the log")
+            _publish(bench, build, evidence=EVIDENCE)
+
+            read = {name: self.read_back(bench.options, build.log_path, name) for name in EVIDENCE}
+            assert read == EVIDENCE
+            log = self.read_back(bench.options, build.log_path, "console.log")
+            assert log == build.workspace.log.read_bytes()
+
+    @pytest.mark.parametrize("verdict", list(Verdict))
+    def test_every_outcome_is_published_at_a_complete_address(self, bench: Bench, verdict: Verdict) -> None:
+        with bench.build() as build:
+            publication = _publish(bench, build, verdict)
+
+            address = urlsplit(publication.url)
+            assert address.scheme
+            assert address.netloc or address.path.startswith("/")
+            told = self._result(bench, build)
+            assert (told.build, told.attempt, told.verdict) == (build.id, build.attempt, verdict)
+
+    def test_publishing_twice_is_publishing_once(self, bench: Bench) -> None:
+        with bench.build() as build:
+            first = _publish(bench, build, evidence=EVIDENCE)
+            before = {name: self.read_back(bench.options, build.log_path, name) for name in EVIDENCE}
+            again = _publish(bench, build, evidence=EVIDENCE)
+
+            assert first.url == again.url
+            assert before == {name: self.read_back(bench.options, build.log_path, name) for name in EVIDENCE}
+            assert self._result(bench, build).attempt == 1
+
+    def test_a_later_attempt_takes_the_place_of_an_earlier_one(self, bench: Bench) -> None:
+        with bench.build(attempt=1) as first, bench.build(attempt=2) as second:
+            _publish(bench, first, evidence={"both.txt": b"first", "first/only.txt": b"first"})
+            _publish(bench, second, evidence={"both.txt": b"second"})
+
+            assert self.read_back(bench.options, second.log_path, "both.txt") == b"second"
+            assert self.read_back(bench.options, second.log_path, "first/only.txt") is None
+            assert self._result(bench, second).attempt == 2
+
+    def test_an_earlier_attempt_that_comes_late_overwrites_nothing(self, bench: Bench) -> None:
+        with bench.build(attempt=1) as first, bench.build(attempt=2) as second:
+            _publish(bench, second, evidence={"both.txt": b"second"})
+            with suppress(InfrastructureError):
+                _publish(bench, first, evidence={"both.txt": b"first", "first/only.txt": b"first"})
+
+            assert self.read_back(bench.options, second.log_path, "both.txt") == b"second"
+            assert self.read_back(bench.options, second.log_path, "first/only.txt") is None
+            assert self._result(bench, second).attempt == 2
+
+    def test_hostile_names_of_files_are_kept_or_left_out_and_hide_no_other_file(self, bench: Bench) -> None:
+        files = {os.fsdecode(name): b"content of " + name for name in HOSTILE_NAMES}
+        with bench.build() as build:
+            _publish(bench, build, evidence={**files, "plain.txt": b"plain"})
+
+            for name, content in files.items():
+                assert self.read_back(bench.options, build.log_path, name) in {content, None}, name
+            assert self.read_back(bench.options, build.log_path, "plain.txt") == b"plain"
+
+    def test_nothing_but_plain_files_of_the_evidence_is_published(self, bench: Bench) -> None:
+        secrets = bench.directory / "secrets"
+        secrets.mkdir(parents=True)
+        (secrets / "secret.txt").write_bytes(_SECRET)
+        with bench.build() as build:
+            artifacts = build.workspace.artifacts
+            (artifacts / "link.txt").symlink_to(secrets / "secret.txt")
+            (artifacts / "directory").symlink_to(secrets)
+            (artifacts / "loop").symlink_to(".")
+            (artifacts / "dangling").symlink_to("nowhere")
+            os.mkfifo(artifacts / "pipe")
+            _publish(bench, build, evidence={"plain.txt": b"plain"})
+
+            assert self.read_back(bench.options, build.log_path, "plain.txt") == b"plain"
+            for name in ("link.txt", "directory/secret.txt"):
+                assert self.read_back(bench.options, build.log_path, name) != _SECRET
+
+    def test_a_target_that_cannot_be_reached_is_a_fault_of_the_infrastructure(self, unreachable: Bench) -> None:
+        with unreachable.build() as build, pytest.raises(InfrastructureError):
+            _publish(unreachable, build, evidence=EVIDENCE)
+
+    def test_a_cancel_is_passed_on(self, bench: Bench) -> None:
+        with bench.cancelled() as build:
+            try:
+                _publish(bench, build)  # one that is soon done need not look
+            except (ChangeError, InfrastructureError) as error:
+                raise AssertionError("a cancel was taken for a fault") from error
+            except CancelledError:
+                pass
+
+    def _result(self, bench: Bench, build: ProvidedBuild) -> Outcome:
+        document = self.read_back(bench.options, build.log_path, "result.json")
+        assert document is not None, "result.json was not published"
+        return from_json(document.decode("utf-8"))
+
+
+def _publish(
+    bench: Bench,
+    build: ProvidedBuild,
+    verdict: Verdict = Verdict.SUCCESS,
+    evidence: Mapping[str, bytes] | None = None,
+) -> Publication:
+    """Fill the artifacts as a build does, and publish them."""
+    for name, content in (evidence or {}).items():
+        path = build.workspace.artifacts / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    outcome = _outcome(build, verdict)
+    (build.workspace.artifacts / "result.json").write_text(to_json(outcome), "utf-8")
+    publication = bench.plugins.publish(NAME, build, bench.options, outcome)
+    assert publication is not None, "it published nothing"
+    return publication
+
+
+def _outcome(build: ProvidedBuild, verdict: Verdict) -> Outcome:
+    severity = {Verdict.FAILURE: Severity.FAILURE, Verdict.UNVERIFIED: Severity.UNVERIFIED}.get(verdict)
+    finding = Finding("made-by-the-suite", severity, "A finding with <markup> & more") if severity else None
+    return Outcome(
+        build.job,
+        build.id,
+        build.attempt,
+        build.change,
+        build.log_path,
+        verdict,
+        f"the suite says {verdict.value}",
+        WorkerInfo("suite", "localhost", "0"),
+        _AT,
+        _AT + datetime.timedelta(seconds=12),
+        findings=(finding,) if finding else (),
+    )

@@ -78,7 +78,7 @@ def test_each_hook_says_when_it_is_called(name: str) -> None:
 def test_each_hook_says_in_which_process_it_is_called(name: str) -> None:
     called = " ".join(sentence for sentence in re.split(r"(?<=\.) ", words(name)) if sentence.startswith("Called"))
     assert re.search(
-        r"in the child process|in the worker|in the nursery, the process of the worker|when the command line starts",
+        r"in the child process|in the worker|in the nursery, the process of the worker|in the process of the command line|when the command line starts",
         called,
     ), called
 

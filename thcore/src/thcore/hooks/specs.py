@@ -300,9 +300,9 @@ def thcore_wrap_command(build: Build, options: Any, command: Command) -> Command
 def thcore_health(settings: Any) -> Iterable[Finding] | None:
     """Check whether this plugin could work now, and say what to do if it could not.
 
-    Called by ``thcore doctor``, for every configured plugin. Answers one finding per
-    check, ``info`` when all is well, with the remedy in ``hint``. None means nothing to check. An exception becomes a
-    finding.
+    Called by ``thcore doctor``, in the process of the command line, for every configured plugin. Answers one finding
+    per check, ``info`` when all is well, with the remedy in ``hint``. None means nothing to check. An exception becomes
+    a finding.
 
     .. code-block:: python
 

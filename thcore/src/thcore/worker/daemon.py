@@ -96,7 +96,7 @@ def serve(
         journal = Journal(config.directories.state / "journal")
         journal.forget()
         leftovers.clear(journal, plans, surroundings, work)
-        nursery = Nursery(Start(config, worker))
+        nursery = Nursery(Start(config, worker), stock=config.slots)
         stack.callback(nursery.close)
         nursery.open()
         slots: list[Slots] = []  # the link wants its callback before the slots can exist

@@ -7,6 +7,7 @@ tells the worker how each ended, and ends what a dead child left running. It end
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import ctypes
 import gc
@@ -14,6 +15,7 @@ import json
 import logging
 import os
 import pickle
+import queue
 import selectors
 import signal
 import socket
@@ -23,7 +25,6 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-import psutil
 from attrs import frozen
 
 from thcore.config.schema import Config
@@ -39,6 +40,7 @@ from thcore.worker.rehearsal import rehearse
 log = logging.getLogger(__name__)
 
 _CHUNK = 65536
+_FORK_TIMEOUT_S = 30.0
 
 
 @frozen
@@ -50,27 +52,26 @@ class Start:
 
 
 class Child:
-    """A forked process that waits for its build. ``ended`` is set once it is reaped; ``status`` is then its wait
-    status (see ``os.waitstatus_to_exitcode``)."""
+    """A forked process that waits for its build, at the other end of ``connection``. ``ended`` is set once it is
+    reaped; ``status`` is then its wait status (see ``os.waitstatus_to_exitcode``)."""
 
-    connection: Connection
-    """To the child; set before anyone but the nursery sees it."""
-
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, connection: Connection) -> None:
         self.pid = pid
+        self.connection = connection
         self.ended = threading.Event()
         self.status: int | None = None
 
 
 class Nursery:
-    """The worker's side. Thread-safe."""
+    """The worker's side. Thread-safe. It keeps ``stock`` children ready, so that a build need not wait for a fork."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, stock: int = 1) -> None:
         self._start = start
+        self._stocked = stock
         self._lock = threading.Lock()
+        self._ordered: collections.deque[socket.socket] = collections.deque()
+        self._stock: queue.SimpleQueue[Child | None] = queue.SimpleQueue()
         self._children: dict[int, Child] = {}
-        self._born: list[Child | None] = []
-        self._news = threading.Condition()
         self._ready = threading.Event()
         self._gone = threading.Event()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -87,32 +88,40 @@ class Nursery:
         stdin = self._process.stdin
         if stdin is None:
             raise AssertionError("the nursery is started with a pipe")
-        with stdin:
+        with contextlib.suppress(BrokenPipeError), stdin:
             pickle.dump(self._start, stdin)
         self._reader.start()
         if not self._ready.wait(timeout_s) or self._gone.is_set():
             self.close()
             raise InfrastructureError("the process that starts builds did not come up; its output says why")
+        for _ in range(self._stocked):
+            self._order()
 
     def child(self) -> Child:
-        """Fork a child that waits for a build. Raises InfrastructureError when the nursery is gone."""
+        """A child that waits for a build; another one is forked for the next. Raises InfrastructureError when the
+        nursery is gone."""
+        self._order()
+        while True:
+            try:
+                child = self._stock.get(timeout=_FORK_TIMEOUT_S)
+            except queue.Empty:
+                child = None
+            if child is None:
+                raise InfrastructureError("the process that starts builds could not fork")
+            if not child.ended.is_set():
+                return child
+            child.connection.close()  # it died waiting, and what died is not in the stock any more
+            self._order()
+
+    def _order(self) -> None:
         ours, theirs = socket.socketpair()
-        with self._lock, theirs:
-            with self._news:
-                self._born.clear()
+        with theirs, self._lock:
             try:
                 socket.send_fds(self._control, [b"fork"], [theirs.fileno()])
             except OSError as error:
                 ours.close()
                 raise InfrastructureError(f"the process that starts builds is gone: {error}") from error
-            with self._news:
-                self._news.wait_for(lambda: self._born or self._gone.is_set(), timeout=30)
-                child = self._born.pop() if self._born else None
-            if child is None:
-                ours.close()
-                raise InfrastructureError("the process that starts builds could not fork")
-            child.connection = Connection(ours.detach())
-            return child
+            self._ordered.append(ours)
 
     def alive(self) -> bool:
         """Whether children can be had from it."""
@@ -122,9 +131,15 @@ class Nursery:
         """End it, and with it every child that still waits."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
-        if self._reader.is_alive() and threading.current_thread() is not self._reader:
+        if self._reader.is_alive():
             self._reader.join(10)
         self._control.close()
+        while not self._stock.empty():
+            if (child := self._stock.get()) is not None:
+                child.connection.close()
+        with self._lock:
+            while self._ordered:
+                self._ordered.popleft().close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -135,29 +150,29 @@ class Nursery:
         with contextlib.suppress(OSError):
             while news := self._control.recv(_CHUNK):
                 self._hear(json.loads(news))
-        with self._news:
-            self._gone.set()
-            self._news.notify_all()
-            orphans = list(self._children.values())
-            self._children.clear()
+        self._gone.set()
         self._ready.set()
-        for child in orphans:
+        self._stock.put(None)
+        for child in self._children.values():
             child.ended.set()
+        self._children.clear()
 
     def _hear(self, news: dict[str, int | None]) -> None:
         if "ready" in news:
             self._ready.set()
         elif "born" in news:
-            with self._news:
-                pid = news["born"]
-                child = None if pid is None else Child(pid)
-                if child is not None:
-                    self._children[child.pid] = child
-                self._born.append(child)
-                self._news.notify_all()
+            with self._lock:
+                ours = self._ordered.popleft()
+            pid = news["born"]
+            if pid is None:
+                ours.close()
+                self._stock.put(None)
+                return
+            child = Child(pid, Connection(ours.detach()))
+            self._children[pid] = child
+            self._stock.put(child)
         else:
-            with self._news:
-                ended = self._children.pop(news["exited"] or 0, None)
+            ended = self._children.pop(news["exited"] or 0, None)
             if ended is not None:
                 ended.status = news["status"]
                 ended.ended.set()
@@ -256,9 +271,8 @@ class _Ward:
 
     def _end_orphans(self) -> None:
         """End what dead children left: as their subreaper, the nursery is now its parent."""
-        for process in psutil.Process().children():
-            if process.pid not in self._children:
-                group.end(process.pid, grace_s=0.0)
+        for pid in group.children() - self._children:
+            group.end(pid, grace_s=0.0)
 
     def _tell(self, news: dict[str, int | None]) -> None:
         with contextlib.suppress(OSError):

@@ -32,7 +32,7 @@ from thcore.model import (
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import Plan
 from thcore.worker.journal import Journal
-from thcore.worker.nursery import Child, Nursery
+from thcore.worker.nursery import Nursery
 from thcore.worker.supervise import Supervision, refusal
 
 log = logging.getLogger(__name__)
@@ -119,32 +119,15 @@ class Slots:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _serve(self) -> None:
-        child: Child | None = None
-        while True:
-            child = child or self._child()  # forked ahead, so that a build starts at once
-            delivery = self._shop.link.take()
-            if delivery is None:
-                break
+        while (delivery := self._shop.link.take()) is not None:
             try:
-                used = self._handle(delivery, child)
+                self._handle(delivery)
             except Exception:
                 log.exception("build %s: fault of the worker", delivery.unique)
                 delivery.finish(self._retry(delivery, "fault of the worker"))
-                used = True
-            if used:
-                child = None
-        if child is not None:
-            child.connection.close()
 
-    def _child(self) -> Child | None:
-        try:
-            return self._shop.nursery.child()
-        except InfrastructureError:
-            log.exception("no child process for the next build")
-            return None
-
-    def _handle(self, delivery: Delivery, child: Child | None) -> bool:
-        """Do one delivery to its answer. Answers whether the child was used up."""
+    def _handle(self, delivery: Delivery) -> None:
+        """Do one delivery to its answer."""
         shop = self._shop
         worker = shop.surroundings.worker
         job = zuul.job_name(delivery.function)
@@ -157,30 +140,30 @@ class Slots:
         except RefusedError as error:
             log.warning("build %s: refused: %s", delivery.unique, error)
             delivery.finish(zuul.refused(delivery.unique, job, shop.manager, worker, error))
-            return False
+            return
         plan = shop.plans.get(request.job)
         if plan is None:
             delivery.finish(self._retry(delivery, f"this worker has no job {request.job} any more"))
-            return False
+            return
         earlier = len(shop.journal.attempts(request.id))
         if earlier >= shop.max_attempts:
             reason = f"it was delivered {earlier} times before; it is not tried again"
             log.error("build %s: quarantined: %s", request.id, reason)
             delivery.finish(zuul.refused(request.id, job, shop.manager, worker, reason, result=QUARANTINED))
-            return False
-        self._build(delivery, request, plan, child)
-        return True
+            return
+        self._build(delivery, request, plan)
 
     def _retry(self, delivery: Delivery, reason: object) -> zuul.Reply:
         shop = self._shop
         job = zuul.job_name(delivery.function)
         return zuul.retry(delivery.unique, job, shop.manager, shop.surroundings.worker, reason)
 
-    def _build(self, delivery: Delivery, request: BuildRequest, plan: Plan, child: Child | None) -> None:
+    def _build(self, delivery: Delivery, request: BuildRequest, plan: Plan) -> None:
         shop = self._shop
-        child = child if child is not None and not child.ended.is_set() else self._child()
-        if child is None:
-            self._unable(delivery, request, InfrastructureError("no process could be started for the build"))
+        try:
+            child = shop.nursery.child()
+        except InfrastructureError as error:
+            self._unable(delivery, request, error)
             return
         supervision = Supervision(request, plan, child, shop.journal, shop.surroundings)
         while (earlier := self._enter(supervision)) is not None:

@@ -35,6 +35,25 @@ MANY = "INSERT INTO item SELECT id + {0}, concat(name, id) FROM item;\n"
 LARGE = SEED + "".join(MANY.format(3 * 2**power) for power in range(10))
 """3072 rows."""
 
+SETTINGS = """
+import os
+
+from sqlalchemy import create_engine
+
+engine = create_engine(os.environ["DATABASE_URL"])
+"""
+POOLED_ENV = """
+from alembic import context
+
+from settings import engine
+
+with engine.connect() as connection:
+    context.configure(connection=connection, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+"""Its connections stay open from step to step, as those of an application do."""
+
 
 @pytest.fixture
 def root() -> Iterator[Path]:
@@ -118,6 +137,21 @@ def test_a_step_that_reads_and_changes_more_rows_than_allowed_fails(
         ("rows-changed-exceeded", "b->c"),
     ]
     assert not any(finding.code == "counter-missing" for finding in judged)
+
+
+def test_rows_are_counted_when_the_project_keeps_its_connections_open(
+    root: Path, trunk: AlembicProject, change: AlembicProject
+) -> None:
+    write_dataset(root / "datasets", "large", LARGE, type="postgresql", XInnodb_rows_changed={"default": 100000})
+    for project in (trunk, change):
+        project.env(POOLED_ENV)
+        (project.path / "settings.py").write_text(SETTINGS)
+    change.revision("c", "b", "update item set price = 1").revision("d", "c", "update item set price = 2 where id < 9")
+    execution = through_the_gate(root, trunk, change)
+    assert execution.findings == ()
+    (dataset,) = execution.datasets
+    changed = [step.measurement.counters["tup_updated"] for step in dataset.steps if step.measurement]
+    assert changed[1:] == [3072 + 1, 8 + 1]  # and the version
 
 
 def test_branches_that_merge_are_walked_on_mariadb(root: Path, trunk: AlembicProject, change: AlembicProject) -> None:

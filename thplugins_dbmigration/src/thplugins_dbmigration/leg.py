@@ -11,6 +11,7 @@ from attrs import define, field
 from thcore.hooks import Build
 from thcore.model import Measurement, Step, StepResult
 from thplugins_dbmigration import measure
+from thplugins_dbmigration.dataset_file import WALL
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.messages import way
 from thplugins_dbmigration.project import Chosen
@@ -18,7 +19,7 @@ from thplugins_dbmigration.tools.tool import Project, Stop
 
 Started = Callable[[Step], None]
 PATIENCE_S = 3.0
-"""How long to wait for a counter that the server does not tell at the moment, where a step is judged."""
+"""How long to wait for a counter that the server does not tell at the moment, where a limit may be for it."""
 
 
 @define
@@ -37,13 +38,16 @@ class Meter:
         """Run ``steps``; those in ``added`` (versions) are the change's. What follows a failed step is ``not-run``."""
         if not steps:
             return Stop()
-        self._read(project, judged=False)
+        self._read(project, needed=False)
         running: list[tuple[float, dict[str, int | None]]] = []
+
+        def needed(step: Step) -> bool:
+            return step.version in added and any(limit.counter != WALL for limit in self.dataset.limits_for(step))
 
         def before(step: Step) -> None:
             self.started(step)
             self.build.log(f"step {way(step)} starts", source=self.dataset.name)
-            counters = self._read(project, judged=step.version in added)
+            counters = self._read(project, needed=needed(step))
             running[:] = [(time.monotonic(), counters)]
 
         def after(step: Step, ok: bool) -> None:
@@ -51,7 +55,7 @@ class Meter:
             began, counters = running.pop()
             told = "ended" if ok else "failed"
             self.build.log(f"step {way(step)} {told} after {ended - began:.3f} s", source=self.dataset.name)
-            counted = measure.measured(self.engine, counters, self._read(project, judged=step.version in added))
+            counted = measure.measured(self.engine, counters, self._read(project, needed=needed(step)))
             self._keep(step, "ok" if ok else "failed", step.version in added, Measurement(ended - began, counted))
 
         stop = chosen.tool.walk(self.build, chosen.options, project, steps, before=before, after=after)
@@ -63,9 +67,9 @@ class Meter:
                 self._keep(step, "not-run", step.version in added)
         return stop
 
-    def _read(self, project: Project, *, judged: bool) -> dict[str, int | None]:
+    def _read(self, project: Project, *, needed: bool) -> dict[str, int | None]:
         """The counters. One that was known and is not now will be: a session has just ended and not reported yet."""
-        deadline = time.monotonic() + (PATIENCE_S if judged else PATIENCE_S / 10)
+        deadline = time.monotonic() + (PATIENCE_S if needed else PATIENCE_S / 10)
         while True:
             counters = project.server.counters(project.address)
             told = {name for name, value in counters.items() if value is not None}

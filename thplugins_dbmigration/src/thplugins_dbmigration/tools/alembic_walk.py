@@ -19,6 +19,7 @@ import os
 import socket
 import sys
 import traceback
+import weakref
 from typing import Any, TextIO
 
 LONGEST = 2000
@@ -175,6 +176,7 @@ def walk(channel: Channel, config: Any, script: Any, steps: list[str]) -> int:
     """Run one step after the other, each with a go-ahead before and after."""
     from alembic import command
 
+    used = engines_used()
     for step in steps:
         if channel.ask(event="before", step=step) != "go":
             return 0
@@ -185,10 +187,28 @@ def walk(channel: Channel, config: Any, script: Any, steps: list[str]) -> int:
             traceback.print_exc()
             failure = described(error, script.get_revision(step).path)
         flush()
+        end_sessions(used)
         if channel.ask(event="after", step=step, ok=failure is None, error=failure) != "go":
             return 0 if failure is None else 1
     channel.ask(event="end")
     return 0
+
+
+def engines_used() -> Any:
+    """The SQLAlchemy engines that the project connects with from now on, as a set that fills."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    engines: Any = weakref.WeakSet()
+    event.listen(Engine, "engine_connect", lambda *arguments: engines.add(arguments[0].engine))
+    return engines
+
+
+def end_sessions(engines: Any) -> None:
+    """Close what lies idle in the pools: PostgreSQL's sessions may keep what they have counted until they end."""
+    for engine in list(engines):
+        if engine.dialect.name == "postgresql" and not getattr(engine.dialect, "is_async", False):
+            engine.dispose()
 
 
 def flush() -> None:

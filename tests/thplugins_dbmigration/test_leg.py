@@ -1,0 +1,71 @@
+"""Measuring around steps: how long to wait for counters that a session keeps to itself."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from thcore.model import Secret, Step
+from thcore.testing import make_build
+from thplugins_dbmigration import leg
+from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.project import Chosen
+from thplugins_dbmigration.tools.tool import Stop
+
+LONG = 20
+"""Readings; a wait in full is longer, one that is not worth it is shorter."""
+
+
+class Server:
+    """Tells ``tup_updated`` once, and then never again: a session that stays open has something to report."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+
+    def counters(self, _address: Any) -> dict[str, int | None]:
+        self.readings += 1
+        return {"tup_updated": 0 if self.readings == 1 else None, "wal_bytes": 0}
+
+
+class Tool:
+    """Runs its steps without doing anything."""
+
+    def walk(self, _build: Any, _options: Any, _project: Any, steps: Any, *, before: Any, after: Any) -> Stop:
+        for step in steps:
+            before(step)
+            after(step, True)  # noqa: FBT003 - a callback's only word
+        return Stop()
+
+
+@pytest.mark.parametrize(
+    ("limits", "added", "waited"),
+    [
+        ({"wall_s": {"default": 60.0}}, {"b"}, False),
+        ({"XInnodb_rows_changed": {"default": 9.0}}, {"b"}, True),
+        ({"XInnodb_rows_changed": {"default": 9.0}}, set(), False),
+    ],
+    ids=["no-limit-of-rows", "limit-of-rows", "older-step"],
+)
+def test_a_counter_that_is_kept_back_is_waited_for_only_where_a_limit_needs_it(
+    limits: Mapping[str, Mapping[str, float]],
+    added: set[str],
+    waited: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(leg, "time", SimpleNamespace(monotonic=lambda: next(clock) / 20))
+    dataset = Dataset("d", tmp_path, "p", "postgresql", "db", "user", Secret("pw"), tmp_path / "seed", limits)
+    server = Server()
+    with make_build(tmp_path) as build:
+        meter = leg.Meter(build, dataset, "postgresql", lambda _step: None)
+        tool: Any = Tool()
+        project: Any = SimpleNamespace(server=server, address=None)
+        meter.walk(Chosen(tool, None), project, [Step("b", ("a",))], added)
+    assert (server.readings > LONG) is waited
+    assert [result.result for result in meter.results] == ["ok"]

@@ -1,6 +1,5 @@
 """Options and settings of plugins: where they were written, and how they are shown."""
 
-# ruff: noqa: RUF009 - option() makes an attrs field
 from __future__ import annotations
 
 from pathlib import Path

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 from cattrs.preconf.json import make_converter
 from rich.console import Console
-from rich.markup import escape
 
 from thcore.cli.arguments import config_option, json_option, read_config
+from thcore.cli.terminal import plain
+from thcore.config import Config, plugin_settings
 from thcore.errors import ExitCode, PluginError
 from thcore.model import Finding, Severity
 from thcore.pipeline.plan import make_plans, used_plugins
@@ -47,9 +48,10 @@ def doctor(config_file: Path | None, *, as_json: bool) -> int:
     return ExitCode.CONFIG if broken else ExitCode.SUCCESS
 
 
-def _check(plugins: Plugins, name: str, settings: dict[str, object]) -> tuple[Finding, ...]:
+def _check(config: Config, plugins: Plugins, name: str) -> tuple[Finding, ...]:
+    settings = plugin_settings(config, name, plugins.get(name).settings)
     try:
-        return plugins.health(name, settings.get(name))
+        return plugins.health(name, settings)
     except PluginError as error:
         return (Finding("health-check-failed", Severity.UNVERIFIED, str(error), plugin=name),)
 
@@ -57,6 +59,6 @@ def _check(plugins: Plugins, name: str, settings: dict[str, object]) -> tuple[Fi
 def _show(findings: list[Finding]) -> None:
     console = Console()
     for finding in findings:
-        console.print(f"{_MARKS[finding.severity]} {finding.plugin}: {escape(finding.message)}", highlight=False)
+        console.print(f"{_MARKS[finding.severity]} {finding.plugin}: {plain(finding.message)}", highlight=False)
         if finding.hint:
-            console.print(f"         {escape(finding.hint)}", highlight=False)
+            console.print(f"         {plain(finding.hint)}", highlight=False)

@@ -5,7 +5,7 @@ import time
 import tracemalloc
 from pathlib import Path
 
-from thcore.model import Finding, Severity
+from thcore.model import Finding, Location, Severity
 from thplugins_publish_local import excerpt, result
 from thplugins_publish_local.text import plain, visible
 
@@ -48,6 +48,24 @@ def test_evidence_is_found_whatever_its_colours_and_its_stamp() -> None:
     found = excerpt.take(io.BytesIO(log), (finding,))
     assert found.first_lines == {0: 101}
     assert numbers(found) == [*range(98, 105), *range(172, 202)]
+
+
+def test_the_step_of_a_finding_is_shown_where_it_starts_and_what_it_said_before_it_ended() -> None:
+    def said(source: str, *lines: str) -> list[str]:
+        return [f"2026-03-14T09:26:53.001Z {source} | {line}" for line in lines]
+
+    lines = [
+        *said("other", "step a->b starts", "step a->b ended after 1.0 s"),
+        *said("shop", *["before"] * 50, "step a->b starts", *["much"] * 50),
+        *said("shop", *(f"said {number}" for number in range(10)), "step a->b failed after 2.0 s", *["after"] * 50),
+    ]
+    finding = Finding("broken", Severity.FAILURE, "", Location(dataset="shop", step="a->b"), ("in other words",))
+    found = excerpt.take(io.BytesIO("\n".join(lines).encode()), (finding,))
+    assert found.first_lines == {0: 53}
+    texts = [line.text for run in found.runs for line in run]
+    assert [text for text in texts if text.startswith("said")] == [f"said {number}" for number in range(10)]
+    assert "step a->b failed after 2.0 s" in texts
+    assert 1 not in numbers(found)
 
 
 def test_evidence_that_is_everywhere_takes_no_more_than_its_share() -> None:

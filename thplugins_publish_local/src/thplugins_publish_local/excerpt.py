@@ -1,4 +1,5 @@
-"""The lines of a build log that matter: its end, and what stands around the evidence of the findings.
+"""The lines of a build log that matter: its end, what stands around the evidence of the findings, and where the steps
+that they point to start and end.
 
 The log is read once, in a stream, so that its length costs time but no memory.
 """
@@ -23,6 +24,7 @@ _AROUND = 140
 _PER_FINDING = 40
 _BEFORE = 3
 _AFTER = 3
+_BEFORE_END = 12  # what a step said before the line that tells its end
 _SHORTEST_EVIDENCE = 6  # shorter lines, such as a lone bracket, are found everywhere
 _READ_AT_MOST = 16 * 1024  # bytes of one line
 _COMPARED = 1000  # characters; evidence may have been cut by whoever took it
@@ -32,7 +34,7 @@ _STRUCTURE = re.compile(r"(\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S*Z) (\S+) \| ?(.*)"
 @frozen
 class LogLine:
     """One line of the log. ``number`` counts from 1, ``time`` is HH:MM:SS in UTC. ``finding`` is the index of the
-    finding whose evidence the line is, None for a line that stands by it."""
+    finding whose evidence the line is or whose step it names, None for a line that stands by it."""
 
     number: int
     text: str
@@ -45,7 +47,7 @@ class LogLine:
 class Excerpt:
     """Runs of consecutive lines, in the order of the log, and how many lines the log has.
 
-    ``first_lines`` tells for the index of a finding at which line its evidence starts.
+    ``first_lines`` tells for the index of a finding at which line its step or its evidence starts.
     """
 
     runs: tuple[tuple[LogLine, ...], ...] = ()
@@ -56,6 +58,8 @@ class Excerpt:
 def take(log: BinaryIO, findings: Sequence[Finding]) -> Excerpt:
     """Read a log to its end and keep what matters, about 200 lines at most."""
     sought = _evidence(findings)
+    steps = _steps(findings)
+    started: set[int] = set()
     budget = dict.fromkeys(range(len(findings)), _PER_FINDING)
     recent: deque[LogLine] = deque(maxlen=_TAIL)
     kept: dict[int, LogLine] = {}
@@ -66,12 +70,17 @@ def take(log: BinaryIO, findings: Sequence[Finding]) -> Excerpt:
         body = plain(match[4] if match else text)
         time, source = (match[2], match[3]) if match else ("", "")
         finding = sought.pop(body.strip()[:_COMPARED], None) if sought else None
+        reach = _BEFORE
+        if finding is None and source in steps:
+            finding = next((index for step, index in steps[source] if step.search(body)), None)
+            if finding is not None:
+                reach = _BEFORE_END if finding in started else _BEFORE
+                started.add(finding)
         line = LogLine(total, body, time, source, finding)
         recent.append(line)
         if finding is not None:
             following, current = _AFTER + 1, finding
-            before = list(recent)[-_BEFORE - 1 : -1]
-            for near in before:
+            for near in list(recent)[-reach - 1 : -1]:
                 _keep(near, kept, budget, finding)
         if following:
             following -= 1
@@ -95,6 +104,17 @@ def _evidence(findings: Sequence[Finding]) -> dict[str, int]:
             if len(text) >= _SHORTEST_EVIDENCE:
                 sought.setdefault(text, index)
     return sought
+
+
+def _steps(findings: Sequence[Finding]) -> dict[str, list[tuple[re.Pattern[str], int]]]:
+    """The steps that findings point to, by the source of the lines that tell of them: what runs on a dataset is logged
+    under its name."""
+    steps: dict[str, list[tuple[re.Pattern[str], int]]] = {}
+    for index, finding in enumerate(findings):
+        if finding.location.dataset and finding.location.step:
+            name = re.compile(rf"(?<!\S){re.escape(finding.location.step)}(?!\S)")
+            steps.setdefault(finding.location.dataset, []).append((name, index))
+    return steps
 
 
 def _keep(line: LogLine, kept: dict[int, LogLine], budget: dict[int, int], finding: int) -> None:

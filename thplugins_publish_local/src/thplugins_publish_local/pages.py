@@ -13,7 +13,7 @@ import jinja2
 from attrs import evolve, frozen
 from markupsafe import Markup
 
-from thcore.model import Outcome
+from thcore.model import Outcome, Severity
 from thcore.model.quantity import format_duration, format_size
 from thplugins_publish_local import __version__, result
 from thplugins_publish_local.excerpt import LINE_LIMIT, Excerpt
@@ -51,12 +51,14 @@ def result_page(outcome: Outcome, copied: Copied = Copied(), excerpt: Excerpt = 
     """The page of a build. The excerpt's findings are counted in the order of ``result.by_weight``."""
     findings = result.by_weight(outcome.findings)
     decisive = result.decisive(outcome)
+    failures = sum(finding.severity is Severity.FAILURE for finding in findings)
     return _render(
         "result.html.j2",
         outcome=outcome,
         meaning=result.MEANING[outcome.verdict],
         decisive=decisive,
         decisive_step=result.step_of(outcome, decisive) if decisive else None,
+        more_failures=max(failures - 1, 0),
         findings=[evolve(finding, evidence=_bounded(finding.evidence)) for finding in findings[:_FINDINGS]],
         more_findings=max(len(findings) - _FINDINGS, 0),
         datasets=result.datasets(outcome),

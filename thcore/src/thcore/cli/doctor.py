@@ -36,10 +36,8 @@ def doctor(config_file: Path | None, *, as_json: bool) -> int:
     """
     config = read_config(config_file)
     plugins = Plugins.installed(used_plugins(config))
-    settings = {name: plan.settings.get(name) for plan in make_plans(config, plugins).values() for name in plan.plugins}
-    findings = [
-        finding for name in plugins.implementing("thcore_health") for finding in _check(plugins, name, settings)
-    ]
+    make_plans(config, plugins)  # what is wrong with the configuration itself comes first
+    findings = [finding for name in plugins.implementing("thcore_health") for finding in _check(config, plugins, name)]
     if as_json:
         click.echo(json.dumps(make_converter().unstructure(findings, list[Finding]), indent=2))
     else:

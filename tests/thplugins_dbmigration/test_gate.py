@@ -146,6 +146,14 @@ def test_a_step_that_fails_on_data_is_the_changes_fault_with_the_servers_words(s
     assert run.final_version == ("b",)
 
 
+def test_evidence_names_files_as_they_are_in_the_checkout(shop: Shop) -> None:
+    write_dataset(shop.datasets, "small", SEED)
+    shop.change.revision("c", "b", body="import os, traceback\ntraceback.print_stack(limit=1)\nos._exit(1)")
+    evidence = "\n".join(only(shop.gate()).evidence)
+    assert 'File "migrations/versions/c.py", line ' in evidence
+    assert str(shop.change.path) not in evidence
+
+
 def test_a_step_that_ends_its_process_did_not_end(shop: Shop) -> None:
     write_dataset(shop.datasets, "small", SEED)
     shop.change.revision("c", "b", body="import os\nos._exit(0)")

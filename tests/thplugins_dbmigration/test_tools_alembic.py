@@ -140,7 +140,7 @@ def test_a_step_that_fails_on_data_tells_the_servers_error_statement_and_line(
     assert stop.message == "IntegrityError: UNIQUE constraint failed: t.x"
     assert "statement: create unique index u on t (x)" in stop.evidence
     assert stop.line == 11
-    assert "op.execute" in stop.evidence[-1]
+    assert stop.evidence[-1] == "b.py, line 11: op.execute('create unique index u on t (x)')"
 
 
 def test_a_step_that_ends_its_process_is_a_step_that_failed(build: Build, made: AlembicProject) -> None:

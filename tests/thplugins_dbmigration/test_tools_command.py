@@ -103,6 +103,7 @@ def test_a_step_with_an_exit_status_failed_and_its_error_is_told(build: Build, p
     assert stop.failed == Step("256", ("255",))
     assert stop.message == "OperationalError: (1265) Data truncated (exit status 255)"
     assert stop.evidence[-1] == "see the log"
+    assert "OperationalError" not in "\n".join(stop.evidence), "said once"
 
 
 def test_a_step_that_leaves_the_version_as_it_was_is_no_success(build: Build, project: Project) -> None:

@@ -174,7 +174,7 @@ class Passage:
             final = chosen.tool.current(self.build, chosen.options, made)
         if stop.failed is not None:
             why = f"migration {messages.way(stop.failed)} of the branch does not end well"
-            evidence = (stop.message, *stop.evidence)
+            evidence = project.with_short_paths((stop.message, *stop.evidence), self.trunk.provision)
             self._end(messages.trunk_failed(self.trunk.branch, why, evidence, self.name))
         # A branch that has moved on since the change was made has newer steps, which are not this change's.
         if len(common) == len(older.steps) and not older.reached(final):
@@ -221,7 +221,8 @@ class Passage:
             self._end(messages.seed_not_set_up(error, self.name))
 
     def _failed(self, stop: Stop, step: Step, *, judged: bool) -> None:
-        evidence = (stop.message, *(line for line in stop.evidence if line != stop.message))
+        said = (stop.message, *(line for line in stop.evidence if line != stop.message))
+        evidence = project.with_short_paths(said, self.change)
         reason = faults.machine_fault(evidence)
         if reason is not None:
             finding = Finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -100,6 +101,16 @@ def project(
         placeholders=words,
         log_source=dataset,
     )
+
+
+def with_short_paths(lines: Iterable[str], provision: Provision) -> tuple[str, ...]:
+    """What a program printed, with paths as they are inside the checkout and the virtual environment: what stands in
+    front of them is of this build alone, and long."""
+    environments = [path.parent for path in provision.environment.path if (path.parent / "pyvenv.cfg").is_file()]
+    shown = list(lines)
+    for place in (provision.checkout.path, *environments):
+        shown = [line.replace(f"{place}/", "") for line in shown]
+    return tuple(shown)
 
 
 def _inside(path: str, key: str) -> PurePath:

@@ -125,5 +125,5 @@ def evidence(error: Mapping[str, Any]) -> tuple[str, ...]:
     if error.get("statement"):
         lines.append("statement: " + " ".join(str(error["statement"]).split()))
     if error.get("source"):
-        lines.append(f"line {error.get('line')}: {error['source']}")
+        lines.append(f"{error.get('file')}, line {error.get('line')}: {error['source']}")
     return tuple(lines)

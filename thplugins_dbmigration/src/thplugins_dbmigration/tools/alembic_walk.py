@@ -253,6 +253,7 @@ def described(error: BaseException, path: str | None = None) -> dict[str, Any]:
         "message": text[:LONGEST],
         "state": state if isinstance(state, str) else None,
         "statement": str(getattr(error, "statement", None) or "")[:LONGEST],
+        "file": os.path.basename(path) if path else None,  # noqa: PTH119 - as above
         "line": line,
         "source": source,
     }

@@ -99,7 +99,9 @@ class CommandTool:
             result = _run(build, project, argv)
             after(step, result.ok)
             if not result.ok:
-                return Stop(step, message=f"{_last_words(result)} ({result.reason()})", evidence=result.tail[-20:])
+                last = _last_words(result)
+                rest = tuple(line for line in result.tail[-20:] if _plain(line) not in {last, ""})
+                return Stop(step, message=f"{last} ({result.reason()})", evidence=rest)
             now = self.current(build, options, project)
             if step.version not in now:
                 at = ", ".join(sorted(now)) or "no version"
@@ -168,9 +170,12 @@ def _lines(result: CommandResult) -> list[str]:
 
 def _last_words(result: CommandResult) -> str:
     """The last line that sounds like the error: programs like to say something more after it."""
-    lines = [_ANSI.sub("", line).strip() for line in result.tail]
-    spoken = [line for line in lines if line]
+    spoken = [line for line in map(_plain, result.tail) if line]
     return next((line for line in reversed(spoken) if _TROUBLE.search(line)), spoken[-1] if spoken else "no output")
+
+
+def _plain(line: str) -> str:
+    return _ANSI.sub("", line).strip()
 
 
 def _from_files(pattern: str, project: Project) -> tuple[Step, ...]:

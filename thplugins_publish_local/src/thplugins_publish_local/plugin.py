@@ -16,7 +16,7 @@ from thcore.model import Outcome, Publication
 class PublishLocalOptions:
     """Options of ``publish_local`` in a job. Raises ValueError for an address that is none."""
 
-    path: Path = option(  # noqa: RUF009 - it makes an attrs field
+    path: Path = option(
         "The directory that evidence is published below.", example="/srv/logs"
     )
     url: str | None = option(

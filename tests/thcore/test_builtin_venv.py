@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 
 from thcore.builtin import environments
+from thcore.builtin.lock import locked
 from thcore.builtin.requirements import Requirements, logical_lines, read
 from thcore.builtin.uv_process import judged, variables
 from thcore.builtin.venv import VenvOptions, plugin
@@ -152,6 +153,24 @@ def test_builds_at_once_make_an_environment_once(tmp_path: Path, options: VenvOp
 
     assert sum("making the environment" in log.read_text() for _, log in made) == 1
     assert {environment.description for environment, _ in made} == {("needed==1.0",)}
+
+
+def test_a_build_that_waits_for_an_environment_says_so(tmp_path: Path, options: VenvOptions) -> None:
+    wheel(tmp_path / "wheels", "needed")
+    files = {"requirements.txt": "needed\n"}
+    make(tmp_path, options, files)
+    (ready,) = (tmp_path / "state").rglob("OK")
+    log = tmp_path / "workspace-b2-1" / "artifacts" / "console.log"
+
+    with ThreadPoolExecutor(1) as pool:
+        with locked(ready.parent.with_name(f"{ready.parent.name}.lock"), lambda: None):
+            waiting = pool.submit(make, tmp_path, options, files, "b2")
+            deadline = time.monotonic() + 30
+            while not (log.exists() and "waiting for another build" in log.read_text()):
+                assert time.monotonic() < deadline
+        waiting.result()
+
+    assert "is here already" in log.read_text()
 
 
 def test_a_half_made_environment_is_not_used(tmp_path: Path, options: VenvOptions) -> None:

@@ -89,11 +89,22 @@ class Environments:
         """The environment of a recipe, made if there is none yet, and kept as long as this attempt lasts."""
         directory = self.directory / recipe.key
         lock = self.directory / f"{recipe.key}.lock"
-        with locked(lock, self.build.check, shared=True):
+        told = False
+
+        def wait() -> None:
+            nonlocal told
+            if not told:
+                told = True
+                self.build.log(
+                    f"waiting for another build, which makes the environment {recipe.key[:12]}", source="venv"
+                )
+            self.build.check()
+
+        with locked(lock, wait, shared=True):
             if (base := self._use(directory)) is not None:
                 self.build.log(f"the environment {recipe.key[:12]} is here already", source="venv")
                 return base
-        with locked(lock, self.build.check):
+        with locked(lock, wait):
             base = self._use(directory)
             if base is None:
                 self._make(directory, recipe)

@@ -16,9 +16,7 @@ from thcore.model import Outcome, Publication
 class PublishLocalOptions:
     """Options of ``publish_local`` in a job. Raises ValueError for an address that is none."""
 
-    path: Path = option(
-        "The directory that evidence is published below.", example="/srv/logs"
-    )
+    path: Path = option("The directory that evidence is published below.", example="/srv/logs")
     url: str | None = option(
         "Where people reach that directory. Without it, the pages are known by file:// addresses.",
         default=None,

@@ -166,6 +166,7 @@ AIRFLOW = RealProject(
         "type": "postgresql",
         "start": "5f2621c13b39",
         "maximum_migration_times": {"default": 120, "05234396c6fc->d59cbbef95eb": 900},
+        "XInnodb_rows_changed": {"default": 100_000, "d59cbbef95eb": 200_000},
     },
 )
 """A deployment of Airflow, whose revisions are inside the installed package."""

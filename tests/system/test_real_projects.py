@@ -111,6 +111,13 @@ def results_of_steps(dataset: dict[str, Any]) -> list[tuple[str, str]]:
     return [(step["step"]["version"], step["result"]) for step in dataset["steps"]]
 
 
+def counted(dataset: dict[str, Any], version: str) -> int:
+    """How many rows a step changed."""
+    (step,) = [step for step in dataset["steps"] if step["step"]["version"] == version]
+    changed: int = step["measurement"]["counters"]["XInnodb_rows_changed"]
+    return changed
+
+
 def test_nova_goes_from_254_to_267_and_is_stopped_by_a_null_uuid(ground: Path, worker: Worker, zuul: Zuul) -> None:
     good, bad = launch(zuul, ground, "nova"), launch(zuul, ground, "nova-broken")
 
@@ -146,6 +153,7 @@ def test_airflow_goes_from_2_10_to_3_3_and_is_stopped_by_bad_rows(ground: Path, 
     assert (dataset["start_version"], dataset["final_version"]) == (["5f2621c13b39"], ["d2f4e1b3c5a7"])
     assert len(dataset["steps"]) > 90
     assert all(step["added"] and step["result"] == "ok" for step in dataset["steps"])
+    assert counted(dataset, "d59cbbef95eb") >= 192_000
     document = result_of(ground, bad)
     found = {finding["location"]["dataset"]: finding for finding in failures(document)}
     final = {dataset["name"]: dataset["final_version"] for dataset in document["datasets"]}
@@ -155,3 +163,6 @@ def test_airflow_goes_from_2_10_to_3_3_and_is_stopped_by_bad_rows(ground: Path, 
     assert "StringDataRightTruncation" in "\n".join(found["long_uri"]["evidence"])
     assert found["xcom_not_json"]["location"]["step"] == "9fc3fc5de720->eed27faa34e3"
     assert "InvalidTextRepresentation" in "\n".join(found["xcom_not_json"]["evidence"])
+    assert "9fc3fc5de720-&gt;eed27faa34e3" in published(ground, bad, "index.html")
+    broken = next(dataset for dataset in document["datasets"] if dataset["name"] == "xcom_not_json")
+    assert counted(broken, "d59cbbef95eb") == counted(result_of(ground, good)["datasets"][0], "d59cbbef95eb")

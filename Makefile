@@ -18,7 +18,7 @@ demo: sync ## Judge two changes of a sample project on embedded parts; makes the
 test: packages sync lint ## Everything that must hold: lint, types, layers, unit, contract and system tests
 	$(RUN) pytest -m "not slow" --ignore tests/benchmarks --cov --cov-report term:skip-covered --cov-fail-under 90
 
-test-all: packages sync lint ## The same, with whole projects and large datasets (about half an hour more)
+test-all: packages sync lint ## The same, with whole projects and large datasets (some four minutes more)
 	$(RUN) pytest --ignore tests/benchmarks
 
 lint: sync ## Style, types and layers

@@ -46,15 +46,16 @@ class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
         super()._onConnect(conn)
 
 
-class BareWorker:
-    """The worker and a client of it, from entering to leaving."""
+class RivalWorker:
+    """A worker process and a client of it, from entering to leaving. ``module`` is run as the worker."""
 
-    def __init__(self, port: int, function: str) -> None:
+    def __init__(self, port: int, function: str, module: str = "benchmarks.bare") -> None:
         self._port = port
         self._function = function
+        self._module = module
 
     def __enter__(self) -> Self:
-        argv = [sys.executable, "-m", "benchmarks.bare", str(self._port), self._function]
+        argv = [sys.executable, "-m", self._module, str(self._port), self._function]
         env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
         self._process = subprocess.Popen(argv, env=env)
         self._client = _Client()

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.bare import BareWorker
+from benchmarks.bare import RivalWorker
 
 from parts.distribution import Site
 from parts.gearmand import Gearmand
@@ -85,7 +85,7 @@ def rate_of_builds(zuul: Zuul, count: int) -> float:
 def test_whole_empty_builds_are_three_times_as_many_as_a_bare_workers_jobs(gearmand: Gearmand, worker: Worker) -> None:
     whole: list[float] = []
     bare: list[float] = []
-    with Zuul(gearmand.port) as zuul, BareWorker(gearmand.port, "bare") as rival:
+    with Zuul(gearmand.port) as zuul, RivalWorker(gearmand.port, "bare") as rival:
         rate_of_builds(zuul, 10)
         for _ in range(ROUNDS):
             whole.append(rate_of_builds(zuul, BUILDS))

@@ -66,7 +66,6 @@ def test_our_keys_are_read(tmp_path: Path) -> None:
         overlays=["more.sql"],
         version="2024-05",
         start="151",
-        version_tables=["migrate_version:version"],
         character_set="utf8mb3",
         tool="command",
         tool_options={"argv": ["nova-manage"]},
@@ -74,7 +73,6 @@ def test_our_keys_are_read(tmp_path: Path) -> None:
     )
     assert dataset.overlays == (tmp_path / "one" / "more.sql",)
     assert (dataset.version, dataset.start) == ("2024-05", ("151",))
-    assert dataset.version_tables == ("migrate_version:version",)
     assert (dataset.tool, dataset.tool_options) == ("command", {"argv": ["nova-manage"]})
     assert dataset.limits["wal_bytes"] == {"default": 5}
 

@@ -14,6 +14,7 @@ from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Checkout, Environment, Provision, Step
 from thcore.testing import make_build
+from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.template import Placeholders
 from thplugins_dbmigration.tools.command import CommandOptions, CommandTool
@@ -189,3 +190,14 @@ def test_a_template_can_fill_in_nothing_but_its_placeholders(project: Project) -
         with pytest.raises(InfrastructureError, match=r"Option dbmigration\.k"):
             words.fill(wrong, "k")
     assert json.loads(words.fill('{{"a": "{dialect}"}}', "k")) == {"a": "sqlite"}
+
+
+def test_templates_can_name_the_logging_configuration_of_the_dataset(tmp_path: Path) -> None:
+    address = Address("sqlite", "/d")
+    place = {"dataset": "nova", "checkout": tmp_path, "workspace": tmp_path, "config": tmp_path}
+
+    with_one = Placeholders.of(address, **place, logging_conf=tmp_path / "logging.conf")
+    without = Placeholders.of(address, **place)
+
+    assert with_one.fill("--log-config={logging_conf}", "command.go") == f"--log-config={tmp_path}/logging.conf"
+    assert without.fill("--log-config={logging_conf}", "command.go") == "--log-config="

@@ -44,7 +44,6 @@ class DatasetFile:
     overlays: tuple[str, ...] = ()
     character_set: str | None = None
     extensions: tuple[str, ...] = ()
-    version_tables: tuple[str, ...] = ()
     tool: str | None = None
     tool_options: Mapping[str, Any] = field(factory=dict)
 

@@ -32,8 +32,8 @@ class Dataset:
     ``name`` is the directory's. ``overlays`` are SQL files that are run after the seed. ``limits`` maps a counter's
     name (``wall_s`` for the seconds of ``maximum_migration_times``) to its numbers: keys are ``default``, a target
     version, or ``FROM->TO``. ``version`` is the dataset's own label, ``start`` the schema versions that the seed must
-    be at (empty: whatever they are). ``version_tables`` are those that the tool's own would not find, such as
-    ``migrate_version:version``. ``tool`` and ``tool_options`` count after the job's.
+    be at (empty: whatever they are). ``tool`` and ``tool_options`` count after the job's. ``logging_conf`` is for
+    templates, which name it ``{logging_conf}``.
     """
 
     name: str
@@ -51,7 +51,6 @@ class Dataset:
     overlays: tuple[Path, ...] = ()
     character_set: str | None = None
     extensions: tuple[str, ...] = ()
-    version_tables: tuple[str, ...] = ()
     tool: str | None = None
     tool_options: Mapping[str, Any] = field(factory=dict)
 
@@ -210,7 +209,6 @@ def _dataset(directory: Path, written: DatasetFile, paths: Mapping[str, Path]) -
         overlays=tuple(path for key, path in paths.items() if key.startswith("overlays[")),
         character_set=written.character_set,
         extensions=written.extensions,
-        version_tables=written.version_tables,
         tool=written.tool,
         tool_options=written.tool_options,
     )

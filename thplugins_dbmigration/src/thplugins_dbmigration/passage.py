@@ -254,7 +254,7 @@ class Passage:
             provision,
             ground.address,
             ground.server,
-            dataset=self.name,
+            dataset=self.dataset,
             config=self._place / leg,
         )
 

@@ -80,12 +80,17 @@ def project(
     address: Address,
     server: Server,
     *,
-    dataset: str,
+    dataset: Dataset,
     config: Path,
 ) -> Project:
     """The project with its variables filled in, and its files written to the directory ``config``, which is made."""
     words = Placeholders.of(
-        address, dataset=dataset, checkout=provision.checkout.path, workspace=build.workspace.root, config=config
+        address,
+        dataset=dataset.name,
+        checkout=provision.checkout.path,
+        workspace=build.workspace.root,
+        config=config,
+        logging_conf=dataset.logging_conf,
     )
     config.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, content in options.files.items():
@@ -99,7 +104,7 @@ def project(
         directory=directory_of(options, provision),
         variables={name: words.fill(text, f"variables.{name}") for name, text in options.variables.items()},
         placeholders=words,
-        log_source=dataset,
+        log_source=dataset.name,
     )
 
 

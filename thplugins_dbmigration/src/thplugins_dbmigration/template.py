@@ -21,14 +21,24 @@ class Placeholders:
     (``{host}`` is ``localhost``), a PostgreSQL server in the directory that both ``{host}`` and ``{socket}`` name. For
     SQLite ``{database}`` is the path of the file and the others are empty. ``{dialect}`` is ``mysql``,
     ``postgresql`` or ``sqlite``, ``{dataset}`` the dataset's name; ``{checkout}``, ``{workspace}`` and
-    ``{config}`` are directories. A tool may add its own, such as ``{step}``. A brace is written twice: ``{{``.
+    ``{config}`` are directories. ``{logging_conf}`` is the file that the dataset brings for the project's logging, and
+    empty when it brings none. A tool may add its own, such as ``{step}``. A brace is written twice: ``{{``.
     """
 
     address: Address
     words: Mapping[str, str]
 
     @classmethod
-    def of(cls, address: Address, *, dataset: str, checkout: Path, workspace: Path, config: Path) -> Placeholders:
+    def of(
+        cls,
+        address: Address,
+        *,
+        dataset: str,
+        checkout: Path,
+        workspace: Path,
+        config: Path,
+        logging_conf: Path | None = None,
+    ) -> Placeholders:
         """The placeholders of a database and of the directories around it."""
         socket = str(address.socket or "")
         host = {"mysql": "localhost", "postgresql": socket}.get(address.dialect, "")
@@ -45,6 +55,7 @@ class Placeholders:
                 "checkout": str(checkout),
                 "workspace": str(workspace),
                 "config": str(config),
+                "logging_conf": str(logging_conf or ""),
             },
         )
 

@@ -16,12 +16,8 @@ from attrs import define, evolve, field, frozen
 
 from thcore.errors import (
     CancelledError,
-    ChangeError,
     DeadlineError,
-    InfrastructureError,
-    PluginError,
     StoppedError,
-    ThcoreError,
 )
 from thcore.hooks import Workspace
 from thcore.model import (
@@ -44,7 +40,7 @@ from thcore.model import (
 from thcore.model.document import to_json
 from thcore.model.quantity import format_duration
 from thcore.pipeline import build as stages
-from thcore.pipeline import evidence, verdict
+from thcore.pipeline import evidence, fault, verdict
 from thcore.pipeline.build import Emit, StageBuild
 from thcore.pipeline.evidence import EvidenceTime
 from thcore.pipeline.plan import Plan
@@ -203,7 +199,7 @@ def _each(build: StageBuild, record: _Record, stage: StageName, work: Callable[[
                 record.cancelled, result = build.interrupt.cancelled, StageResult.STOPPED
                 break
             result = StageResult.FAILED
-            found = _finding(error, stage, name)
+            found = fault.finding(error, stage, name)
             if stage is StageName.PUBLISH:  # the verdict stays
                 found = evolve(found, code="publish-failed", severity=Severity.WARNING)
             record.findings.append(found)
@@ -231,7 +227,7 @@ def _stage(build: StageBuild, record: _Record, stage: StageName, work: Callable[
             _end(view, record, StageResult.STOPPED, began, names)
             return None
         result, answer = StageResult.FAILED, None
-        record.findings.append(_finding(error, stage, names[0] if names else None))
+        record.findings.append(fault.finding(error, stage, names[0] if names else None))
         view.log(f"{record.findings[-1].code}: {record.findings[-1].message}")
     _end(view, record, result, began, names)
     return answer
@@ -258,39 +254,11 @@ def _skip(record: _Record, *names: StageName) -> None:
 
 
 def _stopped(record: _Record, stage: StageName, stopped: StoppedError) -> None:
-    if isinstance(stopped, CancelledError) or not isinstance(stopped, DeadlineError):
-        record.cancelled = str(stopped)
-        return
-    record.timed_out = True
-    # Time that runs out while the change's own code runs is the change's; before that, it is ours.
-    severity = Severity.FAILURE if stage is StageName.EXECUTE else Severity.UNVERIFIED
-    message, *evidence = str(stopped).splitlines() or ["the job's time limit has passed"]
-    record.findings.append(
-        Finding(
-            "build-timed-out",
-            severity,
-            f"The build ran into the job's time limit in stage {stage.value}: {message}",
-            evidence=tuple(evidence),
-            hint="Look at the last lines of console.log for what was running.",
-        )
-    )
-
-
-def _finding(error: Exception, stage: StageName, plugin: str | None) -> Finding:
-    """What an exception of a stage says about the build."""
-    message, *evidence = str(error).splitlines() or [type(error).__name__]
-    if isinstance(error, ChangeError):
-        return Finding(error.code, Severity.FAILURE, message, evidence=tuple(evidence), plugin=plugin)
-    if isinstance(error, InfrastructureError):
-        code, hint = error.code, "This is not the change's fault; it is worth a retry."
-    elif isinstance(error, PluginError):
-        code, hint = "plugin-failed", "Report it to the author of the plugin; the change is not at fault."
-    elif isinstance(error, ThcoreError):
-        code, hint = "stage-failed", None
+    if isinstance(stopped, DeadlineError):
+        record.timed_out = True
+        record.findings.append(fault.timed_out(stage, stopped))
     else:
-        code, hint = "internal-error", "This is a fault of the worker; the change is not at fault."
-        message = f"{stage.value}: {type(error).__name__}: {message}"
-    return Finding(code, Severity.UNVERIFIED, message, evidence=tuple(evidence), hint=hint, plugin=plugin)
+        record.cancelled = str(stopped)
 
 
 def _outcome(build: StageBuild, record: _Record, worker: WorkerInfo, started: datetime.datetime) -> Outcome:

@@ -27,8 +27,9 @@ from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
 from thcore.worker import leftovers
 from thcore.worker.journal import Journal
-from thcore.worker.nursery import Nursery, Start
+from thcore.worker.nursery import Nursery
 from thcore.worker.slots import Shop, Slots, describe, manager_name
+from thcore.worker.ward import Start
 
 log = logging.getLogger(__name__)
 

@@ -57,6 +57,7 @@ def _check(config: Config, plugins: Plugins, name: str) -> tuple[Finding, ...]:
 def _show(findings: list[Finding]) -> None:
     console = Console()
     for finding in findings:
-        console.print(f"{_MARKS[finding.severity]} {finding.plugin}: {plain(finding.message)}", highlight=False)
+        told = f"{_MARKS[finding.severity]} {finding.plugin}: {plain(finding.message)}"
+        console.print(told, highlight=False, soft_wrap=True)
         if finding.hint:
-            console.print(f"         {plain(finding.hint)}", highlight=False)
+            console.print(f"         {plain(finding.hint)}", highlight=False, soft_wrap=True)

@@ -127,7 +127,8 @@ def serve(
         )
         slots.append(Slots(shop, config.slots))
         functions = [name for job in config.jobs for name in zuul.functions(job.name, job.nodes)]
-        link.start(functions)
+        if not link.start(functions):
+            log.warning("no Gearman server answers yet at %s; trying until one does", ", ".join(config.gearman.servers))
         slots[0].start()
         log.info("%s serves %d jobs with %d slots", describe(worker), len(plans), config.slots)
         _tell(plugins, _event(WorkerEventKind.STARTED))

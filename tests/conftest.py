@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-PASS = stat.S_IXGRP | stat.S_IXOTH
+PASS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
+ROOM = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """As root, keep temporary files where other accounts may pass.
+
+    Tests that run as root have their database servers run as an account of their own, as a worker that is root does.
+    pytest's own place is closed to them, and closed again by every pytest that a test starts.
+    """
+    if os.geteuid() == 0 and config.option.basetemp is None:
+        config.stash[ROOM] = opened(Path(tempfile.mkdtemp(prefix="thcore-tests-")))
+        config.option.basetemp = config.stash[ROOM] / "all"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if exitstatus == 0 and ROOM in session.config.stash:
+        shutil.rmtree(session.config.stash[ROOM], ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def passable(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Let other accounts pass through the temporary directories, which pytest closes to them.
-
-    Tests that run as root have their database servers run as an account of their own, as a worker that is root does.
-    """
-    if os.geteuid() != 0:
-        return
+    """Open the directories that pytest makes for tests, too."""
     make: Any = tmp_path_factory.mktemp
 
     def mktemp(basename: str, numbered: bool = True) -> Path:
         return opened(make(basename, numbered))
 
     opened(tmp_path_factory.getbasetemp())
-    opened(tmp_path_factory.getbasetemp().parent)
     tmp_path_factory.mktemp = mktemp  # type: ignore[method-assign]  # also what tmp_path is made with
 
 

@@ -78,6 +78,7 @@ def make_dataset(root: Path, name: str, seed: Path, kind: str, **keys: object) -
         "db_pass": "shop",
         "seed_data": "seed.sql.gz",
         "maximum_migration_times": {"default": 120},
+        "version": "2026-11",
         **keys,
     }
     (directory / "config.json").write_text(json.dumps(config))

@@ -132,6 +132,8 @@ def test_good_change_passes_with_every_step_timed_and_its_pages_served(
     assert build.packets[-1].kind == "COMPLETE"
     assert "SUCCESS" in fetch(build, "")
     dataset = only_dataset(result_of(build))
+    assert dataset["version"] == "2026-11"
+    assert "2026-11" in fetch(build, "")
     assert dataset["start_version"] == ["0002"]
     assert dataset["final_version"] == dataset["expected_version"] == ["0004"]
     assert [(step["step"]["version"], step["added"]) for step in dataset["steps"]] == [("0003", False), ("0004", True)]

@@ -125,6 +125,7 @@ class Passage:
             engine_version=ground.server.version,
             fingerprint=datasets.fingerprint(self.dataset, self.build.state),
             tool=chosen.tool.name,
+            version=self.dataset.version,
         )
         meter = Meter(self.build, self.dataset, ground.engine, self._started)
         try:

@@ -59,7 +59,11 @@ class StepResult:
 
 @frozen
 class DatasetRun:
-    """One dataset's way through the gate. Versions are sets, in sorted order: a schema can have several heads."""
+    """One dataset's way through the gate.
+
+    ``version`` is the dataset's own label, empty where it has none; ``fingerprint`` tells its content. The versions of
+    the schema are sets, in sorted order: it can have several heads.
+    """
 
     name: str
     engine: str
@@ -70,3 +74,4 @@ class DatasetRun:
     expected_version: tuple[str, ...] = ()
     final_version: tuple[str, ...] = ()
     steps: tuple[StepResult, ...] = ()
+    version: str = ""

@@ -27,7 +27,7 @@ from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
 from thcore.worker import leftovers
 from thcore.worker.journal import Journal
-from thcore.worker.nursery import Nursery
+from thcore.worker.nursery import Nurseries
 from thcore.worker.slots import Shop, Slots, describe, manager_name
 from thcore.worker.ward import Start
 
@@ -97,7 +97,7 @@ def serve(
         journal = Journal(config.directories.state / "journal")
         journal.forget()
         leftovers.clear(journal, plans, surroundings, work)
-        nursery = Nursery(Start(config, worker), stock=config.slots)
+        nursery = Nurseries(Start(config, worker), stock=config.slots)
         stack.callback(nursery.close)
         nursery.open()
         slots: list[Slots] = []  # the link wants its callback before the slots can exist

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import json
+import logging
 import pickle
 import queue
 import socket
@@ -19,6 +20,8 @@ from multiprocessing.connection import Connection
 
 from thcore.errors import InfrastructureError
 from thcore.worker.ward import CHUNK, Start
+
+log = logging.getLogger(__name__)
 
 _FORK_TIMEOUT_S = 30.0
 
@@ -148,3 +151,37 @@ class Nursery:
             if ended is not None:
                 ended.status = news["status"]
                 ended.ended.set()
+
+
+class Nurseries:
+    """Where slots get their children: from one nursery at a time, replaced when it has died. Thread-safe."""
+
+    def __init__(self, start: Start, stock: int) -> None:
+        self._start = start
+        self._stock = stock
+        self._lock = threading.Lock()
+        self._nursery = Nursery(start, stock)
+
+    def open(self) -> None:
+        """Wait until builds can begin. Raises InfrastructureError."""
+        self._nursery.open()
+
+    def child(self) -> Child:
+        """A child that waits for a build. Raises InfrastructureError when no process can be started at all."""
+        nursery = self._nursery
+        try:
+            return nursery.child()
+        except InfrastructureError:
+            if nursery.alive():
+                raise
+        with self._lock:
+            if self._nursery is nursery:
+                log.error("the process that starts builds has died; starting another one")
+                nursery.close()
+                self._nursery = Nursery(self._start, self._stock)
+                self._nursery.open()
+        return self._nursery.child()
+
+    def close(self) -> None:
+        """End the nursery, and with it every child that still waits."""
+        self._nursery.close()

@@ -32,7 +32,7 @@ from thcore.model import (
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import Plan
 from thcore.worker.journal import Journal
-from thcore.worker.nursery import Nursery
+from thcore.worker.nursery import Nurseries
 from thcore.worker.supervise import Supervision, refusal
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Shop:
     """
 
     link: Link
-    nursery: Nursery
+    nursery: Nurseries
     journal: Journal
     plans: Mapping[str, Plan]
     branches: Mapping[str, str | None]
@@ -173,7 +173,11 @@ class Slots:
         delivery.on_lost(lambda: supervision.cancel("the connection to the Gearman server was lost"))
         listener = Listener(delivery, plan, shop)
         try:
-            supervision.run(shop.work, listener.hear, lambda outcome: self._answer(delivery, outcome))
+            supervision.run(
+                shop.work,
+                listener.hear,
+                lambda outcome: self._answer(delivery, outcome, asked=supervision.cancelled is not None),
+            )
         except InfrastructureError as error:
             self._unable(delivery, request, error)
         finally:
@@ -195,9 +199,10 @@ class Slots:
             supervision.cancel("the worker is stopping")
         return earlier
 
-    def _answer(self, delivery: Delivery, outcome: Outcome) -> None:
+    def _answer(self, delivery: Delivery, outcome: Outcome, *, asked: bool = False) -> None:
+        """``asked`` says that somebody wanted the build cancelled. One that ended all the same was hit by accident."""
         log.info("build %s: %s: %s", outcome.build, outcome.verdict.value, outcome.summary)
-        if self._forced and outcome.verdict is Verdict.CANCELLED:
+        if outcome.verdict is Verdict.CANCELLED and (self._forced or not asked):
             delivery.finish(self._retry(delivery, outcome.summary))
         else:
             delivery.finish(zuul.final(outcome, self._shop.manager))

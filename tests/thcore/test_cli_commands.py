@@ -92,7 +92,7 @@ def test_a_wrong_configuration_lists_every_problem(config: Path, capsys: pytest.
     code, out, _ = called("config", "check", "-c", config, capsys=capsys)
     assert code == ExitCode.CONFIG
     assert "did you mean base_url?" in out
-    assert "did you mean shell?" in out
+    assert "did you mean shell, or" in out
     assert out.endswith("problems.\n")
     code, out, _ = called("config", "check", "--json", "-c", config, capsys=capsys)
     assert code == ExitCode.CONFIG

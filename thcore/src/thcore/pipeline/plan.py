@@ -124,7 +124,8 @@ def _known(name: str, config: Config, plugins: Plugins, problems: list[str]) -> 
         return False
     installed = [candidate.name for candidate in candidates()]
     close = difflib.get_close_matches(name, installed, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"is a package missing? pip install {_package(name)}"
+    missing = f"a package missing? pip install {_package(name)}"
+    hint = f"did you mean {close[0]}, or is {missing}" if close else f"is {missing}"
     problems.append(f"{where}: no such plugin is installed; {hint}")
     return False
 

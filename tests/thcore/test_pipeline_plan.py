@@ -186,9 +186,10 @@ def test_a_job_without_execution_or_checkout_is_refused_and_one_without_environm
 
 def test_an_unknown_plugin_is_told_with_the_one_that_was_meant(tmp_path: Path, plugins: Plugins) -> None:
     told = problems(tmp_path, plugins, "jobs: [{name: gate, plugins: {checker: {}, shel: {}, runner: {}}}]")
-    assert told == (
+    (problem,) = told
+    assert problem == (
         f"{tmp_path}/config.yaml: jobs[0].plugins.shel: no such plugin is installed; "
-        "did you mean shell, or is a package missing? pip install thplugins-shel",
+        "did you mean shell, or is a package missing? pip install thplugins-shel"
     )
 
 

@@ -50,15 +50,15 @@ def quickstart(directory: Path) -> ExitCode:
     logging.getLogger("thcore").setLevel(logging.CRITICAL)  # the display tells it better
     made = site.make(directory)
     console.print(f"Made a project, a dataset and a configuration in {escape(str(made.root))}", highlight=False)
-    met = True
+    outcomes: list[Outcome] = []
     with EmbeddedServer() as server, _worker(made, server.address) as results:
         for number, change in enumerate(site.CHANGES, 1):
             console.print()
             console.print(f"[bold]Change {number}[/bold] of {site.PROJECT} {change.title}", highlight=False)
-            outcome = results.judge(server.address, change, console)
-            show_outcome(console, outcome)
-            met = met and outcome.verdict.value == change.expected
-    _show_end(console, made, met=met)
+            outcomes.append(results.judge(server.address, change, console))
+            show_outcome(console, outcomes[-1])
+    met = [outcome.verdict.value for outcome in outcomes] == [change.expected for change in site.CHANGES]
+    _show_end(console, made, outcomes[-1], met=met)
     return ExitCode.SUCCESS if met else ExitCode.INTERNAL
 
 
@@ -146,12 +146,12 @@ def _with_server(config: Config, server: str) -> Config:
     return evolve(config, gearman=evolve(config.gearman, servers=(server,), name="quickstart"))
 
 
-def _show_end(console: Console, made: Site, *, met: bool) -> None:
+def _show_end(console: Console, made: Site, last: Outcome, *, met: bool) -> None:
     console.print()
     if not met:
         console.print("[bold red]A verdict is not the expected one;[/bold red] the evidence says why.")
-    page = (made.results / "index.html").as_uri()
-    console.print(f"Open the results: [bold]{page}[/bold]", highlight=False, soft_wrap=True)
+    pages = [publication.url for publication in last.publications] or [(made.results / "index.html").as_uri()]
+    console.print(f"Open this page: [bold]{escape(pages[0])}[/bold]", highlight=False, soft_wrap=True)
     console.print(f"Go on from {escape(str(made.configuration))}:", highlight=False, soft_wrap=True)
     command = f"thcore run {site.JOB} --project {site.PROJECT} --branch main --ref {site.CHANGES[0].ref}"
     console.print(f"  cd {escape(str(made.root))}", highlight=False, soft_wrap=True)

@@ -98,6 +98,17 @@ class Gearmand:
         rows = (line.split("\t") for line in self.ask("status"))
         return {name: (int(total), int(running), int(workers)) for name, total, running, workers in rows}
 
+    def offered(self, client: str, expected: list[str], timeout: float = 10.0) -> list[str]:
+        """What a client offers, sorted, once it is as expected, or as it is after ``timeout`` seconds: the server takes
+        note of functions a moment after they were sent."""
+        pause = threading.Event()
+        for _ in range(int(timeout / 0.02)):
+            found = sorted(self.workers().get(client, ["nothing known of it"]))
+            if found == sorted(expected):
+                break
+            pause.wait(0.02)
+        return found
+
     def workers(self) -> dict[str, list[str]]:
         """For every client id (but the anonymous ``-``): the functions it offers, each as often as registered."""
         found: dict[str, list[str]] = {}

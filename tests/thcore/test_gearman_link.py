@@ -20,6 +20,7 @@ from thcore.gearman.address import Address, parse_address
 from thcore.gearman.client import Submission
 from thcore.gearman.embedded import EmbeddedServer
 from thcore.gearman.link import Delivery, Link, TlsFiles
+from thcore.gearman.listener import Listener
 from thcore.gearman.zuul import Reply
 
 from parts.gearmand import Gearmand, free_port
@@ -214,10 +215,10 @@ def test_functions_are_registered_once_and_stop_among_them(gearmand: Gearmand) -
     with busy(gearmand.port) as (worker, _, _):
         assert worker.link.registered == ("build:j1", "build:j1:n1")
         assert worker.link.connected()
-        workers = gearmand.workers()
 
-        assert sorted(workers[MANAGER]) == ["build:j1", "build:j1:n1"]
-        assert sorted(workers[f"{MANAGER} control"]) == [f"set_description:{MANAGER}", f"stop:{MANAGER}"]
+        builds, control = ["build:j1", "build:j1:n1"], [f"set_description:{MANAGER}", f"stop:{MANAGER}"]
+        assert gearmand.offered(MANAGER, builds) == builds
+        assert gearmand.offered(f"{MANAGER} control", control) == control
 
 
 def test_fifty_builds_over_four_threads_each_get_their_own_answer(server: int) -> None:
@@ -307,7 +308,7 @@ def test_a_running_build_is_not_given_away_by_draining(gearmand: Gearmand) -> No
 
             assert build.wait() == "SUCCESS"
             assert stolen.empty()
-        assert gearmand.workers()[MANAGER] == []
+        assert gearmand.offered(MANAGER, []) == []
         assert worker.link.registered == ()
 
 
@@ -316,10 +317,57 @@ def test_draining_an_idle_link_withdraws_its_functions(gearmand: Gearmand) -> No
         worker.link.drain()
         worker.link.drain()
 
-        assert gearmand.workers()[MANAGER] == []
+        assert gearmand.offered(MANAGER, []) == []
         queued = zuul.launch("j1")
         with Worker(gearmand.address, succeed, manager="host-b"):
             assert queued.wait() == "SUCCESS"
+
+
+def wait_in_take(listener: Listener, state: str = "SLEEP") -> gear.Connection:
+    """Wait until a thread waits for a job and the connection is in this state."""
+    pause = threading.Event()
+    for _ in range(500):
+        (connection,) = listener.active_connections or (None,)
+        if connection is not None and listener.waiting_for_jobs == 1 and connection.state == state:
+            return connection
+        pause.wait(0.01)
+    raise TimeoutError("no thread waits for a job")
+
+
+def test_draining_frees_a_thread_whose_mark_another_one_has_swallowed(gearmand: Gearmand) -> None:
+    with Worker(gearmand.address, succeed) as worker:
+        listener = worker.link._builds
+        assert listener is not None
+        wait_in_take(listener)
+        with listener.job_lock:
+            listener.waiting_for_jobs -= 1
+
+        worker.link.drain()
+        worker.threads[0].join(5.0)
+
+        assert not worker.threads[0].is_alive()
+
+
+def test_taking_a_job_that_was_meant_for_another_thread_asks_for_one_more(
+    gearmand: Gearmand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Worker(gearmand.address, succeed) as worker:
+        listener = worker.link._builds
+        assert listener is not None
+        connection = wait_in_take(listener)
+        job = listener.job_class(b"H:1", b"build:j1", b"{}", b"u1")
+        job.connection = connection
+
+        def stolen() -> gear.Job:
+            with listener.job_lock:
+                connection.changeState("IDLE")
+            return job
+
+        monkeypatch.setattr(listener, "getJob", stolen)
+        listener.take()
+        monkeypatch.undo()
+
+        assert wait_in_take(listener) is connection
 
 
 def test_a_build_that_is_assigned_while_draining_is_handed_back(
@@ -385,9 +433,9 @@ def test_after_a_restart_functions_are_registered_once_and_builds_run(gearmand: 
 
         zuul.wait_connected()
         assert zuul.stop(MANAGER, "j1", "x").complete  # waits for the other connection too
-        workers = gearmand.workers()
-        assert sorted(workers[MANAGER]) == ["build:j1", "build:j1:n1"]
-        assert sorted(workers[f"{MANAGER} control"]) == [f"set_description:{MANAGER}", f"stop:{MANAGER}"]
+        builds, control = ["build:j1", "build:j1:n1"], [f"set_description:{MANAGER}", f"stop:{MANAGER}"]
+        assert gearmand.offered(MANAGER, builds) == builds
+        assert gearmand.offered(f"{MANAGER} control", control) == control
         build = zuul.launch("j1")
         delivery = slot.taken.get(timeout=TIMEOUT_S)
         delivery.finish(success(delivery))
@@ -463,7 +511,7 @@ def test_a_link_without_a_server_keeps_trying(gearmand: Gearmand) -> None:
         gearmand.start()
 
         assert up.wait(TIMEOUT_S)
-        assert gearmand.workers()[MANAGER] == ["build:j1"]
+        assert gearmand.offered(MANAGER, ["build:j1"]) == ["build:j1"]
 
 
 def test_a_link_to_nobody_closes_at_once() -> None:

@@ -129,7 +129,9 @@ class Link:
             return
         deadline = time.monotonic() + DRAIN_TIMEOUT_S
         while time.monotonic() < deadline:
-            builds.stopWaitingForJobs()
+            with self._changed:
+                waiting = self._takers
+            builds.release(waiting)
             with self._changed:
                 # Again and again: a thread may have passed the check in take, and not wait yet.
                 if self._changed.wait_for(lambda: self._takers == 0, 0.05):

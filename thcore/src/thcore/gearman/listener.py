@@ -94,9 +94,23 @@ class Listener(gear.TextWorker):  # type: ignore[misc]  # gear ships no types
         handler that raises would leave gear's count of waiting threads wrong."""
         while True:
             job = self.getJob()
+            with self.job_lock:
+                # It may have been meant for another thread, which waits on then, and gear would ask for no more jobs.
+                self._updateStateMachines()
             delivery = Delivery(job, job.line)
             if not delivery.lost.is_set():
                 return delivery
+
+    def release(self, threads: int) -> None:
+        """End the waiting of ``threads`` threads in ``take``. Only when none will begin to wait any more.
+
+        gear wakes as many as it has counted, but a thread that begins to wait in that moment swallows the mark of
+        another one and waits on, uncounted.
+        """
+        self.stopWaitingForJobs()
+        with self.job_lock:
+            for _ in range(threads):
+                self.job_queue.put(None)
 
     def withdraw(self) -> None:
         """Take back all functions. Only when no job is being worked on: gearmand gives a running job of a function

@@ -300,7 +300,9 @@ def test_a_running_build_is_not_given_away_by_draining(gearmand: Gearmand) -> No
         build = zuul.launch("j1")
         delivery = slot.taken.get(timeout=TIMEOUT_S)
         stolen: queue.Queue[Delivery] = queue.Queue()
+        builds = ["build:j1", "build:j1:n1"]
         with Worker(gearmand.address, stolen.put, manager="host-b"):
+            assert gearmand.offered("host-b", builds) == builds
             # gearmand hands a running build to the next worker when its function is withdrawn.
             worker.link.drain()
             assert gearmand.status()["build:j1"] == (1, 1, 2)

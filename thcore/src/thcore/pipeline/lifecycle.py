@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
-from thcore.errors import (
-    CancelledError,
-    DeadlineError,
-    StoppedError,
-)
+from thcore.errors import StoppedError
 from thcore.hooks import Workspace
 from thcore.model import (
     BuildEventKind,
@@ -26,24 +23,18 @@ from thcore.model import (
     Checkout,
     Environment,
     Execution,
-    Finding,
     Outcome,
-    Publication,
     Secret,
-    Severity,
     StageName,
     StageResult,
-    StageRun,
-    Verdict,
     WorkerInfo,
 )
-from thcore.model.document import to_json
-from thcore.model.quantity import format_duration
 from thcore.pipeline import build as stages
-from thcore.pipeline import evidence, fault, verdict
+from thcore.pipeline import evidence, verdict
 from thcore.pipeline.build import Emit, StageBuild
 from thcore.pipeline.evidence import EvidenceTime
 from thcore.pipeline.plan import Plan
+from thcore.pipeline.record import PUBLISH_FAILED, Record, blanked, now, write_result
 from thcore.plugins import Plugins
 from thcore.process.buildlog import BuildLog
 from thcore.process.interrupt import Interrupt
@@ -65,17 +56,8 @@ class Surroundings:
     grace_s: float = 10.0
 
 
-@define
-class _Record:
-    """What is known of the build so far."""
-
-    stages: list[StageRun] = field(factory=list)
-    findings: list[Finding] = field(factory=list)
-    publications: list[Publication] = field(factory=list)
-    checkout: Checkout | None = None
-    execution: Execution = field(factory=Execution)
-    cancelled: str | None = None
-    timed_out: bool = False
+def _nobody(_outcome: Outcome) -> None:
+    """Nobody wants to hear it."""
 
 
 def run(
@@ -86,17 +68,78 @@ def run(
     workspace: Workspace,
     interrupt: Interrupt,
     emit: Emit,
+    judged: Callable[[Outcome], None] = _nobody,
 ) -> Outcome:
     """Do a whole build. Never raises on account of the build: whatever goes wrong is in the outcome.
 
     Runs in the child process that owns the build (or in ``thcore run``). result.json lies in the workspace's
-    artifacts afterwards.
+    artifacts afterwards. ``judged`` is told the outcome as soon as the verdict is known, before it is published: should
+    a publisher take this process along, the verdict is not lost.
     """
-    started = _now()
-    record = _Record()
+    started = now()
+    record = Record()
+    with _opened(request, attempt, plan, surroundings, workspace, interrupt, emit) as build:
+        build.tell(BuildEventKind.STARTED, str(request.change))
+        build.log(f"build {request.id} of job {request.job}, attempt {attempt}: {request.change}")
+        _work(build, record)
+        with EvidenceTime(interrupt, time.monotonic() + EVIDENCE_S) as left:
+            outcome = _conclude(evolve(build, interrupt=left), record, surroundings.worker, started, judged)
+        build.tell(BuildEventKind.ENDED, outcome.verdict.value)
+    return outcome
+
+
+def publish_again(
+    request: BuildRequest,
+    outcome: Outcome,
+    publishers: tuple[str, ...],
+    plan: Plan,
+    surroundings: Surroundings,
+    workspace: Workspace,
+    interrupt: Interrupt,
+    emit: Emit,
+) -> Outcome:
+    """Publish the evidence of a build that has its verdict: after the death of its process, or when a target is back.
+
+    Runs in a child process. Only the named ``publishers`` are asked. Answers the outcome with what has become of their
+    publications; verdict and times stay.
+    """
+    record = Record(
+        [run for run in outcome.stages if run.name is not StageName.PUBLISH],
+        [found for found in outcome.findings if (found.code, found.plugin) not in _failures(publishers)],
+        [publication for publication in outcome.publications if publication.plugin not in publishers],
+    )
+    with _opened(request, outcome.attempt, plan, surroundings, workspace, interrupt, emit) as build:
+        listed = evolve(outcome, artifacts=evidence.files(workspace.artifacts))
+
+        def published() -> Outcome:
+            findings = tuple(blanked(build, found) for found in verdict.by_weight(record.findings))
+            publications, run_so_far = tuple(record.publications), tuple(record.stages)
+            return evolve(listed, findings=findings, publications=publications, stages=run_so_far)
+
+        write_result(build, published())
+        _each(build, record, publishers, StageName.PUBLISH, lambda view: _publish(view, record, published()))
+        write_result(build, published())
+        return published()
+
+
+def _failures(publishers: tuple[str, ...]) -> frozenset[tuple[str, str]]:
+    return frozenset((PUBLISH_FAILED, name) for name in publishers)
+
+
+@contextmanager
+def _opened(
+    request: BuildRequest,
+    attempt: int,
+    plan: Plan,
+    surroundings: Surroundings,
+    workspace: Workspace,
+    interrupt: Interrupt,
+    emit: Emit,
+) -> Iterator[StageBuild]:
+    """A build with its log open, as stages are given it."""
     secrets = [secret.reveal() for secret in surroundings.secrets.values() if secret]
     with BuildLog(workspace.log, secrets=secrets) as log:
-        build = StageBuild(
+        yield StageBuild(
             request,
             attempt,
             request.change,
@@ -110,24 +153,17 @@ def run(
             emit,
             surroundings.grace_s,
         )
-        build.tell(BuildEventKind.STARTED, str(request.change))
-        log.write(f"build {request.id} of job {request.job}, attempt {attempt}: {request.change}")
-        _work(build, record)
-        with EvidenceTime(interrupt, time.monotonic() + EVIDENCE_S) as left:
-            outcome = _conclude(evolve(build, interrupt=left), record, surroundings.worker, started)
-        build.tell(BuildEventKind.ENDED, outcome.verdict.value)
-    return outcome
 
 
-def _work(build: StageBuild, record: _Record) -> None:
+def _work(build: StageBuild, record: Record) -> None:
     """Stages 1 to 3."""
     source = _stage(build, record, StageName.CHECKOUT, stages.checkout)
     record.checkout = source
     if source is None:
-        return _skip(record, StageName.ENVIRONMENT, StageName.EXECUTE)
+        return record.skip(StageName.ENVIRONMENT, StageName.EXECUTE)
     environment = _stage(build, record, StageName.ENVIRONMENT, lambda view: _environment(view, source))
     if environment is None:
-        return _skip(record, StageName.EXECUTE)
+        return record.skip(StageName.EXECUTE)
     execution = _stage(build, record, StageName.EXECUTE, lambda view: _execute(view, source, environment))
     if execution is not None:
         record.execution = execution
@@ -150,43 +186,53 @@ def _execute(build: StageBuild, source: Checkout, environment: Environment) -> E
     return evolve(execution, findings=tuple(evolve(finding, plugin=name) for finding in execution.findings))
 
 
-def _conclude(build: StageBuild, record: _Record, worker: WorkerInfo, started: datetime.datetime) -> Outcome:
+def _conclude(
+    build: StageBuild,
+    record: Record,
+    worker: WorkerInfo,
+    started: datetime.datetime,
+    judged: Callable[[Outcome], None],
+) -> Outcome:
     """Stages 4 and 5, and the outcome."""
-
-    def outcome() -> Outcome:
-        return _outcome(build, record, worker, started)
-
     if record.cancelled is None:
-        _each(build, record, StageName.ANALYSE, lambda view: _analyse(view, record))
+        names = build.plan.stages[StageName.ANALYSE]
+        _each(build, record, names, StageName.ANALYSE, lambda view: _analyse(view, record))
     else:
-        _skip(record, StageName.ANALYSE)
+        record.skip(StageName.ANALYSE)
     if record.cancelled is None:
-        before = outcome()
-        _write_result(build, before)
-        _each(build, record, StageName.PUBLISH, lambda view: _publish(view, record, before))
+        before = record.outcome(build, worker, started)
+        judged(before)
+        write_result(build, before)
+        names = build.plan.stages[StageName.PUBLISH]
+        _each(build, record, names, StageName.PUBLISH, lambda view: _publish(view, record, before))
     else:
-        _skip(record, StageName.PUBLISH)
-    final = outcome()
+        record.skip(StageName.PUBLISH)
+    final = record.outcome(build, worker, started)
     build.log(f"verdict {final.verdict.value}: {final.summary}")
-    _write_result(build, final)
+    write_result(build, final)
     return final
 
 
-def _analyse(view: StageBuild, record: _Record) -> None:
+def _analyse(view: StageBuild, record: Record) -> None:
     record.findings.extend(view.plugins.analyse(view.plugin, view, view.options, record.execution))
 
 
-def _publish(view: StageBuild, record: _Record, outcome: Outcome) -> None:
-    findings = tuple(_blanked(view, finding) for finding in verdict.by_weight(record.findings))
+def _publish(view: StageBuild, record: Record, outcome: Outcome) -> None:
+    findings = tuple(blanked(view, finding) for finding in verdict.by_weight(record.findings))
     so_far = evolve(outcome, publications=tuple(record.publications), findings=findings)
     publication = view.plugins.publish(view.plugin, view, view.options, so_far)
     if publication is not None:
         record.publications.append(publication)
 
 
-def _each(build: StageBuild, record: _Record, stage: StageName, work: Callable[[StageBuild], None]) -> None:
+def _each(
+    build: StageBuild,
+    record: Record,
+    names: tuple[str, ...],
+    stage: StageName,
+    work: Callable[[StageBuild], None],
+) -> None:
     """Run one of the last two stages: every plugin does its part, and none stops another. A cancel ends them all."""
-    names = build.plan.stages[stage]
     view = build.view("", stage)
     began = _begin(view)
     result = StageResult.OK
@@ -195,19 +241,13 @@ def _each(build: StageBuild, record: _Record, stage: StageName, work: Callable[[
             build.check()
             work(view.view(name))
         except Exception as error:  # noqa: BLE001 - an analyser that broke has not passed the change
-            if build.interrupt.cancelled is not None:
-                record.cancelled, result = build.interrupt.cancelled, StageResult.STOPPED
+            result = record.fail(view, stage, name, error)
+            if result is StageResult.STOPPED:
                 break
-            result = StageResult.FAILED
-            found = fault.finding(error, stage, name)
-            if stage is StageName.PUBLISH:  # the verdict stays
-                found = evolve(found, code="publish-failed", severity=Severity.WARNING)
-            record.findings.append(found)
-            view.log(f"{found.code}: {found.message}")
-    _end(view, record, result, began, names)
+    record.end(view, result, began, names)
 
 
-def _stage(build: StageBuild, record: _Record, stage: StageName, work: Callable[[StageBuild], T]) -> T | None:
+def _stage(build: StageBuild, record: Record, stage: StageName, work: Callable[[StageBuild], T]) -> T | None:
     """Run one of the first three stages; None when it did not succeed."""
     names = build.plan.stages[stage]
     view = build.view("", stage)
@@ -220,96 +260,13 @@ def _stage(build: StageBuild, record: _Record, stage: StageName, work: Callable[
         build.check()
     except StoppedError as stopped:
         result, answer = StageResult.STOPPED, None
-        _stopped(record, stage, stopped)
+        record.stop(stage, stopped)
     except Exception as error:  # noqa: BLE001 - whatever a stage does, the build has an outcome
-        if build.interrupt.cancelled is not None:  # what breaks when it is told to end says nothing
-            _stopped(record, stage, CancelledError(build.interrupt.cancelled))
-            _end(view, record, StageResult.STOPPED, began, names)
-            return None
-        result, answer = StageResult.FAILED, None
-        record.findings.append(fault.finding(error, stage, names[0] if names else None))
-        view.log(f"{record.findings[-1].code}: {record.findings[-1].message}")
-    _end(view, record, result, began, names)
+        result, answer = record.fail(view, stage, names[0] if names else None, error), None
+    record.end(view, result, began, names)
     return answer
 
 
 def _begin(view: StageBuild) -> datetime.datetime:
     view.tell(BuildEventKind.STAGE_STARTED)
-    return _now()
-
-
-def _end(
-    view: StageBuild, record: _Record, result: StageResult, began: datetime.datetime, names: tuple[str, ...]
-) -> None:
-    if view.stage is None:
-        raise AssertionError("a stage ends as itself")
-    run_ = StageRun(view.stage, result, began, _now(), names)
-    record.stages.append(run_)
-    view.log(f"stage {view.stage.value}: {result.value} in {format_duration(run_.duration_s)}")
-    view.tell(BuildEventKind.STAGE_ENDED, result.value)
-
-
-def _skip(record: _Record, *names: StageName) -> None:
-    record.stages.extend(StageRun(name, StageResult.SKIPPED) for name in names)
-
-
-def _stopped(record: _Record, stage: StageName, stopped: StoppedError) -> None:
-    if isinstance(stopped, DeadlineError):
-        record.timed_out = True
-        record.findings.append(fault.timed_out(stage, stopped))
-    else:
-        record.cancelled = str(stopped)
-
-
-def _outcome(build: StageBuild, record: _Record, worker: WorkerInfo, started: datetime.datetime) -> Outcome:
-    judged, summary = verdict.judge(record.findings, cancelled=record.cancelled)
-    if judged is Verdict.SUCCESS and record.execution.message:
-        summary = record.execution.message.splitlines()[0]
-    return Outcome(
-        job=build.job,
-        build=build.id,
-        attempt=build.attempt,
-        change=build.request.change,
-        log_path=build.log_path,
-        verdict=judged,
-        summary=_blank(build, summary),
-        worker=worker,
-        started=started,
-        ended=_now(),
-        commit=record.checkout.commit if record.checkout else None,
-        timed_out=record.timed_out,
-        stages=tuple(record.stages),
-        plugins=build.plan.infos,
-        datasets=record.execution.datasets,
-        findings=tuple(_blanked(build, finding) for finding in verdict.by_weight(record.findings)),
-        artifacts=evidence.files(build.workspace.artifacts),
-        publications=tuple(record.publications),
-    )
-
-
-def _blanked(build: StageBuild, finding: Finding) -> Finding:
-    """A finding without the secrets of the configuration: what a library says when it fails may quote them."""
-    return evolve(
-        finding,
-        message=_blank(build, finding.message),
-        evidence=tuple(_blank(build, line) for line in finding.evidence),
-        hint=None if finding.hint is None else _blank(build, finding.hint),
-    )
-
-
-def _blank(build: StageBuild, text: str) -> str:
-    plain = text.encode("utf-8", "surrogatepass")
-    return build.build_log.redaction.apply(plain).decode("utf-8", "surrogatepass")
-
-
-def _write_result(build: StageBuild, outcome: Outcome) -> None:
-    """Write result.json. A disk that is full here must not lose the outcome, which travels by another way too."""
-    try:
-        listed = tuple(sorted({*outcome.artifacts, "result.json"}))
-        evidence.write(build.workspace, "result.json", to_json(evolve(outcome, artifacts=listed)))
-    except OSError as error:
-        build.log(f"result.json was not written: {error}")
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
+    return now()

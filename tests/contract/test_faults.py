@@ -45,6 +45,8 @@ CHECKS = {
     ("publisher", "twice"): "test_publishing_twice_is_publishing_once",
     ("publisher", "later"): "test_a_later_attempt_takes_the_place_of_an_earlier_one",
     ("publisher", "earlier"): "test_an_earlier_attempt_that_comes_late_overwrites_nothing",
+    ("publisher", "workers"): "test_an_attempt_of_a_worker_that_lost_the_build_overwrites_nothing",
+    ("publisher", "counts"): "test_an_attempt_of_a_worker_that_was_handed_the_build_takes_the_place_of_the_other",
     ("publisher", "names"): "test_hostile_names_of_files_are_kept_or_left_out_and_hide_no_other_file",
     ("publisher", "link"): "test_nothing_but_plain_files_of_the_evidence_is_published",
     ("publisher", "unreachable"): "test_a_target_that_cannot_be_reached_is_a_fault_of_the_infrastructure",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -24,12 +23,14 @@ from thcore.model import (
     Command,
     Environment,
     Execution,
+    Fence,
     Finding,
     Outcome,
     Publication,
     Severity,
     Verdict,
 )
+from thcore.model.document import from_json
 from thcore.testing.contract import (
     AnalyserContract,
     CheckoutContract,
@@ -209,9 +210,9 @@ class Publish:
             return None
         target = options.directory / build.log_path
         present = self._present(target)
-        if present > outcome.attempt and self.fault != "earlier":
+        if present is not None and self._is_late(present, outcome):
             raise InfrastructureError("a later attempt is published")
-        if present == outcome.attempt and self.fault == "twice":
+        if present == outcome.fence and self.fault == "twice":
             raise InfrastructureError("it is published already")
         if self.fault != "later":
             shutil.rmtree(target, ignore_errors=True)
@@ -224,9 +225,18 @@ class Publish:
                 self._copy(path, target / path.relative_to(build.workspace.artifacts))
         return Publication(build.log_path if self.fault == "url" else target.absolute().as_uri())
 
-    def _present(self, target: Path) -> int:
+    def _present(self, target: Path) -> Fence | None:
         result = target / "result.json"
-        return int(json.loads(result.read_text())["attempt"]) if result.exists() else 0
+        return from_json(result.read_text()).fence if result.exists() else None
+
+    def _is_late(self, present: Fence, outcome: Outcome) -> bool:
+        if self.fault == "earlier":
+            return False
+        if self.fault == "workers" and present.worker != outcome.fence.worker:
+            return False
+        if self.fault == "counts":
+            return present.attempt > outcome.attempt
+        return present.after(outcome.fence)
 
     def _copy(self, path: Path, target: Path) -> None:
         if self.fault == "names":

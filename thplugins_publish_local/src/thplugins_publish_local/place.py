@@ -15,6 +15,7 @@ directories, so that they end with their process and leave no file behind.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import fcntl
 import json
@@ -29,6 +30,7 @@ from pathlib import Path
 from attrs import frozen
 
 from thcore.errors import InfrastructureError
+from thcore.model import Fence
 
 RESULT = "result.json"
 INDEX = "index.html"
@@ -95,7 +97,7 @@ class Place:
         return self.directories[-1]
 
     @contextlib.contextmanager
-    def staged(self, build: str, attempt: int) -> Iterator[int]:
+    def staged(self, build: str, fence: Fence) -> Iterator[int]:
         """An empty directory, open, that takes its place when the block is left and is removed when it raises.
 
         Raises InfrastructureError when the place belongs to something else, with code ``publish-superseded`` when a
@@ -104,14 +106,14 @@ class Place:
         temporary = temporary_name(self.name)
         with locked(self.parent):
             _put_away_leftovers(self.parent)
-            self._check_free_for(build, attempt)
+            self._check_free_for(build, fence)
             staging = make_directory(self.parent, temporary)
             fcntl.flock(staging, fcntl.LOCK_EX)  # cannot block: nobody else knows it
         try:
             yield staging
             os.fsync(staging)
             with locked(self.parent):
-                self._check_free_for(build, attempt)
+                self._check_free_for(build, fence)
                 self._swap_in(temporary)
         except BaseException:
             remove(self.parent, temporary)
@@ -119,7 +121,7 @@ class Place:
         finally:
             os.close(staging)
 
-    def _check_free_for(self, build: str, attempt: int) -> None:
+    def _check_free_for(self, build: str, fence: Fence) -> None:
         where = "/".join(self.names)
         try:
             present = open_directory(self.parent, self.name)
@@ -137,9 +139,10 @@ class Place:
             os.close(present)
         if identity.build != build:
             raise failure(f"{where} holds the evidence of another build, {identity.build}; it is left as it is")
-        if identity.attempt > attempt:
+        if identity.fence is not None and identity.fence.after(fence):
             raise InfrastructureError(
-                f"attempt {identity.attempt} of this build is published already; attempt {attempt} came too late",
+                f"attempt {identity.attempt} of this build is published already (by {identity.fence.worker});"
+                f" attempt {fence.attempt} came too late",
                 code="publish-superseded",
             )
 
@@ -219,6 +222,7 @@ class Identity:
     verdict: str = ""
     summary: str = ""
     ended: str = ""
+    fence: Fence | None = None
 
 
 def read_identity(directory: int) -> Identity | None:
@@ -231,8 +235,10 @@ def read_identity(directory: int) -> Identity | None:
                 return None
             document = json.loads(file.read())
         # Not structured as an Outcome: a later version of the document tells these as well.
-        texts = (str(document.get(key, "")) for key in ("verdict", "summary", "ended"))
-        return Identity(str(document["build"]), int(document["attempt"]), *texts)
+        verdict, summary, ended = (str(document.get(key, "")) for key in ("verdict", "summary", "ended"))
+        started = datetime.datetime.fromisoformat(document["started"])
+        fence = Fence(str(document["worker"]["name"]), int(document["attempt"]), started)
+        return Identity(str(document["build"]), fence.attempt, verdict, summary, ended, fence)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 

@@ -31,7 +31,7 @@ def publish(artifacts: Path, root: Path, url: str | None, log_path: str, outcome
     try:
         with place.opened(root, log_path) as there:
             publication = Publication(_address(root, url, there), NAME)
-            with there.staged(outcome.build, outcome.attempt) as staging:
+            with there.staged(outcome.build, outcome.fence) as staging:
                 _fill(staging, artifacts, _told(outcome, publication), there)
             return publication
     except OSError as error:

@@ -147,6 +147,25 @@ class WorkerInfo:
 
 
 @frozen
+class Fence:
+    """Which attempt of a build something comes from, so that a late one never takes the place of a later one.
+
+    A worker numbers its own attempts. The build may have been handed to another worker, which counts from 1 again: of
+    two workers' attempts the one that was started later counts.
+    """
+
+    worker: str
+    attempt: int
+    started: datetime.datetime
+
+    def after(self, other: Fence) -> bool:
+        """Whether this attempt comes after the other one."""
+        if self.worker == other.worker:
+            return self.attempt > other.attempt
+        return self.started > other.started
+
+
+@frozen
 class StageRun:
     """One stage as it ran."""
 
@@ -194,3 +213,8 @@ class Outcome:
     def duration_s(self) -> float:
         """Seconds from start to end."""
         return (self.ended - self.started).total_seconds()
+
+    @property
+    def fence(self) -> Fence:
+        """Which attempt it is the outcome of."""
+        return Fence(self.worker.name, self.attempt, self.started)

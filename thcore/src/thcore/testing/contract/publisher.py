@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from thcore.errors import CancelledError, ChangeError, InfrastructureError
-from thcore.model import Finding, Outcome, Publication, Severity, Verdict, WorkerInfo
+from thcore.model import Fence, Finding, Outcome, Publication, Severity, Verdict, WorkerInfo
 from thcore.model.document import from_json, to_json
 from thcore.testing.build import ProvidedBuild
 from thcore.testing.contract.bench import NAME, Bench
@@ -122,6 +122,24 @@ class PublisherContract(PluginContract):
             assert self.read_back(bench.options, second.log_path, "first/only.txt") is None
             assert self._result(bench, second).attempt == 2
 
+    def test_an_attempt_of_a_worker_that_lost_the_build_overwrites_nothing(self, bench: Bench) -> None:
+        """Each worker counts its own attempts: of two workers' the one that was started later counts."""
+        earlier, later = Fence("lost-it", 2, _AT), Fence("has-it", 1, _AT + datetime.timedelta(seconds=5))
+        with bench.build(attempt=later.attempt) as theirs, bench.build(attempt=earlier.attempt) as ours:
+            _publish(bench, theirs, evidence={"both.txt": b"later"}, fence=later)
+            with suppress(InfrastructureError):
+                _publish(bench, ours, evidence={"both.txt": b"earlier"}, fence=earlier)
+
+            assert self.read_back(bench.options, theirs.log_path, "both.txt") == b"later"
+
+    def test_an_attempt_of_a_worker_that_was_handed_the_build_takes_the_place_of_the_other(self, bench: Bench) -> None:
+        earlier, later = Fence("lost-it", 2, _AT), Fence("has-it", 1, _AT + datetime.timedelta(seconds=5))
+        with bench.build(attempt=later.attempt) as theirs, bench.build(attempt=earlier.attempt) as ours:
+            _publish(bench, ours, evidence={"both.txt": b"earlier"}, fence=earlier)
+            _publish(bench, theirs, evidence={"both.txt": b"later"}, fence=later)
+
+            assert self.read_back(bench.options, theirs.log_path, "both.txt") == b"later"
+
     def test_hostile_names_of_files_are_kept_or_left_out_and_hide_no_other_file(self, bench: Bench) -> None:
         files = {os.fsdecode(name): b"content of " + name for name in HOSTILE_NAMES}
         with bench.build() as build:
@@ -172,20 +190,21 @@ def _publish(
     build: ProvidedBuild,
     verdict: Verdict = Verdict.SUCCESS,
     evidence: Mapping[str, bytes] | None = None,
+    fence: Fence | None = None,
 ) -> Publication:
     """Fill the artifacts as a build does, and publish them."""
     for name, content in (evidence or {}).items():
         path = build.workspace.artifacts / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    outcome = _outcome(build, verdict)
+    outcome = _outcome(build, verdict, fence or Fence("suite", build.attempt, _AT))
     (build.workspace.artifacts / "result.json").write_text(to_json(outcome), "utf-8")
     publication = bench.plugins.publish(NAME, build, bench.options, outcome)
     assert publication is not None, "it published nothing"
     return publication
 
 
-def _outcome(build: ProvidedBuild, verdict: Verdict) -> Outcome:
+def _outcome(build: ProvidedBuild, verdict: Verdict, fence: Fence) -> Outcome:
     severity = {Verdict.FAILURE: Severity.FAILURE, Verdict.UNVERIFIED: Severity.UNVERIFIED}.get(verdict)
     finding = Finding("made-by-the-suite", severity, "A finding with <markup> & more") if severity else None
     return Outcome(
@@ -196,8 +215,8 @@ def _outcome(build: ProvidedBuild, verdict: Verdict) -> Outcome:
         build.log_path,
         verdict,
         f"the suite says {verdict.value}",
-        WorkerInfo("suite", "localhost", "0"),
-        _AT,
-        _AT + datetime.timedelta(seconds=12),
+        WorkerInfo(fence.worker, "localhost", "0"),
+        fence.started,
+        fence.started + datetime.timedelta(seconds=12),
         findings=(finding,) if finding else (),
     )

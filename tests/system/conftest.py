@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from parts.gearmand import Gearmand
+from parts.puppet import Theatre
 from parts.zuul import Zuul
 
 
@@ -21,3 +23,8 @@ def zuul(gearmand: Gearmand) -> Iterator[Zuul]:
     with Zuul(gearmand.port) as client:
         yield client
         assert client.violations == []
+
+
+@pytest.fixture
+def theatre(tmp_path: Path, zuul: Zuul, gearmand: Gearmand) -> Theatre:
+    return Theatre(tmp_path, zuul, gearmand.address)

@@ -25,7 +25,8 @@ from thcore.plugins import Plugins
 from thcore.quickstart import site
 from thcore.quickstart.site import SampleChange, Site
 from thcore.worker import daemon
-from thcore.worker.daemon import Signals
+from thcore.worker.daemon import Watchers
+from thcore.worker.signals import Signals
 
 NEEDED = {
     "dbmigration": "thplugins-dbmigration[embedded]",
@@ -118,9 +119,7 @@ def _worker(made: Site, server: str) -> Iterator[_Results]:
             daemon.serve(
                 config,
                 signals,
-                on_ready=lambda _name: ready.set(),
-                on_build_event=results.hear,
-                on_outcome=results.outcomes.put,
+                watchers=Watchers(lambda _name: ready.set(), results.hear, results.outcomes.put),
             )
         except Exception as error:  # noqa: BLE001 - raised again where the command can show it
             failures.append(error)

@@ -23,14 +23,20 @@ def serve(config_file: Path | None) -> ExitCode:
     \b
     Example: thcore serve -c /etc/thcore/config.yaml
     """
-    from thcore.worker.daemon import Signals
+    from thcore.worker.daemon import Watchers
     from thcore.worker.daemon import serve as run_worker
+    from thcore.worker.signals import Signals
 
     config = read_config(config_file)
     _start_log(config.log)
     signals = Signals()
     with signals.installed():
-        return run_worker(config, signals, on_ready=lambda name: click.echo(f"ready: {name}"))
+        return run_worker(
+            config,
+            signals,
+            read_again=lambda: read_config(config_file),
+            watchers=Watchers(ready=lambda name: click.echo(f"ready: {name}")),
+        )
 
 
 def _start_log(log: LogConfig) -> None:

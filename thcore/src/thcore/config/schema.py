@@ -12,7 +12,7 @@ import attrs
 from attrs import frozen
 
 from thcore.config.problem import Problem, WrongError
-from thcore.model import Seconds, Secret, StageName
+from thcore.model import Bytes, Seconds, Secret, StageName
 
 DEFAULT_GEARMAN_PORT = 4730
 
@@ -267,6 +267,17 @@ class Config:
         "How often a build may be delivered before it is answered without another try.",
         default=3,
         validator=_at_least(1),
+    )
+    free_space: Bytes = _key(
+        "How much room the file systems of directories.state and directories.work must have. With less, no builds are "
+        "taken until there is more.",
+        default=Bytes(512 * 1024**2),
+        example="20GiB",
+    )
+    spool_size: Bytes = _key(
+        "How much evidence may wait for a publisher that does not take it. With more, no builds are taken.",
+        default=Bytes(10 * 1024**3),
+        example="50GiB",
     )
     log: LogConfig = _key("The worker's own log.", factory=LogConfig)
     conf_d: Path | None = _key(

@@ -9,43 +9,67 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from thcore.hooks import Workspace
-from thcore.model import BuildEvent
+from thcore.model import BuildEvent, Outcome
 from thcore.pipeline import lifecycle
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import Plan
+from thcore.process import group
 from thcore.process.interrupt import Interrupt
 from thcore.worker import message
-from thcore.worker.message import Assignment, Cancel
+from thcore.worker.message import Assignment, Cancel, Ended, Judged, Publishing
 
 
 def serve(connection: Connection, plans: dict[str, Plan], surroundings: Surroundings) -> None:
-    """Do the one build that arrives on ``connection``. Returns without one when the worker hangs up."""
+    """Do the one piece of work that arrives on ``connection``. Returns without one when the worker hangs up."""
     try:
-        assignment = message.receive(connection)
+        work = message.receive(connection)
     except (EOFError, OSError):
         return
-    if not isinstance(assignment, Assignment):
-        raise TypeError(f"expected a build, not {assignment!r}")
-    deadline = None if assignment.timeout_s is None else time.monotonic() + assignment.timeout_s
-    interrupt = Interrupt(deadline=deadline)
+    if not isinstance(work, Assignment | Publishing):
+        raise TypeError(f"expected work, not {work!r}")
+    timeout_s = work.timeout_s if isinstance(work, Assignment) else lifecycle.EVIDENCE_S
+    interrupt = Interrupt(deadline=None if timeout_s is None else time.monotonic() + timeout_s)
 
     def on_sigterm(_signal: int, _frame: object) -> None:
         interrupt.cancel(_reason(connection))
 
-    def tell(event: BuildEvent) -> None:
+    def tell(news: BuildEvent | Judged) -> None:
         try:
-            message.send(connection, event)
+            message.send(connection, news)
         except OSError:
             interrupt.cancel("the worker is gone")
 
     signal.signal(signal.SIGTERM, on_sigterm)
-    workspace = Workspace(assignment.root)
-    plan = plans[assignment.request.job]
-    outcome = lifecycle.run(assignment.request, assignment.attempt, plan, surroundings, workspace, interrupt, tell)
-    message.send(connection, outcome)
+    outcome = _do(work, plans, surroundings, interrupt, tell)
+    try:
+        message.send(connection, Ended(outcome))
+    except OSError:
+        # The worker is gone, and soon the nursery, who would be the heirs of what was left running.
+        group.end_these(group.descendants(os.getpid()), 0.0)
+
+
+def _do(
+    work: Assignment | Publishing,
+    plans: dict[str, Plan],
+    surroundings: Surroundings,
+    interrupt: Interrupt,
+    tell: Callable[[BuildEvent | Judged], None],
+) -> Outcome:
+    workspace = Workspace(work.root)
+    plan = plans[work.request.job]
+    if isinstance(work, Publishing):
+        return lifecycle.publish_again(
+            work.request, work.outcome, work.publishers, plan, surroundings, workspace, interrupt, tell
+        )
+
+    def judged(outcome: Outcome) -> None:
+        tell(Judged(outcome))
+
+    return lifecycle.run(work.request, work.attempt, plan, surroundings, workspace, interrupt, tell, judged)
 
 
 def _reason(connection: Connection) -> str:

@@ -14,6 +14,9 @@ from cattrs.preconf.json import make_converter
 from thcore.model import BuildEvent, BuildRequest, Outcome, document
 
 _converter = make_converter()
+# An outcome has a document of its own, versioned like result.json.
+_converter.register_unstructure_hook(Outcome, document.to_json)
+_converter.register_structure_hook(Outcome, lambda text, _type: document.from_json(text))
 
 
 @frozen
@@ -32,31 +35,63 @@ class Assignment:
 
 
 @frozen
+class Publishing:
+    """Evidence that a child is to publish, through the named plugins; the verdict is known already."""
+
+    request: BuildRequest
+    outcome: Outcome
+    publishers: tuple[str, ...]
+    workspace: str
+
+    @property
+    def root(self) -> Path:
+        """Root of the workspace."""
+        return Path(self.workspace)
+
+
+@frozen
 class Cancel:
-    """Why the build must end. Followed by SIGTERM."""
+    """Why the work must end. Followed by SIGTERM."""
 
     reason: str
 
 
-Message = Assignment | Cancel | BuildEvent | Outcome
+@frozen
+class Judged:
+    """The outcome before it is published: what counts if the child should not live to send the last one."""
 
-_KINDS: Mapping[str, type[Any]] = {"assignment": Assignment, "cancel": Cancel, "event": BuildEvent}
+    outcome: Outcome
+
+
+@frozen
+class Ended:
+    """The outcome, and the last that a child says."""
+
+    outcome: Outcome
+
+
+Work = Assignment | Publishing
+Message = Work | Cancel | BuildEvent | Judged | Ended
+
+_KINDS: Mapping[str, type[Any]] = {
+    "assignment": Assignment,
+    "publishing": Publishing,
+    "cancel": Cancel,
+    "event": BuildEvent,
+    "judged": Judged,
+    "ended": Ended,
+}
+_NAMES = {cls: name for name, cls in _KINDS.items()}
 
 
 def send(connection: Connection, message: Message) -> None:
     """Send one message. Raises OSError when the other side is gone."""
-    if isinstance(message, Outcome):
-        body: dict[str, Any] = {"kind": "outcome", "value": document.to_json(message)}
-    else:
-        kind = next(kind for kind, cls in _KINDS.items() if isinstance(message, cls))
-        body = {"kind": kind, "value": _converter.unstructure(message)}
+    body = {"kind": _NAMES[type(message)], "value": _converter.unstructure(message)}
     connection.send_bytes(json.dumps(body).encode())
 
 
 def receive(connection: Connection) -> Message:
     """Wait for one message. Raises EOFError or OSError when the other side is gone."""
     body = json.loads(connection.recv_bytes())
-    if body["kind"] == "outcome":
-        return document.from_json(body["value"])
     message: Message = _converter.structure(body["value"], _KINDS[body["kind"]])
     return message

@@ -161,6 +161,7 @@ class Nurseries:
         self._stock = stock
         self._lock = threading.Lock()
         self._nursery = Nursery(start, stock)
+        self._closed = False
 
     def open(self) -> None:
         """Wait until builds can begin. Raises InfrastructureError."""
@@ -174,14 +175,27 @@ class Nurseries:
         except InfrastructureError:
             if nursery.alive():
                 raise
-        with self._lock:
-            if self._nursery is nursery:
-                log.error("the process that starts builds has died; starting another one")
-                nursery.close()
-                self._nursery = Nursery(self._start, self._stock)
-                self._nursery.open()
+        self._replace(nursery)
         return self._nursery.child()
+
+    def check(self) -> None:
+        """See that builds can begin. Raises InfrastructureError when no process can be started."""
+        nursery = self._nursery
+        if not nursery.alive():
+            self._replace(nursery)
 
     def close(self) -> None:
         """End the nursery, and with it every child that still waits."""
-        self._nursery.close()
+        with self._lock:
+            self._closed = True
+            self._nursery.close()
+
+    def _replace(self, dead: Nursery) -> None:
+        with self._lock:
+            if self._closed:
+                raise InfrastructureError("the process that starts builds has been ended")
+            if self._nursery is dead:
+                log.error("the process that starts builds has died; starting another one")
+                dead.close()
+                self._nursery = Nursery(self._start, self._stock)
+                self._nursery.open()

@@ -22,7 +22,7 @@ from thcore.pipeline.plan import Plan
 from thcore.plugins import Plugins
 from thcore.process.interrupt import Interrupt
 from thcore.worker import message
-from thcore.worker.message import Assignment, Cancel
+from thcore.worker.message import Assignment, Cancel, Ended, Judged
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,10 @@ def rehearse(plugins: Plugins) -> None:
         with _echo() as tell:
             tell(Assignment(request, 1, str(place.root)))
             tell(Cancel("rehearsed"))
-            tell(lifecycle.run(request, 1, plan, surroundings, place, interrupt, tell))
+            outcome = lifecycle.run(
+                request, 1, plan, surroundings, place, interrupt, tell, lambda told: tell(Judged(told))
+            )
+            tell(Ended(outcome))
 
 
 @contextmanager

@@ -7,70 +7,52 @@ that it has no room for.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from attrs import frozen
+from attrs import field, frozen
 
-from thcore.errors import InfrastructureError, PluginError, RefusedError
+from thcore.errors import InfrastructureError, RefusedError
 from thcore.gearman import zuul
 from thcore.gearman.link import Delivery, Link
-from thcore.model import (
-    BuildEvent,
-    BuildEventKind,
-    BuildRequest,
-    Finding,
-    Outcome,
-    Severity,
-    StageName,
-    Verdict,
-    WorkerInfo,
-)
-from thcore.pipeline.lifecycle import Surroundings
-from thcore.pipeline.plan import Plan
-from thcore.worker.journal import Journal
-from thcore.worker.nursery import Nurseries
-from thcore.worker.supervise import Supervision, refusal
+from thcore.model import BuildEvent, BuildRequest, Finding, Outcome, Severity, Verdict, WorkerInfo
+from thcore.worker.generation import Generation
+from thcore.worker.journal import BuildEntry
+from thcore.worker.listener import Listener
+from thcore.worker.supervise import Stores, Supervision, refusal
 
 log = logging.getLogger(__name__)
-
-SHARE: Mapping[StageName, tuple[int, int]] = {
-    StageName.CHECKOUT: (0, 10),
-    StageName.ENVIRONMENT: (10, 25),
-    StageName.EXECUTE: (25, 90),
-    StageName.ANALYSE: (90, 95),
-    StageName.PUBLISH: (95, 100),
-}
-"""From which to which percentage each stage takes a build, for WORK_STATUS."""
-
 
 QUARANTINED = "QUARANTINED"
 """Result of a build that has been delivered ``max_attempts`` times already."""
 
 
 @frozen(eq=False)
-class Shop:
-    """What the slots share.
+class Hearers:
+    """Who is told what the slots do. Each is called in the build's slot, and must be quick.
 
-    ``on_last_build`` is told when a build of one of ``last_jobs`` has ended: the machine is not fit for another then.
+    ``outcome`` is told every outcome, and whether Zuul was given it. ``unable`` is told that a build could not begin.
+    ``last_build`` is told when a build of a job has ended after which the worker is to stop.
     """
 
+    build_event: Callable[[BuildEvent], None] = lambda _event: None
+    outcome: Callable[[Outcome, bool], None] = lambda _outcome, _answered: None
+    refused: Callable[[str], None] = lambda _result: None
+    unable: Callable[[str], None] = lambda _reason: None
+    last_build: Callable[[str], None] = lambda _reason: None
+
+
+@frozen(eq=False)
+class Shop:
+    """What the slots share. ``generation`` answers the current one."""
+
     link: Link
-    nursery: Nurseries
-    journal: Journal
-    plans: Mapping[str, Plan]
-    branches: Mapping[str, str | None]
-    surroundings: Surroundings
-    manager: str
-    work: Path
-    max_attempts: int = 3
-    last_jobs: frozenset[str] = frozenset()
-    on_last_build: Callable[[str], None] = lambda _reason: None
-    on_build_event: Callable[[BuildEvent], None] = lambda _event: None
-    on_outcome: Callable[[Outcome], None] = lambda _outcome: None
+    stores: Stores
+    worker: WorkerInfo
+    generation: Callable[[], Generation]
+    hearers: Hearers = field(factory=Hearers)
 
 
 class Slots:
@@ -79,21 +61,36 @@ class Slots:
     def __init__(self, shop: Shop, count: int) -> None:
         self._shop = shop
         self._running: dict[str, Supervision] = {}
+        self._claimed: set[str] = set()
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._forced = False
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"slot-{number}", daemon=True) for number in range(1, count + 1)
-        ]
+        self._wanted = count
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin to take builds."""
-        for thread in self._threads:
-            thread.start()
+        self.resize(self._wanted)
 
-    def running(self) -> tuple[BuildRequest, ...]:
+    def resize(self, count: int) -> None:
+        """Have so many slots. Those that are too many end with their next build."""
+        with self._lock:
+            self._wanted = count
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            for _ in range(count - len(self._threads)):
+                thread = threading.Thread(target=self._serve, name="slot", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    @property
+    def count(self) -> int:
+        """How many slots there are."""
+        return self._wanted
+
+    def running(self) -> tuple[Supervision, ...]:
         """The builds that run now."""
         with self._lock:
-            return tuple(supervision.request for supervision in self._running.values())
+            return tuple(self._running.values())
 
     def stop(self, build_id: str) -> None:
         """End a build because Zuul said so; one that is not here is none of our business."""
@@ -106,9 +103,7 @@ class Slots:
     def stop_all(self, reason: str) -> None:
         """End every build; each is answered so that Zuul retries it."""
         self._forced = True
-        with self._lock:
-            supervisions = list(self._running.values())
-        for supervision in supervisions:
+        for supervision in self.running():
             supervision.cancel(reason)
 
     def join(self, timeout_s: float | None = None) -> bool:
@@ -122,148 +117,119 @@ class Slots:
         while (delivery := self._shop.link.take()) is not None:
             try:
                 self._handle(delivery)
-            except Exception:
+            except Exception as error:
                 log.exception("build %s: fault of the worker", delivery.unique)
-                delivery.finish(self._retry(delivery, "fault of the worker"))
+                delivery.finish(self._retry(delivery, f"fault of the worker: {type(error).__name__}"))
+            with self._lock:
+                if len(self._threads) > self._wanted:
+                    self._threads.remove(threading.current_thread())
+                    return
 
     def _handle(self, delivery: Delivery) -> None:
         """Do one delivery to its answer."""
-        shop = self._shop
-        worker = shop.surroundings.worker
+        shop, generation = self._shop, self._shop.generation()
         job = zuul.job_name(delivery.function)
         # Before anything else: until Zuul has this, it cannot cancel the build.
-        delivery.begin(zuul.started(delivery.unique, job, shop.manager, worker))
+        delivery.begin(zuul.started(delivery.unique, job, shop.link.manager, shop.worker))
         try:
             request = zuul.parse(
-                delivery.function, delivery.unique, delivery.arguments, default_branch=shop.branches.get(job)
+                delivery.function, delivery.unique, delivery.arguments, default_branch=generation.branches.get(job)
             )
         except RefusedError as error:
             log.warning("build %s: refused: %s", delivery.unique, error)
-            delivery.finish(zuul.refused(delivery.unique, job, shop.manager, worker, error))
+            self._refuse(delivery, zuul.INVALID_ARGUMENTS, error)
             return
-        plan = shop.plans.get(request.job)
-        if plan is None:
+        if request.job not in generation.plans:
             delivery.finish(self._retry(delivery, f"this worker has no job {request.job} any more"))
             return
-        earlier = len(shop.journal.attempts(request.id))
-        if earlier >= shop.max_attempts:
-            reason = f"it was delivered {earlier} times before; it is not tried again"
-            log.error("build %s: quarantined: %s", request.id, reason)
-            delivery.finish(zuul.refused(request.id, job, shop.manager, worker, reason, result=QUARANTINED))
-            return
-        self._build(delivery, request, plan)
-
-    def _retry(self, delivery: Delivery, reason: object) -> zuul.Reply:
-        shop = self._shop
-        job = zuul.job_name(delivery.function)
-        return zuul.retry(delivery.unique, job, shop.manager, shop.surroundings.worker, reason)
-
-    def _build(self, delivery: Delivery, request: BuildRequest, plan: Plan) -> None:
-        shop = self._shop
+        generation.enter()
         try:
-            child = shop.nursery.child()
-        except InfrastructureError as error:
-            self._unable(delivery, request, error)
-            return
-        supervision = Supervision(request, plan, child, shop.journal, shop.surroundings)
-        while (earlier := self._enter(supervision)) is not None:
-            # The server handed the build out again, so it has given up on the attempt that runs here.
-            earlier.cancel("the Gearman server handed the build out again")
-            earlier.done.wait()
-        delivery.on_lost(lambda: supervision.cancel("the connection to the Gearman server was lost"))
-        listener = Listener(delivery, plan, shop)
-        try:
-            supervision.run(
-                shop.work,
-                listener.hear,
-                lambda outcome: self._answer(delivery, outcome, asked=supervision.cancelled is not None),
-            )
+            self._build(delivery, request, generation)
         except InfrastructureError as error:
             self._unable(delivery, request, error)
         finally:
-            with self._lock:
-                if self._running.get(request.id) is supervision:
-                    del self._running[request.id]
-        if plan.job in shop.last_jobs:
-            shop.on_last_build(f"a build of {plan.job} has ended, after which the worker stops")
+            generation.leave()
+        if request.job in generation.last_jobs:
+            shop.hearers.last_build(f"a build of {request.job} has ended, after which the worker stops")
 
-    def _enter(self, supervision: Supervision) -> Supervision | None:
-        """Count a build as running, unless the same one already is; that one is answered then."""
-        with self._lock:
-            earlier = self._running.get(supervision.request.id)
-            if earlier is None or earlier.done.is_set():
-                self._running[supervision.request.id] = supervision
-                earlier = None
+    def _refuse(self, delivery: Delivery, result: str, reason: object) -> None:
+        shop = self._shop
+        job = zuul.job_name(delivery.function)
+        reply = zuul.refused(delivery.unique, job, shop.link.manager, shop.worker, reason, result=result)
+        delivery.finish(reply)
+        shop.hearers.refused(result)
+
+    def _retry(self, delivery: Delivery, reason: object) -> zuul.Reply:
+        job = zuul.job_name(delivery.function)
+        return zuul.retry(delivery.unique, job, self._shop.link.manager, self._shop.worker, reason)
+
+    def _build(self, delivery: Delivery, request: BuildRequest, generation: Generation) -> None:
+        """Raises InfrastructureError when the build cannot begin."""
+        with self._claim(request.id):
+            entry = self._entry(delivery, request)
+            if entry.deliveries < generation.config.max_attempts:
+                self._attempt(delivery, entry, generation)
+                return
+            reason = f"it was delivered {entry.deliveries} times before; it is not tried again"
+            log.error("build %s: quarantined: %s", request.id, reason)
+            self._shop.stores.journal.quarantine(entry, reason)
+            self._refuse(delivery, QUARANTINED, reason)
+
+    def _attempt(self, delivery: Delivery, entry: BuildEntry, generation: Generation) -> None:
+        shop, build_id = self._shop, entry.request.id
+        supervision = Supervision(entry, generation.nursery.child(), generation, shop.stores)
+        with self._changed:
+            self._running[build_id] = supervision
+            self._changed.notify_all()
             forced = self._forced
         if forced:
             supervision.cancel("the worker is stopping")
-        return earlier
+        delivery.on_lost(lambda: supervision.cancel("the connection to the Gearman server was lost"))
+        listener = Listener(delivery, supervision.plan, generation.surroundings.plugins, shop.hearers.build_event)
+        supervision.run(
+            listener.hear,
+            lambda outcome: self._answer(delivery, outcome, asked=supervision.cancelled is not None),
+        )
 
-    def _answer(self, delivery: Delivery, outcome: Outcome, *, asked: bool = False) -> None:
+    @contextmanager
+    def _claim(self, build_id: str) -> Iterator[None]:
+        """Be the only one who works on a build. One that is at work already is ended first: the server handed the build
+        out again, so it has given up on that attempt."""
+        with self._changed:
+            while build_id in self._claimed:
+                if (earlier := self._running.get(build_id)) is not None:
+                    earlier.cancel("the Gearman server handed the build out again")
+                self._changed.wait()
+            self._claimed.add(build_id)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._claimed.discard(build_id)
+                self._running.pop(build_id, None)
+                self._changed.notify_all()
+
+    def _entry(self, delivery: Delivery, request: BuildRequest) -> BuildEntry:
+        known = self._shop.stores.journal.build(request.id)
+        if known is not None:
+            return known
+        return BuildEntry(request, delivery.function, delivery.arguments.decode("utf-8", "replace"))
+
+    def _answer(self, delivery: Delivery, outcome: Outcome, *, asked: bool = False) -> bool:
         """``asked`` says that somebody wanted the build cancelled. One that ended all the same was hit by accident."""
         log.info("build %s: %s: %s", outcome.build, outcome.verdict.value, outcome.summary)
         if outcome.verdict is Verdict.CANCELLED and (self._forced or not asked):
-            delivery.finish(self._retry(delivery, outcome.summary))
+            answered = delivery.finish(self._retry(delivery, outcome.summary))
         else:
-            delivery.finish(zuul.final(outcome, self._shop.manager))
-        self._shop.on_outcome(outcome)
+            answered = delivery.finish(zuul.final(outcome, self._shop.link.manager))
+        self._shop.hearers.outcome(outcome, answered)
+        return answered
 
     def _unable(self, delivery: Delivery, request: BuildRequest, error: InfrastructureError) -> None:
         log.error("build %s: could not begin: %s", request.id, error)
+        self._shop.hearers.unable(str(error))
         found = Finding(error.code, Severity.UNVERIFIED, str(error))
-        self._answer(delivery, refusal(request, self._shop.surroundings.worker, found))
-
-
-class Listener:
-    """Passes a build's events on: to Gearman as WORK_STATUS, to the log, to plugins that want to hear them."""
-
-    STATUS_EVERY_S = 1.0
-
-    def __init__(self, delivery: Delivery, plan: Plan, shop: Shop) -> None:
-        self._delivery = delivery
-        self._plan = plan
-        self._plugins = shop.surroundings.plugins
-        self._hear = shop.on_build_event
-        self._hearers = self._plugins.implementing("thcore_build_event", plan.plugins)
-        self._sent = (0, 0.0)
-
-    def hear(self, event: BuildEvent) -> None:
-        """Take one event of the build."""
-        if event.kind is BuildEventKind.STAGE_ENDED:
-            log.info("build %s: stage %s: %s", event.build_id, event.stage, event.detail)
-        self._send_status(event)
-        self._hear(event)
-        for name in self._hearers:
-            try:
-                self._plugins.build_event(name, event)
-            except PluginError as error:
-                log.warning("build %s: %s", event.build_id, error)
-
-    def _send_status(self, event: BuildEvent) -> None:
-        percent = percentage(event)
-        now = time.monotonic()
-        last, when = self._sent
-        stage_began = event.kind is BuildEventKind.STAGE_STARTED
-        if percent is not None and percent > last and (stage_began or now - when >= self.STATUS_EVERY_S):
-            self._sent = (percent, now)
-            self._delivery.status(percent, 100)
-
-
-def percentage(event: BuildEvent) -> int | None:
-    """How far a build is, in per cent, when this event says so."""
-    if event.stage is None:
-        return None
-    start, end = SHARE[StageName(event.stage)]
-    if event.kind is BuildEventKind.STAGE_STARTED:
-        return start
-    if event.kind is BuildEventKind.PROGRESS and event.total:
-        return start + round((end - start) * min(event.done, event.total) / event.total)
-    return None
-
-
-def manager_name(configured: str | None, hostname: str) -> str:
-    """The name that Zuul sends ``stop:`` jobs to: unique per process on a host, the same after a restart."""
-    return configured or f"{hostname}-{os.getuid()}"
+        self._answer(delivery, refusal(request, self._shop.worker, found))
 
 
 def describe(worker: WorkerInfo) -> str:

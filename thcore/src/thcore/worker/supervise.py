@@ -1,63 +1,70 @@
-"""The worker's side of one build: assign it, listen, end it when told to, and see that nothing stays behind."""
+"""The worker's side of one attempt: have it done, answer for it whatever happens, and see that nothing stays behind."""
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import logging
-import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
-from multiprocessing import connection as connections
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from attrs import evolve, frozen
 
+from thcore.errors import InfrastructureError
 from thcore.hooks import Workspace
-from thcore.model import (
-    Attempt,
-    BuildEvent,
-    BuildRequest,
-    CommandResult,
-    Finding,
-    Outcome,
-    Severity,
-    Verdict,
-    WorkerInfo,
-)
+from thcore.model import Attempt, BuildEvent, BuildRequest, Finding, Outcome, Severity, StageName, Verdict, WorkerInfo
 from thcore.pipeline import build as stages
 from thcore.pipeline import workspace
-from thcore.pipeline.lifecycle import EVIDENCE_S, Surroundings
-from thcore.pipeline.plan import Plan
-from thcore.process import group
-from thcore.worker import message
-from thcore.worker.journal import Entry, Journal
-from thcore.worker.message import Assignment, Cancel
+from thcore.pipeline.lifecycle import EVIDENCE_S
+from thcore.pipeline.record import unpublished
+from thcore.worker import obituary
+from thcore.worker.courier import failed
+from thcore.worker.errand import Errand, Hear, Word
+from thcore.worker.evidence import Evidence
+from thcore.worker.generation import Generation
+from thcore.worker.journal import AttemptEntry, BuildEntry, Journal
+from thcore.worker.message import Assignment, Publishing
 from thcore.worker.nursery import Child
+from thcore.worker.spool import Spool
 
 log = logging.getLogger(__name__)
 
-Hear = Callable[[BuildEvent], None]
+Answer = Callable[[Outcome], bool]
+"""Gives Zuul the outcome; says whether it was sent."""
+
+
+@frozen(eq=False)
+class Stores:
+    """Where a worker keeps what must survive it."""
+
+    work: Path
+    journal: Journal
+    evidence: Evidence
+    spool: Spool
 
 
 class Supervision:
     """One attempt of a build while it runs. ``run`` is called once, in a slot's thread; ``cancel`` from any."""
 
-    def __init__(
-        self, request: BuildRequest, plan: Plan, child: Child, journal: Journal, surroundings: Surroundings
-    ) -> None:
-        self.request = request
-        self.plan = plan
+    def __init__(self, entry: BuildEntry, child: Child, generation: Generation, stores: Stores) -> None:
+        self.request: BuildRequest = entry.request
+        self.attempt = entry.next_attempt
+        self.plan = generation.plans[entry.request.job]
+        self.began = datetime.datetime.now(datetime.UTC)
         self.done = threading.Event()
         """Set when the attempt is over and everything of it is gone."""
+        self.last: BuildEvent | None = None
+        """What was heard of it last."""
+        self._entry = entry
         self._child = child
-        self._journal = journal
-        self._surroundings = surroundings
+        self._generation = generation
+        self._stores = stores
+        self._grace_s = generation.config.kill_grace
         self._reason: str | None = None
+        self._errand: Errand | None = None
         self._lock = threading.Lock()
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
 
     @property
     def cancelled(self) -> str | None:
@@ -69,140 +76,168 @@ class Supervision:
         with self._lock:
             if self._reason is None and not self.done.is_set():
                 self._reason = reason
-                os.eventfd_write(self._wake, 1)
+                if self._errand is not None:
+                    self._errand.cancel(reason)
 
-    def run(self, work: Path, hear: Hear, answer: Callable[[Outcome], None]) -> Outcome:
+    def run(self, hear: Hear, answer: Answer) -> Outcome:
         """Do the attempt in the child and answer for it; the outcome is there whatever happened to the child.
 
-        ``hear`` is told the events, ``answer`` the outcome, as soon as it is known and before things are put away.
-        Raises InfrastructureError when the attempt cannot even begin (journal, workspace).
+        ``hear`` is told the events, ``answer`` the outcome, as soon as it is known and its evidence is safe, before
+        things are put away. Raises InfrastructureError when the attempt cannot even begin (journal, workspace).
         """
         try:
-            attempt = 1 + max((entry.attempt for entry in self._journal.attempts(self.request.id)), default=0)
-            place = workspace.create(work, self.request.id, attempt)
-            entry = Entry(
-                self.request.id,
-                self.request.job,
-                attempt,
-                str(place.root),
-                self._child.pid,
-                _start_time(self._child.pid),
-                time.time(),
-            )
-            self._journal.record(entry)
-            try:
-                outcome = self._attend(attempt, place, hear)
-                self._end_child()
-                answer(outcome)
-            finally:
-                self._end_child()
-                put_away(entry, self.plan, self._surroundings)
-            self._journal.end(entry, outcome.verdict.value)
+            with Errand(self._child, self._grace_s) as errand:
+                place = workspace.create(self._stores.work, self.request.id, self.attempt)
+                entry = AttemptEntry(
+                    self.attempt,
+                    str(place.root),
+                    self._child.pid,
+                    _start_time(self._child.pid),
+                    time.time(),
+                )
+                self._stores.journal.begin(self._entry, entry)
+                try:
+                    outcome = self._outcome(errand, place, hear)
+                    answered = self._conclude(outcome, place, answer)
+                finally:
+                    errand.end()
+                    put_away(self.request, entry, self._generation)
+            self._note(outcome, answered=answered)
             return outcome
         finally:
-            self._abandon()
+            with self._lock:
+                self.done.set()
 
-    def _abandon(self) -> None:
-        with self._lock:
-            self.done.set()
-            os.close(self._wake)
-        self._child.connection.close()
+    def _outcome(self, errand: Errand, place: Workspace, hear: Hear) -> Outcome:
+        """What the attempt amounts to, published as far as that went."""
 
-    def _attend(self, attempt: int, place: Workspace, hear: Hear) -> Outcome:
-        began = datetime.datetime.now(datetime.UTC)
-        assignment = Assignment(self.request, attempt, str(place.root), self.plan.timeout_s)
-        outcome: Outcome | None = None
-        with contextlib.suppress(OSError, EOFError):
-            message.send(self._child.connection, assignment)
-            outcome = self._listen(hear)
-        if outcome is None:
-            outcome = self._epitaph(attempt, began)
-        return outcome
+        def listen(event: BuildEvent) -> None:
+            self.last = event
+            hear(event)
 
-    def _listen(self, hear: Hear) -> Outcome | None:
-        """Hear the child out. None when its time to end has passed; raises EOFError when it died."""
-        patience = None if self.plan.timeout_s is None else self.plan.timeout_s + EVIDENCE_S + self._grace_s
-        horizon = None if patience is None else time.monotonic() + patience
-        told = False
-        while True:
-            left = None if horizon is None else max(0.0, horizon - time.monotonic())
-            waiting: Sequence[object] = [self._child.connection] if told else [self._child.connection, self._wake]
-            ready = connections.wait(waiting, left)  # type: ignore[arg-type] # a descriptor is waitable as well
-            if self._child.connection in ready:
-                news = message.receive(self._child.connection)
-                if isinstance(news, Outcome):
-                    return news
-                if isinstance(news, BuildEvent):
-                    hear(news)
-            elif self._wake in ready:
-                told = True
-                horizon = time.monotonic() + self._grace_s
-                message.send(self._child.connection, Cancel(self._reason or "cancelled"))
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._child.pid, signal.SIGTERM)
-            elif not ready:
-                return None
+        word = self._have_done(
+            errand,
+            lambda: errand.run(
+                Assignment(self.request, self.attempt, str(place.root), self.plan.timeout_s), self._patience_s, listen
+            ),
+        )
+        if word.complete and word.outcome is not None:
+            return word.outcome
+        errand.end()
+        outcome = self._epitaph(word, place)
+        # A cancelled build is published as little as one that lived to hear of it.
+        return outcome if outcome.verdict is Verdict.CANCELLED else self._publish(outcome, place)
 
     @property
-    def _grace_s(self) -> float:
-        return self._surroundings.grace_s
+    def _patience_s(self) -> float | None:
+        return None if self.plan.timeout_s is None else self.plan.timeout_s + EVIDENCE_S + self._grace_s
 
-    def _end_child(self) -> None:
-        """See the child and all that belongs to it gone; a child that has answered is about to end by itself."""
-        self._child.ended.wait(min(1.0, self._grace_s))
-        if not self._child.ended.is_set():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._child.pid, signal.SIGKILL)
-            self._child.ended.wait(5.0)
-        group.end_session(self._child.pid, 0.0)
+    def _have_done(self, errand: Errand, work: Callable[[], Word]) -> Word:
+        """Do work in a child that a cancel reaches."""
+        with self._lock:
+            self._errand = errand
+            if self._reason is not None:
+                errand.cancel(self._reason)
+        try:
+            return work()
+        finally:
+            with self._lock:
+                self._errand = None
 
-    def _epitaph(self, attempt: int, began: datetime.datetime) -> Outcome:
-        """The outcome of a child that did not live to tell it."""
-        self._end_child()
-        findings: tuple[Finding, ...] = ()
+    def _epitaph(self, word: Word, place: Workspace) -> Outcome:
+        """The outcome of a child that did not live to tell it, or not to the end."""
         if self._reason is not None:
-            verdict, summary = Verdict.CANCELLED, f"Cancelled: {self._reason}"
-        else:
-            found = Finding(
-                "build-process-died",
-                Severity.UNVERIFIED,
-                f"The process of the build died: {_how_it_ended(self._child.status)}",
-                hint="This is not the change's fault; it is worth a retry.",
+            return self._made(Verdict.CANCELLED, f"Cancelled: {self._reason}")
+        stage = None if self.last is None or self.last.stage is None else StageName(self.last.stage)
+        found = obituary.finding(self._child.status, stage, place.log, overdue=word.overdue)
+        if word.outcome is not None:  # it was judged; only publishing it went wrong
+            noted = evolve(found, severity=Severity.WARNING)
+            return evolve(word.outcome, findings=(*word.outcome.findings, noted))
+        return self._made(Verdict.UNVERIFIED, found.message, found)
+
+    def _publish(self, outcome: Outcome, place: Workspace) -> Outcome:
+        """Publish what the dead child left, in a new one."""
+        publishers = self.plan.stages[StageName.PUBLISH]
+        if not publishers:
+            return outcome
+        try:
+            child = self._generation.nursery.child()
+        except InfrastructureError as error:
+            return failed(outcome, publishers, str(error))
+        with Errand(child, self._grace_s) as errand:
+            work = Publishing(self.request, outcome, publishers, str(place.root))
+            patience_s = EVIDENCE_S + self._grace_s
+            word = self._have_done(errand, lambda: errand.run(work, patience_s, lambda _event: None))
+        if self._reason is not None:
+            return self._made(Verdict.CANCELLED, f"Cancelled: {self._reason}")
+        return word.outcome or failed(outcome, publishers, "the process that published it died as well")
+
+    def _conclude(self, outcome: Outcome, place: Workspace, answer: Answer) -> bool:
+        """Make the evidence safe, then answer. An outcome that Zuul was not given is another attempt's to publish."""
+        left = () if outcome.verdict is Verdict.CANCELLED else unpublished(outcome)
+        if outcome.verdict not in (Verdict.SUCCESS, Verdict.FAILURE):
+            self._stores.evidence.keep(self.request.id, self.attempt, place)
+        spooled = None
+        if left:
+            try:
+                spooled = self._stores.spool.put(self.request, outcome, left, place)
+            except InfrastructureError as error:
+                log.error("build %s: %s", self.request.id, error)
+                self._stores.evidence.keep(self.request.id, self.attempt, place)
+        answered = answer(outcome)
+        if spooled is not None and not answered:
+            self._stores.spool.drop(spooled)
+        return answered
+
+    def _note(self, outcome: Outcome, *, answered: bool) -> None:
+        """Write down how it ended. A disk that does not take it must not cost the worker a slot."""
+        try:
+            self._stores.journal.end(
+                self.request.id, self.attempt, outcome.verdict.value, outcome.summary, answered=answered
             )
-            verdict, summary, findings = Verdict.UNVERIFIED, found.message, (found,)
+        except InfrastructureError as error:
+            log.error("build %s: %s", self.request.id, error)
+        if answered and outcome.verdict in (Verdict.SUCCESS, Verdict.FAILURE):
+            self._stores.evidence.drop(self.request.id)
+
+    def _made(self, verdict: Verdict, summary: str, *findings: Finding) -> Outcome:
         return Outcome(
             job=self.request.job,
             build=self.request.id,
-            attempt=attempt,
+            attempt=self.attempt,
             change=self.request.change,
             log_path=self.request.log_path,
             verdict=verdict,
             summary=summary,
-            worker=self._surroundings.worker,
-            started=began,
+            worker=self._generation.surroundings.worker,
+            started=self.began,
             ended=datetime.datetime.now(datetime.UTC),
             plugins=self.plan.infos,
             findings=findings,
         )
 
 
-def put_away(entry: Entry, plan: Plan | None, surroundings: Surroundings) -> None:
+def put_away(request: BuildRequest, entry: AttemptEntry, generation: Generation) -> None:
     """Clean up after an attempt whose processes are gone: the plugins' hooks, then its workspace. Idempotent."""
+    plan, plugins = generation.plans.get(request.job), generation.surroundings.plugins
+    root = Path(entry.workspace)
     if plan is not None:
-        for name in surroundings.plugins.implementing("thcore_cleanup", plan.plugins):
-            attempt = Attempt(
-                entry.build_id,
-                entry.job,
-                entry.attempt,
-                Path(entry.workspace),
-                stages.state_of(surroundings.state, name),
-            )
+        for name in plugins.implementing("thcore_cleanup", plan.plugins):
+            state = stages.state_of(generation.surroundings.state, name)
+            attempt = Attempt(request.id, request.job, entry.attempt, root, state)
             try:
-                surroundings.plugins.cleanup(name, attempt, plan.options.get(name))
+                plugins.cleanup(name, attempt, plan.options.get(name))
             except Exception:
-                log.exception("build %s attempt %s: cleanup failed", entry.build_id, entry.attempt)
-    if not workspace.remove(Path(entry.workspace)):
-        log.warning("build %s attempt %s: could not remove %s", entry.build_id, entry.attempt, entry.workspace)
+                log.exception("build %s attempt %s: cleanup failed", request.id, entry.attempt)
+    if not workspace.remove(root):
+        log.warning("build %s attempt %s: could not remove %s", request.id, entry.attempt, root)
+
+
+def _start_time(pid: int) -> float:
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def refusal(request: BuildRequest, worker: WorkerInfo, found: Finding) -> Outcome:
@@ -221,18 +256,3 @@ def refusal(request: BuildRequest, worker: WorkerInfo, found: Finding) -> Outcom
         ended=now,
         findings=(found,),
     )
-
-
-def _start_time(pid: int) -> float:
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return 0.0
-
-
-def _how_it_ended(status: int | None) -> str:
-    if status is None:
-        return "nobody saw how"
-    code = os.waitstatus_to_exitcode(status)
-    result = CommandResult(None, -code) if code < 0 else CommandResult(code)
-    return result.reason()

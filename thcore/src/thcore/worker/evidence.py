@@ -1,0 +1,56 @@
+"""What is kept of attempts that came to nothing: their result.json and the end of their log.
+
+Workspaces are removed, and not every attempt is published. A build that is quarantined must be explicable all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from thcore.hooks import Workspace
+
+LOG_LIMIT = 256 * 1024
+"""Bytes of a log's end that are kept."""
+
+
+class Evidence:
+    """Directories ``BUILD/ATTEMPT`` below one directory of the state. Losing one loses no result."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def of(self, build_id: str, attempt: int) -> Path:
+        """Where the evidence of an attempt is, or would be."""
+        return self._directory / build_id / str(attempt)
+
+    def keep(self, build_id: str, attempt: int, workspace: Workspace) -> None:
+        """Keep what the workspace of an attempt has to say. What cannot be kept is not."""
+        target = self.of(build_id, attempt)
+        with contextlib.suppress(OSError):
+            target.mkdir(parents=True, exist_ok=True)
+            for source in (workspace.artifacts / "result.json", workspace.log):
+                with contextlib.suppress(OSError):
+                    (target / source.name).write_bytes(_end_of(source, LOG_LIMIT if source == workspace.log else None))
+
+    def drop(self, build_id: str) -> None:
+        """Forget a build: it has a result."""
+        shutil.rmtree(self._directory / build_id, ignore_errors=True)
+
+    def forget(self, known: frozenset[str]) -> None:
+        """Drop every build that is not among the known ones."""
+        with contextlib.suppress(OSError):
+            for path in self._directory.iterdir():
+                if path.name not in known:
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def _end_of(path: Path, limit: int | None) -> bytes:
+    # The programs of the build could write here: no link is followed, and nothing but a file is read.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        size = os.fstat(descriptor).st_size
+        file.seek(max(0, size - limit) if limit else 0)
+        return file.read(limit or size)

@@ -1,0 +1,134 @@
+"""Whether the worker could do a build now. While it could not, it takes none, and looks again by itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from attrs import frozen
+
+from thcore.errors import InfrastructureError
+from thcore.model.quantity import format_size
+from thcore.worker.generation import Generation
+from thcore.worker.supervise import Stores
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 15.0
+"""How often a fit worker looks whether it still is."""
+UNFIT_EVERY_S = 3.0
+"""How often one that is not looks whether it is again."""
+
+
+@frozen
+class Disk:
+    """Room in the file system of a directory, in bytes. ``problem`` says why nothing can be kept there, if so."""
+
+    path: Path
+    purpose: str
+    free: int = 0
+    total: int = 0
+    problem: str = ""
+
+
+def disk(path: Path, purpose: str, free_space: int) -> Disk:
+    """Look at a directory: is there room, and does it take a file?"""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        usage = shutil.disk_usage(path)
+        with tempfile.TemporaryFile(dir=path) as probe:
+            probe.write(b"thcore" * 1000)
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        return Disk(path, purpose, problem=f"{path} ({purpose}) cannot be written: {error.strerror or error}")
+    problem = ""
+    if usage.free < free_space:
+        problem = (
+            f"{path} ({purpose}) has {format_size(usage.free)} left, less than free_space ({format_size(free_space)})"
+        )
+    return Disk(path, purpose, usage.free, usage.total, problem)
+
+
+class Fitness:
+    """A thread that looks at disks, the spool and the nursery.
+
+    ``on_change`` is told the problems whenever they are others than before, in that thread.
+    """
+
+    def __init__(
+        self, stores: Stores, generation: Callable[[], Generation], on_change: Callable[[tuple[str, ...]], None]
+    ) -> None:
+        self._stores = stores
+        self._generation = generation
+        self._on_change = on_change
+        self._disks: tuple[Disk, ...] = ()
+        self._problems: tuple[str, ...] = ()
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="fitness", daemon=True)
+
+    @property
+    def disks(self) -> tuple[Disk, ...]:
+        """The disks as they were last seen."""
+        return self._disks
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why no build could be done, as it was last seen."""
+        return self._problems
+
+    def start(self) -> None:
+        """Look once, here, then again and again."""
+        self._look()
+        self._thread.start()
+
+    def look(self) -> None:
+        """Look now: something went wrong."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._closing = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._wake.wait(UNFIT_EVERY_S if self._problems else EVERY_S)
+            self._wake.clear()
+            if not self._closing:
+                self._look()
+
+    def _look(self) -> None:
+        try:
+            problems = tuple(self._found())
+        except Exception as error:  # it must look again
+            log.exception("looking whether the worker is fit failed")
+            problems = (f"the worker cannot tell whether it is fit: {error}",)
+        if problems != self._problems:
+            self._problems = problems
+            self._on_change(problems)
+
+    def _found(self) -> Iterable[str]:
+        generation = self._generation()
+        config = generation.config
+        places = {config.directories.state: "state", self._stores.work: "work"}
+        self._disks = tuple(disk(path, purpose, config.free_space) for path, purpose in places.items())
+        yield from (seen.problem for seen in self._disks if seen.problem)
+        waiting = self._stores.spool.size()
+        if waiting > config.spool_size:
+            yield (
+                f"the spool holds {format_size(waiting)} of evidence that nobody takes, more than spool_size"
+                f" ({format_size(config.spool_size)})"
+            )
+        try:
+            generation.nursery.check()
+        except InfrastructureError as error:
+            yield str(error)

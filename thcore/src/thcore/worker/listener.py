@@ -1,0 +1,70 @@
+"""What a build's events are for: WORK_STATUS for Zuul, the log, and the plugins that want to hear them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from thcore.errors import PluginError
+from thcore.gearman.link import Delivery
+from thcore.model import BuildEvent, BuildEventKind, StageName
+from thcore.pipeline.plan import Plan
+from thcore.plugins import Plugins
+
+log = logging.getLogger(__name__)
+
+SHARE: Mapping[StageName, tuple[int, int]] = {
+    StageName.CHECKOUT: (0, 10),
+    StageName.ENVIRONMENT: (10, 25),
+    StageName.EXECUTE: (25, 90),
+    StageName.ANALYSE: (90, 95),
+    StageName.PUBLISH: (95, 100),
+}
+"""From which to which percentage each stage takes a build, for WORK_STATUS."""
+
+
+class Listener:
+    """Passes a build's events on: to Gearman as WORK_STATUS, to the log, to plugins that want to hear them."""
+
+    STATUS_EVERY_S = 1.0
+
+    def __init__(self, delivery: Delivery, plan: Plan, plugins: Plugins, hear: Callable[[BuildEvent], None]) -> None:
+        self._delivery = delivery
+        self._plugins = plugins
+        self._hear = hear
+        self._hearers = self._plugins.implementing("thcore_build_event", plan.plugins)
+        self._sent = (0, 0.0)
+
+    def hear(self, event: BuildEvent) -> None:
+        """Take one event of the build."""
+        if event.kind is BuildEventKind.STAGE_ENDED:
+            log.info("build %s: stage %s: %s", event.build_id, event.stage, event.detail)
+        self._send_status(event)
+        self._hear(event)
+        for name in self._hearers:
+            try:
+                self._plugins.build_event(name, event)
+            except PluginError as error:
+                log.warning("build %s: %s", event.build_id, error)
+
+    def _send_status(self, event: BuildEvent) -> None:
+        percent = percentage(event)
+        now = time.monotonic()
+        last, when = self._sent
+        stage_began = event.kind is BuildEventKind.STAGE_STARTED
+        if percent is not None and percent > last and (stage_began or now - when >= self.STATUS_EVERY_S):
+            self._sent = (percent, now)
+            self._delivery.status(percent, 100)
+
+
+def percentage(event: BuildEvent) -> int | None:
+    """How far a build is, in per cent, when this event says so."""
+    if event.stage is None:
+        return None
+    start, end = SHARE[StageName(event.stage)]
+    if event.kind is BuildEventKind.STAGE_STARTED:
+        return start
+    if event.kind is BuildEventKind.PROGRESS and event.total:
+        return start + round((end - start) * min(event.done, event.total) / event.total)
+    return None

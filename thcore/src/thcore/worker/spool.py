@@ -1,0 +1,154 @@
+"""Evidence that a target did not take, kept on disk until it does.
+
+One directory per attempt below the state directory: ``entry.json``, and ``artifacts`` as they were in the workspace, so
+that publishing goes on where it stopped, whoever does it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import evolve, frozen
+from cattrs.preconf.json import make_converter
+
+from thcore.errors import InfrastructureError
+from thcore.hooks import Workspace
+from thcore.model import BuildRequest, Outcome, document
+from thcore.pipeline.record import unpublished
+
+log = logging.getLogger(__name__)
+
+_converter = make_converter()
+_converter.register_unstructure_hook(Outcome, document.to_json)
+_converter.register_structure_hook(Outcome, lambda text, _type: document.from_json(text))
+_ENTRY = "entry.json"
+
+
+@frozen
+class Spooled:
+    """Evidence of one attempt that waits. ``publishers`` have not taken it yet; ``problem`` is what the last one said.
+    ``tries`` counts how often it was offered from here."""
+
+    request: BuildRequest
+    outcome: Outcome
+    publishers: tuple[str, ...]
+    since: datetime.datetime
+    tries: int = 0
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of its directory."""
+        return f"{self.request.id}-{self.outcome.attempt}"
+
+
+class Spool:
+    """The directory of all that waits. Written by one worker, in any thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._entries: dict[str, Spooled] = {}
+        self._listeners: list[Callable[[], None]] = []
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            found = sorted(path for path in directory.iterdir() if path.is_dir())
+        except OSError as error:
+            raise InfrastructureError(f"cannot use the spool {directory}: {error.strerror}") from error
+        for path in found:
+            entry = _read(path / _ENTRY)
+            if entry is not None:
+                self._entries[path.name] = entry
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have ``listener`` called, in whatever thread, when something new waits."""
+        self._listeners.append(listener)
+
+    def workspace(self, entry: Spooled) -> Workspace:
+        """The directories that its publishers work in."""
+        return Workspace(self._directory / entry.name)
+
+    def put(
+        self, request: BuildRequest, outcome: Outcome, publishers: tuple[str, ...], workspace: Workspace
+    ) -> Spooled:
+        """Take over the evidence of a workspace. It is on the disk when this returns; the workspace has it no more.
+
+        Raises InfrastructureError when the disk does not take it; the workspace is as it was then.
+        """
+        problem = next((found.message for found in outcome.findings if found.plugin in publishers), "")
+        entry = Spooled(request, outcome, publishers, datetime.datetime.now(datetime.UTC), problem=problem)
+        place = self.workspace(entry)
+        try:
+            shutil.rmtree(place.root, ignore_errors=True)
+            place.temporary.mkdir(parents=True)
+            self._write(entry)
+            # Within one file system this needs no space; so the spool is beside the work directory by default.
+            shutil.move(workspace.artifacts, place.artifacts)
+        except OSError as error:
+            shutil.rmtree(place.root, ignore_errors=True)
+            raise InfrastructureError(f"cannot keep evidence in {place.root}: {error.strerror or error}") from error
+        with self._lock:
+            self._entries[entry.name] = entry
+        for listener in self._listeners:
+            listener()
+        return entry
+
+    def update(self, entry: Spooled, outcome: Outcome) -> Spooled | None:
+        """Note what became of another try. None: all publishers have it, and the spool has it no more."""
+        left = unpublished(outcome)
+        if not left:
+            self.drop(entry)
+            return None
+        problem = next((found.message for found in outcome.findings if found.plugin in left), "")
+        updated = evolve(entry, outcome=outcome, publishers=left, tries=entry.tries + 1, problem=problem)
+        with self._lock:
+            self._entries[entry.name] = updated
+        try:
+            self._write(updated)
+        except OSError as error:  # the one on the disk is older, and as good
+            log.warning("spool: %s was not updated: %s", entry.name, error.strerror)
+        return updated
+
+    def drop(self, entry: Spooled) -> None:
+        """Remove an entry."""
+        shutil.rmtree(self.workspace(entry).root, ignore_errors=True)
+        with self._lock:
+            self._entries.pop(entry.name, None)
+
+    def entries(self) -> tuple[Spooled, ...]:
+        """All that waits, the oldest first."""
+        with self._lock:
+            return tuple(sorted(self._entries.values(), key=lambda entry: entry.since))
+
+    def size(self) -> int:
+        """Bytes of all that waits."""
+        return sum(
+            path.stat(follow_symlinks=False).st_size
+            for path in self._directory.rglob("*")
+            if path.is_file() and not path.is_symlink()
+        )
+
+    def _write(self, entry: Spooled) -> None:
+        path = self.workspace(entry).root / _ENTRY
+        part = path.with_suffix(".part")
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(_converter.unstructure(entry), file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+
+def _read(path: Path) -> Spooled | None:
+    try:
+        entry = _converter.structure(json.loads(path.read_text(encoding="utf-8")), Spooled)
+    except (OSError, ValueError, KeyError, TypeError, ExceptionGroup) as error:
+        log.error("spool: %s cannot be read (%s); the evidence beside it stays where it is", path, error)
+        return None
+    return entry if entry.name == path.parent.name else None

@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 from cattrs.preconf.json import make_converter
 
 from thcore.errors import InfrastructureError
+from thcore.process import Identity
 
 _converter = make_converter()
 
@@ -24,15 +25,16 @@ KEEP_S = 7 * 86400.0
 
 @frozen
 class Entry:
-    """One attempt. ``pid`` and ``pid_started`` (seconds since boot as psutil tells it) name its child process for sure,
-    also when the pid is used again. ``verdict`` is None until it ended."""
+    """One attempt. ``process`` is its child process, and ``cgroup`` the path of the control group that this and all its
+    programs are in; None where there is none, or an older version has written this. ``verdict`` is None until it ended.
+    """
 
     build_id: str
     job: str
     attempt: int
     workspace: str
-    pid: int = 0
-    pid_started: float = 0.0
+    process: Identity | None = None
+    cgroup: str | None = None
     began: float = 0.0
     verdict: str | None = None
 

@@ -2,55 +2,60 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-
-import psutil
 
 from thcore.pipeline import workspace
 from thcore.pipeline.build import WORKSPACE_VARIABLE
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import Plan
-from thcore.process import group
+from thcore.process import cgroups, group, kin
+from thcore.process.belongings import working_for
+from thcore.process.cgroups import Cgroup
 from thcore.worker.journal import Entry, Journal
 from thcore.worker.supervise import put_away
 
 log = logging.getLogger(__name__)
 
-_SAME_START_S = 0.1
-"""Within how many seconds two start times of a pid are the same process's; the kernel counts in hundredths."""
-
 
 def clear(journal: Journal, plans: Mapping[str, Plan], surroundings: Surroundings, work: Path) -> int:
     """End and clean up every attempt without an end; answers how many there were.
 
-    Its processes are recognised by the name of the workspace in their environment, never by a pid, which may be
-    another process's by now. Workspaces that the journal does not know are removed as well; ``work`` belongs to this
-    worker alone.
+    Its processes are those in its control group, its child process with all below it, and whatever works for its
+    workspace; never one that merely has the same number. Control groups and workspaces that the journal does not know
+    are removed as well: the state directory, and with it ``work``, belongs to this worker alone.
     """
     count = 0
     for entry in journal.unfinished():
         log.warning(
             "build %s attempt %s was left behind by a worker that died; cleaning up", entry.build_id, entry.attempt
         )
-        group.end_these(_processes(entry), surroundings.grace_s)
+        _end_processes(entry, surroundings.grace_s)
         put_away(entry, plans.get(entry.job), surroundings)
         journal.end(entry, "LOST")
         count += 1
+    place = cgroups.place(surroundings.state)
+    if place is not None:
+        for unknown in place.groups():
+            _end_group(unknown, surroundings.grace_s)
+        place.remove()
     if work.is_dir():
         for path in work.iterdir():
             workspace.remove(path)
     return count
 
 
-def _processes(entry: Entry) -> list[psutil.Process]:
-    """Everything that runs on behalf of an attempt: its programs, and its child process by pid and start time."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            same_child = process.pid == entry.pid and abs(process.create_time() - entry.pid_started) < _SAME_START_S
-            if same_child or process.environ().get(WORKSPACE_VARIABLE) == entry.workspace:
-                found.append(process)
-    return found
+def _end_processes(entry: Entry, grace_s: float) -> None:
+    if entry.cgroup is not None:
+        _end_group(Cgroup(Path(entry.cgroup)), grace_s)
+    mark = (WORKSPACE_VARIABLE, entry.workspace)
+    found = working_for(Path(entry.workspace), mark, entry.process)
+    if entry.process is not None and entry.process.alive():
+        found.extend(kin.tree(entry.process.pid))
+    group.end_these(found, grace_s)
+
+
+def _end_group(cgroup: Cgroup, grace_s: float) -> None:
+    if not cgroup.end(grace_s):
+        log.warning("processes %s of %s cannot be ended", sorted(cgroup.processes()), cgroup.path)

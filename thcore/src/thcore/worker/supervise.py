@@ -13,15 +13,15 @@ from collections.abc import Callable, Sequence
 from multiprocessing import connection as connections
 from pathlib import Path
 
-import psutil
+from attrs import evolve
 
 from thcore.hooks import Workspace
 from thcore.model import (
     Attempt,
     BuildEvent,
     BuildRequest,
-    CommandResult,
     Finding,
+    OomKills,
     Outcome,
     Severity,
     Verdict,
@@ -31,7 +31,9 @@ from thcore.pipeline import build as stages
 from thcore.pipeline import workspace
 from thcore.pipeline.lifecycle import EVIDENCE_S, Surroundings
 from thcore.pipeline.plan import Plan
-from thcore.process import group
+from thcore.process import ending
+from thcore.process.oom import Toll
+from thcore.process.tail import last_lines
 from thcore.worker import message
 from thcore.worker.journal import Entry, Journal
 from thcore.worker.message import Assignment, Cancel
@@ -55,6 +57,7 @@ class Supervision:
         self._child = child
         self._journal = journal
         self._surroundings = surroundings
+        self._toll = Toll.now()
         self._reason: str | None = None
         self._lock = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
@@ -85,8 +88,8 @@ class Supervision:
                 self.request.job,
                 attempt,
                 str(place.root),
-                self._child.pid,
-                _start_time(self._child.pid),
+                self._child.identity,
+                None if self._child.cgroup is None else str(self._child.cgroup.path),
                 time.time(),
             )
             self._journal.record(entry)
@@ -116,7 +119,7 @@ class Supervision:
             message.send(self._child.connection, assignment)
             outcome = self._listen(hear)
         if outcome is None:
-            outcome = self._epitaph(attempt, began)
+            outcome = self._epitaph(attempt, place, began)
         return outcome
 
     def _listen(self, hear: Hear) -> Outcome | None:
@@ -149,14 +152,9 @@ class Supervision:
 
     def _end_child(self) -> None:
         """See the child and all that belongs to it gone; a child that has answered is about to end by itself."""
-        self._child.ended.wait(min(1.0, self._grace_s))
-        if not self._child.ended.is_set():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._child.pid, signal.SIGKILL)
-            self._child.ended.wait(5.0)
-        group.end_session(self._child.pid, 0.0)
+        self._child.end(min(1.0, self._grace_s))
 
-    def _epitaph(self, attempt: int, began: datetime.datetime) -> Outcome:
+    def _epitaph(self, attempt: int, place: Workspace, began: datetime.datetime) -> Outcome:
         """The outcome of a child that did not live to tell it."""
         self._end_child()
         findings: tuple[Finding, ...] = ()
@@ -166,7 +164,8 @@ class Supervision:
             found = Finding(
                 "build-process-died",
                 Severity.UNVERIFIED,
-                f"The process of the build died: {_how_it_ended(self._child.status)}",
+                f"The process of the build died: {_how_it_ended(self._child, self._toll)}",
+                evidence=last_lines(place.log),
                 hint="This is not the change's fault; it is worth a retry.",
             )
             verdict, summary, findings = Verdict.UNVERIFIED, found.message, (found,)
@@ -223,16 +222,8 @@ def refusal(request: BuildRequest, worker: WorkerInfo, found: Finding) -> Outcom
     )
 
 
-def _start_time(pid: int) -> float:
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return 0.0
-
-
-def _how_it_ended(status: int | None) -> str:
-    if status is None:
+def _how_it_ended(child: Child, toll: Toll) -> str:
+    if child.status is None:
         return "nobody saw how"
-    code = os.waitstatus_to_exitcode(status)
-    result = CommandResult(None, -code) if code < 0 else CommandResult(code)
-    return result.reason()
+    counted = toll.since() if child.oom_kills is None else OomKills(child.oom_kills, own=True)
+    return evolve(ending.told(child.status), stopped=child.killed, oom=counted).reason()

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from thcore.errors import InfrastructureError
 from thcore.process import BuildLog, read
-from thcore.process.buildlog import LINE_LIMIT, Tail
+from thcore.process.buildlog import LINE_LIMIT
+from thcore.process.tail import Tail
 
 
 def fed(path: Path, *chunks: bytes, secrets: tuple[str, ...] = ()) -> list[str]:

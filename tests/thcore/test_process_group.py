@@ -15,7 +15,7 @@ import pytest
 
 from thcore.errors import CancelledError
 from thcore.model import Command
-from thcore.process import BuildLog, Interrupt, become_subreaper, descendants, end, end_session, run
+from thcore.process import BuildLog, Identity, Interrupt, become_subreaper, descendants, end, end_session, run
 
 
 def gone(pid: int) -> bool:
@@ -87,11 +87,13 @@ def test_a_session_is_ended_as_a_whole_but_not_the_callers() -> None:
     child = start(FAMILY.replace("if number == 1:\n            os.setsid()", ""))
     family = [process.pid for process in descendants(child.pid)]
     assert len(family) == 3
-    assert end_session(child.pid, 0.2) == ()
+    leader = Identity.of(child.pid)
+    assert leader is not None
+    assert end_session(leader, 0.2) == ()
     assert all(gone(pid) for pid in family)
     assert child.wait(10) == -signal.SIGTERM
     with pytest.raises(ValueError, match="its own session"):
-        end_session(os.getsid(0), 1)
+        end_session(Identity("", os.getsid(0), 0), 1)
 
 
 def test_processes_that_multiply_while_they_are_ended_do_not_get_away() -> None:

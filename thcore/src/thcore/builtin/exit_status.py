@@ -31,17 +31,25 @@ class ExitStatusPlugin:
                 Finding(
                     "killed",
                     Severity.UNVERIFIED,
-                    "The job's program was killed by SIGKILL: the system may have run out of memory",
+                    _in_words(execution)
+                    if execution.reason
+                    else "The job's program was killed by SIGKILL: the system may have run out of memory",
                     evidence=evidence,
                     hint="look for the out-of-memory killer in the system's log of the worker",
                 ),
             )
-        return (Finding("exit-status", Severity.FAILURE, message or _in_words(code), evidence=evidence),)
+        words = _in_words(execution)
+        # What the program itself says does not mention that the machine ran out of memory.
+        hint = words if message and execution.reason not in {"", f"exit status {code}"} else None
+        return (Finding("exit-status", Severity.FAILURE, message or words, evidence=evidence, hint=hint),)
 
 
-def _in_words(code: int | None) -> str:
+def _in_words(execution: Execution) -> str:
+    code, reason = execution.exit_code, execution.reason
     if code is None:
         return "The job's program did not end by itself"
+    if reason:
+        return f"The job's program {'ended with' if reason.startswith('exit status') else 'was'} {reason}"
     if 128 < code < 128 + signal.NSIG:
         try:
             return f"The job's program was killed by {signal.Signals(code - 128).name}"

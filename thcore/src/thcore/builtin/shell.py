@@ -89,7 +89,8 @@ class ShellPlugin:
         )
         result = build.run(command, environment=environment)
         code = 128 + result.signal if result.signal is not None else result.exit_code
-        return Execution(exit_code=code, message=first_line(result_file, build.workspace.artifacts))
+        message = first_line(result_file, build.workspace.artifacts)
+        return Execution(exit_code=code, message=message, reason="" if result.ok else result.reason())
 
 
 plugin = ShellPlugin()

@@ -27,7 +27,7 @@ from thcore.pipeline.build import Emit, state_of
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import Plan, make_plans, used_plugins
 from thcore.plugins import Plugins
-from thcore.process import group
+from thcore.process import group, kin
 from thcore.process.interrupt import Interrupt
 
 EXIT_CODES = {
@@ -78,7 +78,8 @@ def _build(
     surroundings = Surroundings(plugins, worker, config.directories.state, config.secrets, config.kill_grace)
     # A worker that serves from the same state directory removes unknown workspaces when it starts.
     place = workspace.create(config.directories.work_path.with_name("run"), request.id, 1)
-    group.become_subreaper()
+    kin.become_subreaper()
+    theirs = kin.children()
     deadline = None if plan.timeout_s is None else time.monotonic() + plan.timeout_s
     with Interrupt(deadline=deadline) as interrupt:
         before = {
@@ -90,6 +91,7 @@ def _build(
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            group.end_these(kin.adopted(theirs), config.kill_grace)
             _put_away(plan, plugins, surroundings, request, place, keep=keep)
     return outcome, place.root
 

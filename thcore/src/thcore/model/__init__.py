@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thcore.model.change import Change, ChangeKind, Revision
-from thcore.model.command import Command, CommandResult
+from thcore.model.command import Command, CommandResult, OomKills
 from thcore.model.event import BuildEvent, BuildEventKind, Progress, WorkerEvent, WorkerEventKind
 from thcore.model.finding import Finding, Location, Severity
 from thcore.model.job import Attempt, BuildRequest
@@ -50,6 +50,7 @@ __all__ = [
     "Limit",
     "Location",
     "Measurement",
+    "OomKills",
     "Outcome",
     "PluginInfo",
     "Progress",

@@ -38,12 +38,33 @@ class Command:
 
 
 @frozen
+class OomKills:
+    """How many processes the kernel's out-of-memory killer ended meanwhile: of this build only (``own``), or anywhere
+    on the machine."""
+
+    count: int
+    own: bool = False
+
+    def __str__(self) -> str:
+        if not self.count:
+            return "the kernel's OOM killer has killed nothing meanwhile"
+        what = f"the kernel's OOM killer has killed {self.count} process{'' if self.count == 1 else 'es'}"
+        if self.own:
+            return f"{what} of this build: give the build more memory, or let it need less"
+        return (
+            f"{what} on this machine meanwhile, perhaps of this build: give the machine more memory, "
+            "or run fewer builds at once"
+        )
+
+
+@frozen
 class CommandResult:
     """How a program ended.
 
     ``exit_code`` is None when a signal ended it; then ``signal`` is that signal's number. ``timed_out`` says that
-    ``Command.timeout_s`` passed. ``tail`` holds its last lines (both streams, decoded, at most 40). ``stdout`` is
-    filled for ``Command.capture`` only.
+    ``Command.timeout_s`` passed, ``stopped`` that it ended because thcore told it to. ``tail`` holds its last lines
+    (both streams, decoded, at most 40). ``stdout`` is filled for ``Command.capture`` only. ``oom`` is None when it is
+    not known.
     """
 
     exit_code: int | None
@@ -52,6 +73,9 @@ class CommandResult:
     timed_out: bool = False
     stdout: bytes = b""
     tail: tuple[str, ...] = ()
+    core_dumped: bool = False
+    stopped: bool = False
+    oom: OomKills | None = None
 
     @property
     def ok(self) -> bool:
@@ -59,14 +83,23 @@ class CommandResult:
         return self.exit_code == 0
 
     def reason(self) -> str:
-        """How it ended, in words: ``exit status 3``, ``killed by SIGKILL (…)``."""
+        """How it ended, in words: ``exit status 3``, ``killed by SIGSEGV (core dumped)``."""
         if self.timed_out:
             return f"stopped after {self.duration_s:.0f} s: it ran into its time limit"
-        if self.signal is not None:
-            try:
-                name = signals.Signals(self.signal).name
-            except ValueError:
-                name = f"signal {self.signal}"
-            hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
-            return f"killed by {name}{hint}"
-        return f"exit status {self.exit_code}"
+        if self.signal is None:
+            return f"exit status {self.exit_code}{self._for_want_of_memory()}"
+        try:
+            name = signals.Signals(self.signal).name
+        except ValueError:
+            name = f"signal {self.signal}"
+        words = f"killed by {name}{' (core dumped)' * self.core_dumped}"
+        if self.stopped:
+            return f"{words}, which thcore sent"
+        if self.signal != signals.SIGKILL:
+            return f"{words}{self._for_want_of_memory()}"
+        if self.oom is None:
+            return f"{words} (the system may have run out of memory)"
+        return f"{words}, which thcore did not send; {self.oom}"
+
+    def _for_want_of_memory(self) -> str:
+        return f"; {self.oom}" if not self.ok and self.oom is not None and self.oom.count else ""

@@ -110,7 +110,8 @@ class Record:
 
 @frozen
 class Execution:
-    """Answer of the execute stage. ``findings`` are what the executor itself already knows."""
+    """Answer of the execute stage. ``findings`` are what the executor itself already knows; ``reason`` says how its
+    program ended (``CommandResult.reason``), when that was not with status 0."""
 
     exit_code: int | None = None
     message: str = ""
@@ -118,6 +119,7 @@ class Execution:
     records: tuple[Record, ...] = ()
     datasets: tuple[DatasetRun, ...] = ()
     findings: tuple[Finding, ...] = ()
+    reason: str = ""
 
 
 @frozen

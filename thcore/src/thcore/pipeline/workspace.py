@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Workspace
+from thcore.process import mounts
+
+log = logging.getLogger(__name__)
 
 
 def create(work: Path, build_id: str, attempt: int) -> Workspace:
@@ -33,7 +37,15 @@ def create(work: Path, build_id: str, attempt: int) -> Workspace:
 
 
 def remove(root: Path) -> bool:
-    """Remove a workspace, also when a build took away its own write permission. Answers whether it is gone."""
+    """Remove a workspace, also when a build took away its own write permission. Answers whether it is gone.
+
+    What is mounted in there is unmounted before. While something cannot be, nothing is removed: a mount may show files
+    that are not the build's.
+    """
+    left = mounts.clear(root)
+    if left:
+        log.warning("%s stays, because %s is mounted in there", root, ", ".join(map(str, left)))
+        return False
 
     def make_writable(_function: object, name: str, _error: object) -> None:
         path = Path(name)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from attrs import evolve
+
 from thcore.errors import InfrastructureError
 from thcore.model import Command, CommandResult
-from thcore.process import group
-from thcore.process.buildlog import Tail
+from thcore.process import ending, group
 from thcore.process.interrupt import Interrupt
+from thcore.process.oom import Toll
 from thcore.process.spawn import ended, spawn
+from thcore.process.tail import last_lines
 
-_TAIL_SIZE = 128 * 1024
-"""How much of the end of its log is looked at for its last lines."""
+_LINES = 40
+"""How many of its last lines its result has."""
 
 
 class RunningService:
@@ -29,6 +31,8 @@ class RunningService:
         self._offset = offset
         self._started = time.monotonic()
         self._result: CommandResult | None = None
+        self._stopped = False
+        self._toll = Toll.now()
 
     @property
     def pid(self) -> int:
@@ -43,24 +47,22 @@ class RunningService:
         """How it ended, or None while it runs. ``duration_s`` is exact to when this is first asked for."""
         if self._result is None:
             # It stays unreaped until its group is ended: its number must not become another's before.
-            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if ended is not None:
-                by_itself = ended.si_code == os.CLD_EXITED
-                self._result = CommandResult(
-                    exit_code=ended.si_status if by_itself else None,
-                    signal=None if by_itself else ended.si_status,
+            result = ending.seen(self.pid)
+            if result is not None:
+                self._result = evolve(
+                    result,
                     duration_s=time.monotonic() - self._started,
-                    tail=self._tail(),
+                    tail=last_lines(self._log, _LINES, after=self._offset),
+                    stopped=self._stopped,
+                    oom=None if result.ok else self._toll.since(),
                 )
         return self._result
 
-    def _tail(self) -> tuple[str, ...]:
-        tail = Tail()
-        with contextlib.suppress(OSError), self._log.open("rb") as file:
-            file.seek(max(self._offset, file.seek(0, os.SEEK_END) - _TAIL_SIZE))
-            if text := file.read():
-                tail.feed(text.removesuffix(b"\n"))
-        return tail.lines()
+    def end(self, grace_s: float) -> None:
+        """End it and all it has started."""
+        self._stopped = self.running()
+        group.end(self.pid, grace_s, leader_first=True)
+        self.result()
 
 
 @contextlib.contextmanager
@@ -82,6 +84,5 @@ def service(command: Command, interrupt: Interrupt, *, log: Path, grace_s: float
     try:
         yield running
     finally:
-        group.end(running.pid, grace_s, leader_first=True)
-        running.result()
+        running.end(grace_s)
         ended(process)

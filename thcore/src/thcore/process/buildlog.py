@@ -16,7 +16,6 @@ import logging
 import os
 import re
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +25,7 @@ from attrs import frozen
 
 from thcore.errors import InfrastructureError
 from thcore.process.redaction import Redaction
+from thcore.process.tail import Tail
 
 LINE_LIMIT = 64 * 1024
 """Bytes of text in one line of the log; what is longer is broken."""
@@ -44,31 +44,6 @@ class LogLine:
     source: str
     text: str
     continued: bool = False
-
-
-class Tail:
-    """The last lines of a program's output, whichever streams they came from."""
-
-    def __init__(self, lines: int = 40, width: int = 2000) -> None:
-        self._width = width
-        self._lines: deque[bytes] = deque(maxlen=lines)
-
-    def feed(self, text: bytes) -> None:
-        """Take whole lines, joined by newlines, without the last one's. Only the end is looked at."""
-        found: list[bytes] = []
-        end = len(text)
-        while len(found) < (self._lines.maxlen or 0):
-            start = text.rfind(b"\n", 0, end) + 1
-            # A character has at most four bytes.
-            found.append(text[start : min(end, start + 4 * self._width)])
-            if start == 0:
-                break
-            end = start - 1
-        self._lines.extend(reversed(found))
-
-    def lines(self) -> tuple[str, ...]:
-        """The lines, decoded with replacement and cut at the width."""
-        return tuple(line.decode("utf-8", "replace").rstrip("\r")[: self._width] for line in self._lines)
 
 
 class BuildLog:

@@ -10,22 +10,24 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-import psutil
+from attrs import evolve
 
 from thcore.errors import StoppedError
 from thcore.hooks import Converse
 from thcore.model import Command, CommandResult
-from thcore.process import group
+from thcore.process import ending, group, kin
 from thcore.process.background import RunningService, service
-from thcore.process.buildlog import BuildLog, Stream, Tail
+from thcore.process.buildlog import BuildLog, Stream
 from thcore.process.channel import Channel
 from thcore.process.interrupt import Interrupt
+from thcore.process.oom import Toll
 from thcore.process.spawn import ended, spawn
+from thcore.process.tail import Tail
 
 __all__ = ["RunningService", "run", "service"]
 
@@ -85,10 +87,11 @@ class _Run:
         self._captured = bytearray()
         self._streams: dict[int, Stream] = {}
         self._inodes: set[int] = set()
-        self._exited = False
+        self._ending: CommandResult | None = None
         self._ended = 0.0
         self._timed_out = False
-        self._before = group.children()
+        self._before = kin.children()
+        self._toll = Toll.now()
         with ExitStack() as stack:
             self._selector = stack.enter_context(selectors.DefaultSelector())
             self._channel = Channel(converse) if converse is not None else None
@@ -136,7 +139,7 @@ class _Run:
             self._selector.register(self._channel, selectors.EVENT_READ, self._converse)
 
     def _note_exit(self, pidfd: int) -> None:
-        self._exited = True
+        self._ending = ending.seen(self._process.pid)
         self._unwatch(pidfd)
 
     def _unwatch(self, watched: int | Interrupt | Channel) -> None:
@@ -182,7 +185,7 @@ class _Run:
         """Pump until the program has ended, by itself or at its own time limit, and nothing is left of it."""
         limit = self._command.timeout_s
         end = None if limit is None else self._started + limit
-        while not self._exited:
+        while self._ending is None:
             self._interrupt.check()
             now = time.monotonic()
             if end is not None and end <= now:
@@ -203,16 +206,16 @@ class _Run:
         until = time.monotonic() + _LINGER_S
         while self._streams and (left := until - time.monotonic()) > 0:
             self._step(left)
-        stragglers = set(group.holders(self._inodes, _LINGER_S / 2)) if self._streams else set()
+        stragglers = set(kin.holders(self._inodes, _LINGER_S / 2)) if self._streams else set()
         # The number cannot become another's while the group has members, so that it can be asked for afterwards.
         ended(self._process)
-        if group.populated(self._process.pid):
-            stragglers.update(group.members(self._process.pid))
+        if kin.populated(self._process.pid):
+            stragglers.update(kin.members(self._process.pid))
         # One that has just closed its output may be about to end.
         if stragglers := group.outlasting(stragglers, _PATIENCE_S):
-            self._log.write(f"{self._command.argv[0]} has ended; ending what it left behind: {_names(stragglers)}")
+            self._log.write(f"{self._command.argv[0]} has ended; ending what it left behind: {kin.names(stragglers)}")
             self._aside(lambda: group.end_these(stragglers, self._grace_s))
-        group.adopted(self._before)
+        kin.adopted(self._before)
         self._finish()
 
     def stop(self, why: str) -> None:
@@ -222,7 +225,8 @@ class _Run:
         self._log.write(f"ending {self._command.argv[0]}: {why}")
         pid = self._process.pid
         if self._process.returncode is None:
-            self._aside(lambda: group.end(pid, self._grace_s, strays=lambda: group.adopted(self._before)))
+            self._aside(lambda: group.end(pid, self._grace_s, strays=lambda: kin.adopted(self._before)))
+            self._ending = ending.seen(pid)
             if not ended(self._process):
                 self._log.write(f"{self._command.argv[0]} ({pid}) cannot be ended, not even by SIGKILL")
         self._ended = time.monotonic()
@@ -264,17 +268,17 @@ class _Run:
 
     def result(self) -> CommandResult:
         """How it ended."""
-        code = -signal.SIGKILL if self._process.returncode is None else self._process.returncode
+        how = self._ending or CommandResult(None, signal.SIGKILL)
         if self._command.capture and self._command.stdout_to is not None:
             with self._command.stdout_to.open("rb") as file:
                 self._captured += file.read(self._command.capture_limit)
-        return CommandResult(
-            exit_code=code if code >= 0 else None,
-            signal=-code if code < 0 else None,
+        return evolve(
+            how,
             duration_s=self._ended - self._started,
             timed_out=self._timed_out,
             stdout=bytes(self._captured),
             tail=self.tail.lines(),
+            oom=None if how.ok else self._toll.since(),
         )
 
     def _put_away(self) -> None:
@@ -289,11 +293,3 @@ class _Run:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stack.close()
-
-
-def _names(processes: Iterable[psutil.Process]) -> str:
-    names = []
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            names.append(f"{process.name()} ({process.pid})")
-    return ", ".join(sorted(names)[:10]) or "nothing any more"

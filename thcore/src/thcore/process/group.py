@@ -7,62 +7,22 @@ never reaches another process that was given the same number.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
 import psutil
 
-_PR_SET_CHILD_SUBREAPER = 36
+from thcore.process import kin
+from thcore.process.identity import Identity
+
 _KILL_WAIT_S = 10.0
 """How long killed processes may take to go (one may be stuck inside the kernel) before they are given up."""
-_CHILDREN = Path("/proc/thread-self/children")
-
-spawned: set[int] = set()
-"""The programs that this process has started itself through this room and not reaped yet."""
-
-
-def become_subreaper() -> bool:
-    """Make this process the parent of all its orphaned descendants, so that they can be found. False: not possible.
-
-    For the process that owns a build. ``run`` and ``end`` reap the orphans that they find.
-    """
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
-    except (OSError, AttributeError):
-        return False
-
-
-def descendants(pid: int) -> list[psutil.Process]:
-    """Every living process below ``pid``, in whatever session. Empty when it is gone."""
-    try:
-        return [process for process in psutil.Process(pid).children(recursive=True) if _alive(process)]
-    except psutil.Error:
-        return []
-
-
-def members(pgid: int) -> list[psutil.Process]:
-    """Every living process of a process group."""
-    return [process for process in psutil.process_iter() if _group(process.pid) == pgid and _alive(process)]
-
-
-def populated(pgid: int) -> bool:
-    """Whether a process group has members."""
-    try:
-        os.killpg(pgid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def end(
@@ -84,20 +44,61 @@ def end(
     return _sweep(lambda: _belonging(pid, strays()), grace_s, keep=pid, first=pid if leader_first else None)
 
 
-def end_session(sid: int, grace_s: float) -> tuple[int, ...]:
-    """End every process of a session, as ``end`` does; its leader is left for its parent to reap.
+def end_session(leader: Identity, grace_s: float) -> tuple[int, ...]:
+    """End every process of the session that a process leads or has led, as ``end`` does; it is left for its parent.
 
-    Raises ValueError for the caller's own session.
+    A session of another leader that was given the same number since is left alone. Raises ValueError for the caller's
+    own session.
     """
-    if sid == os.getsid(0):
+    if leader.pid == os.getsid(0):
         raise ValueError("a process cannot end its own session")
-    return _sweep(lambda: [p for p in psutil.process_iter() if _session(p.pid) == sid and _alive(p)], grace_s, keep=sid)
+
+    def find() -> list[psutil.Process]:
+        now = Identity.of(leader.pid)
+        return kin.in_session(leader.pid) if now in {None, leader} else []
+
+    return _sweep(find, grace_s, keep=leader.pid)
 
 
 def end_these(processes: Iterable[psutil.Process], grace_s: float) -> tuple[int, ...]:
     """End the given processes and their descendants, as ``end`` does."""
     roots = list(processes)
-    return _sweep(lambda: [p for root in roots for p in (root, *descendants(root.pid)) if _alive(p)], grace_s, keep=-1)
+    return end_found(lambda: [p for root in roots if kin.alive(root) for p in kin.tree(root.pid)], grace_s)
+
+
+def end_found(find: Callable[[], Iterable[psutil.Process]], grace_s: float) -> tuple[int, ...]:
+    """End what ``find`` finds, as ``end`` does, until it finds no more."""
+    return _sweep(find, grace_s, keep=-1)
+
+
+def end_descendants(grace_s: float) -> tuple[int, ...]:
+    """End everything below this process, as ``end`` does. Of a subreaper, that is all it has ever started."""
+    return end_found(lambda: kin.descendants(os.getpid()) if kin.children() else [], grace_s)
+
+
+def end_owner(owner: Identity, patience_s: float) -> bool:
+    """End a subreaper and everything below it, at once, unless it ends by itself within ``patience_s`` seconds.
+
+    It is stopped before and killed last: so nobody starts anything more, and no orphan gets away from it. Answers
+    whether it was killed.
+    """
+    try:
+        pidfd = os.pidfd_open(owner.pid)
+    except OSError:
+        return False
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        if not owner.alive() or poll.poll(patience_s * 1000):
+            return False
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
+            end_found(lambda: kin.descendants(owner.pid), 0.0)
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        poll.poll(_KILL_WAIT_S * 1000)
+    finally:
+        os.close(pidfd)
+    return True
 
 
 def outlasting(processes: Iterable[psutil.Process], patience_s: float) -> set[psutil.Process]:
@@ -108,97 +109,20 @@ def outlasting(processes: Iterable[psutil.Process], patience_s: float) -> set[ps
         return set(targets.left())
 
 
-def children() -> set[int]:
-    """The ids of this process's children, zombies included."""
-    if not _CHILDREN.exists():  # a kernel without that list: the slow way
-        return {child.pid for child in psutil.Process().children()}
-    found: set[int] = set()
-    for thread in Path("/proc/self/task").iterdir():
-        # A thread may have ended since it was listed.
-        with contextlib.suppress(OSError):
-            found.update(map(int, (thread / "children").read_text().split()))
-    return found
-
-
-def adopted(before: set[int]) -> list[psutil.Process]:
-    """The orphans that this process has inherited since it had the children ``before``; reaps the dead among them.
-
-    What this process starts by other means shares its process group and is never taken for an orphan.
-    """
-    own = os.getpgid(0)
-    found: list[psutil.Process] = []
-    for pid in children() - before - spawned:
-        group = _group(pid)
-        if group in {None, own} or group in spawned:
-            continue
-        with contextlib.suppress(psutil.Error, ChildProcessError):
-            process = psutil.Process(pid)
-            if _alive(process):
-                found.append(process)
-            else:
-                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
-    return found
-
-
-def holders(pipes: Iterable[int], older_than_s: float) -> list[psutil.Process]:
-    """The processes that hold the writing end of one of these pipes (inode numbers), other than this one.
-
-    One younger than ``older_than_s`` may be a copy of this process, about to become another program; it is left out.
-    """
-    names = {f"pipe:[{inode}]" for inode in pipes}
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        if process.pid != os.getpid() and not names.isdisjoint(_written(process.pid)):
-            with contextlib.suppress(psutil.Error):
-                if time.time() - process.create_time() > older_than_s:
-                    found.append(process)
-    return found
-
-
-def _written(pid: int) -> Iterator[str]:
-    # Another user's process, or one that has ended by now, shows nothing.
-    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                if entry.stat(follow_symlinks=False).st_mode & 0o200:
-                    yield str(Path(entry.path).readlink())
-
-
 def _belonging(pid: int, strays: Iterable[psutil.Process]) -> list[psutil.Process]:
     """The living processes that ``end`` is about."""
-    known = {*descendants(pid), *strays}
+    known = {*kin.descendants(pid), *strays}
     with contextlib.suppress(psutil.Error):
         known.add(psutil.Process(pid))
     # The group and the session that the process itself was started in are the caller's unless it leads them.
-    groups = {group for process in known if (group := _group(process.pid))} | {pid}
-    groups -= {os.getpgid(0), group if (group := _group(pid)) != pid else None}
-    sessions = {session for process in known if (session := _session(process.pid))}
-    sessions -= {os.getsid(0), session if (session := _session(pid)) != pid else None}
+    groups = {group for process in known if (group := kin.group_of(process.pid))} | {pid}
+    groups -= {os.getpgid(0), group if (group := kin.group_of(pid)) != pid else None}
+    sessions = {session for process in known if (session := kin.session_of(process.pid))}
+    sessions -= {os.getsid(0), session if (session := kin.session_of(pid)) != pid else None}
     for process in psutil.process_iter():
-        if _group(process.pid) in groups or _session(process.pid) in sessions:
+        if kin.group_of(process.pid) in groups or kin.session_of(process.pid) in sessions:
             known.add(process)
-    return [process for process in known if process.pid != os.getpid() and _alive(process)]
-
-
-def _group(pid: int) -> int | None:
-    try:
-        return os.getpgid(pid)
-    except OSError:
-        return None
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return None
-
-
-def _alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
+    return [process for process in known if process.pid != os.getpid() and kin.alive(process)]
 
 
 def _sweep(
@@ -268,7 +192,7 @@ class _Targets:
             for pidfd, _ in ready:
                 poll.unregister(pidfd)
                 process = by_pidfd.pop(pidfd)
-                if process.pid != self._keep and process.pid not in spawned:
+                if process.pid != self._keep and process.pid not in kin.spawned:
                     # Only an inherited orphan is ours to reap.
                     with contextlib.suppress(ChildProcessError):
                         os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)

@@ -11,7 +11,7 @@ from typing import Any
 
 from thcore.errors import InfrastructureError
 from thcore.model import Command
-from thcore.process import group
+from thcore.process import kin
 
 
 def spawn(
@@ -42,7 +42,7 @@ def spawn(
             )
         except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
             raise _not_started(command, error) from error
-    group.spawned.add(process.pid)
+    kin.spawned.add(process.pid)
     return process
 
 
@@ -50,7 +50,7 @@ def ended(process: subprocess.Popen[bytes]) -> bool:
     """Reap a program started here that has ended. False: it has not, however hard it was told to."""
     if process.poll() is None:
         return False
-    group.spawned.discard(process.pid)
+    kin.spawned.discard(process.pid)
     return True
 
 

@@ -6,6 +6,7 @@ leave behind.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -17,7 +18,6 @@ from thcore.model import BuildEvent, Outcome
 from thcore.pipeline import lifecycle
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import Plan
-from thcore.process import group
 from thcore.process.interrupt import Interrupt
 from thcore.worker import message
 from thcore.worker.message import Assignment, Cancel, Ended, Judged, Publishing
@@ -45,11 +45,8 @@ def serve(connection: Connection, plans: dict[str, Plan], surroundings: Surround
 
     signal.signal(signal.SIGTERM, on_sigterm)
     outcome = _do(work, plans, surroundings, interrupt, tell)
-    try:
+    with contextlib.suppress(OSError):  # the worker is gone
         message.send(connection, Ended(outcome))
-    except OSError:
-        # The worker is gone, and soon the nursery, who would be the heirs of what was left running.
-        group.end_these(group.descendants(os.getpid()), 0.0)
 
 
 def _do(

@@ -14,15 +14,11 @@ from typing import Self
 from attrs import frozen
 
 from thcore.model import BuildEvent, Outcome
-from thcore.process import group
 from thcore.worker import message
 from thcore.worker.message import Cancel, Ended, Judged, Work
 from thcore.worker.nursery import Child
 
 Hear = Callable[[BuildEvent], None]
-
-_DYING_S = 5.0
-"""How long a killed child may take to be reaped."""
 
 
 @frozen
@@ -83,13 +79,8 @@ class Errand:
         return Word(outcome)
 
     def end(self) -> None:
-        """See the child and its session gone; one that has said its last word is about to end by itself."""
-        self.child.ended.wait(min(1.0, self._grace_s))
-        if not self.child.ended.is_set():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.child.pid, signal.SIGKILL)
-            self.child.ended.wait(_DYING_S)
-        group.end_session(self.child.pid, 0.0)
+        """See the child and all that belongs to it gone; one that has said its last word is about to end by itself."""
+        self.child.end(min(1.0, self._grace_s))
 
     def __enter__(self) -> Self:
         return self

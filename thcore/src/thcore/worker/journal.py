@@ -18,6 +18,7 @@ from cattrs.preconf.json import make_converter
 
 from thcore.errors import InfrastructureError
 from thcore.model import BuildRequest
+from thcore.process import Identity
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +35,14 @@ LOST = "LOST"
 
 @frozen
 class AttemptEntry:
-    """One attempt. ``pid`` and ``pid_started`` (seconds since boot as psutil tells it) name its child process for sure,
-    also when the pid is used again. ``verdict`` is None until it ended. ``answered`` says whether Zuul was given the
-    outcome; it was not when the connection to the Gearman server had been lost."""
+    """One attempt. ``process`` is its child process, and ``cgroup`` the path of the control group that this and all its
+    programs are in; None where there is none. ``verdict`` is None until it ended. ``answered`` says whether Zuul was
+    given the outcome; it was not when the connection to the Gearman server had been lost."""
 
     attempt: int
     workspace: str
-    pid: int = 0
-    pid_started: float = 0.0
+    process: Identity | None = None
+    cgroup: str | None = None
     began: float = 0.0
     verdict: str | None = None
     summary: str = ""

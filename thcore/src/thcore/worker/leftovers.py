@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import logging
 from pathlib import Path
-
-import psutil
 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Workspace
 from thcore.model import Finding, Outcome, Severity, StageName, Verdict
 from thcore.pipeline import workspace
 from thcore.pipeline.build import WORKSPACE_VARIABLE
-from thcore.process import group
+from thcore.process import cgroups, group, kin
+from thcore.process.belongings import working_for
+from thcore.process.cgroups import Cgroup
 from thcore.worker.courier import failed
 from thcore.worker.generation import Generation
 from thcore.worker.journal import LOST, AttemptEntry, BuildEntry
@@ -22,28 +21,31 @@ from thcore.worker.supervise import Stores, put_away
 
 log = logging.getLogger(__name__)
 
-_SAME_START_S = 0.1
-"""Within how many seconds two start times of a pid are the same process's; the kernel counts in hundredths."""
-
 
 def clear(stores: Stores, generation: Generation) -> tuple[Outcome, ...]:
     """End and clean up every attempt without an end; answers what they amount to.
 
-    Its processes are recognised by the name of the workspace in their environment, never by a pid, which may be
-    another process's by now. What they had to say is published like that of any other attempt. Workspaces that the
-    journal does not know are removed as well; the work directory belongs to this worker alone.
+    Its processes are those in its control group, its child process with all below it, and whatever works for its
+    workspace; never one that merely has the same number. What they had to say is published like that of any other
+    attempt. Control groups and workspaces that the journal does not know are removed as well: the state directory and
+    the work directory belong to this worker alone.
     """
     outcomes = []
     for build, attempt in stores.journal.unfinished():
         log.warning(
             "build %s attempt %s was left behind by a worker that died; cleaning up", build.request.id, attempt.attempt
         )
-        group.end_these(_processes(attempt), generation.config.kill_grace)
+        _end_processes(attempt, generation.config.kill_grace)
         outcome = _outcome(build, attempt, generation)
         _keep(stores, build, outcome, Workspace(Path(attempt.workspace)), generation)
         put_away(build.request, attempt, generation)
         stores.journal.end(build.request.id, attempt.attempt, LOST, outcome.summary, answered=False)
         outcomes.append(outcome)
+    place = cgroups.place(generation.config.directories.state)
+    if place is not None:
+        for unknown in place.groups():
+            _end_group(unknown, generation.config.kill_grace)
+        place.remove()
     if stores.work.is_dir():
         for path in stores.work.iterdir():
             workspace.remove(path)
@@ -90,12 +92,16 @@ def _outcome(build: BuildEntry, attempt: AttemptEntry, generation: Generation) -
     )
 
 
-def _processes(entry: AttemptEntry) -> list[psutil.Process]:
-    """Everything that runs on behalf of an attempt: its programs, and its child process by pid and start time."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            same_child = process.pid == entry.pid and abs(process.create_time() - entry.pid_started) < _SAME_START_S
-            if same_child or process.environ().get(WORKSPACE_VARIABLE) == entry.workspace:
-                found.append(process)
-    return found
+def _end_processes(attempt: AttemptEntry, grace_s: float) -> None:
+    if attempt.cgroup is not None:
+        _end_group(Cgroup(Path(attempt.cgroup)), grace_s)
+    mark = (WORKSPACE_VARIABLE, attempt.workspace)
+    found = working_for(Path(attempt.workspace), mark, attempt.process)
+    if attempt.process is not None and attempt.process.alive():
+        found.extend(kin.tree(attempt.process.pid))
+    group.end_these(found, grace_s)
+
+
+def _end_group(cgroup: Cgroup, grace_s: float) -> None:
+    if not cgroup.end(grace_s):
+        log.warning("processes %s of %s cannot be ended", sorted(cgroup.processes()), cgroup.path)

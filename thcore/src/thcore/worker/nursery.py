@@ -17,24 +17,52 @@ import subprocess
 import sys
 import threading
 from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
 
 from thcore.errors import InfrastructureError
+from thcore.process import Identity, group
+from thcore.process.cgroups import Cgroup
 from thcore.worker.ward import CHUNK, Start
 
 log = logging.getLogger(__name__)
 
 _FORK_TIMEOUT_S = 30.0
+_BURIAL_S = 15.0
+"""How long the nursery may take to end what a dead child left; that something cannot be killed is known by then."""
+_CLOSE_S = 10.0
+"""How long the nursery may take to end, beyond what it gives to its children."""
 
 
 class Child:
-    """A forked process that waits for its build, at the other end of ``connection``. ``ended`` is set once it is
-    reaped; ``status`` is then its wait status (see ``os.waitstatus_to_exitcode``)."""
+    """A forked process that waits for its build, at the other end of ``connection``.
 
-    def __init__(self, pid: int, connection: Connection) -> None:
+    ``cgroup`` is the control group that it and its programs are in, if any. ``ended`` is set once it is reaped and all
+    that it left has been ended, or when the nursery that would see to that is gone; then ``status`` is its wait status
+    (see ``os.waitstatus_to_exitcode``), None where nobody saw it, and ``oom_kills`` says how many processes of the
+    control group the kernel has killed for want of memory, None where nobody counts them. ``killed`` says that ``end``
+    had to kill it.
+    """
+
+    def __init__(self, pid: int, connection: Connection, cgroup: Cgroup | None = None) -> None:
         self.pid = pid
+        self.identity = Identity.of(pid)
         self.connection = connection
+        self.cgroup = cgroup
         self.ended = threading.Event()
         self.status: int | None = None
+        self.oom_kills: int | None = None
+        self.killed = False
+
+    def end(self, patience_s: float) -> None:
+        """See it and all that belongs to it gone. It may take ``patience_s`` seconds to end by itself."""
+        if self.identity is not None and group.end_owner(self.identity, patience_s):
+            self.killed = True
+        self.ended.wait(_BURIAL_S)
+        if self.cgroup is not None:
+            self.cgroup.end()
+        if self.identity is not None and self.status is None:  # no nursery has looked for what is left
+            group.end_session(self.identity, 0.0)
 
 
 class Nursery:
@@ -109,17 +137,22 @@ class Nursery:
         if self._reader.is_alive():
             self._reader.join(10)
         self._control.close()
-        while not self._stock.empty():
-            if (child := self._stock.get()) is not None:
-                child.connection.close()
-        with self._lock:
-            while self._ordered:
-                self._ordered.popleft().close()
+        self._dismiss()
         try:
-            self._process.wait(10)
+            self._process.wait(self._start.config.kill_grace + _CLOSE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _dismiss(self) -> None:
+        """Let every child end that has no build."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if (child := self._stock.get_nowait()) is not None:
+                    child.connection.close()
+        with self._lock:
+            while self._ordered:
+                self._ordered.popleft().close()
 
     def _read(self) -> None:
         with contextlib.suppress(OSError):
@@ -127,12 +160,13 @@ class Nursery:
                 self._hear(json.loads(news))
         self._gone.set()
         self._ready.set()
+        self._dismiss()
         self._stock.put(None)
         for child in self._children.values():
             child.ended.set()
         self._children.clear()
 
-    def _hear(self, news: dict[str, int | None]) -> None:
+    def _hear(self, news: dict[str, Any]) -> None:
         if "ready" in news:
             self._ready.set()
         elif "born" in news:
@@ -143,13 +177,14 @@ class Nursery:
                 ours.close()
                 self._stock.put(None)
                 return
-            child = Child(pid, Connection(ours.detach()))
+            cgroup = Cgroup(Path(news["cgroup"])) if news["cgroup"] else None
+            child = Child(pid, Connection(ours.detach()), cgroup)
             self._children[pid] = child
             self._stock.put(child)
         else:
-            ended = self._children.pop(news["exited"] or 0, None)
+            ended = self._children.pop(news["exited"], None)
             if ended is not None:
-                ended.status = news["status"]
+                ended.status, ended.oom_kills = news["status"], news["oom_kills"]
                 ended.ended.set()
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 from attrs import evolve, frozen
 
 from thcore.errors import InfrastructureError
@@ -19,6 +18,7 @@ from thcore.pipeline import build as stages
 from thcore.pipeline import workspace
 from thcore.pipeline.lifecycle import EVIDENCE_S
 from thcore.pipeline.record import unpublished
+from thcore.process.oom import Toll
 from thcore.worker import obituary
 from thcore.worker.courier import failed
 from thcore.worker.errand import Errand, Hear, Word
@@ -62,6 +62,7 @@ class Supervision:
         self._generation = generation
         self._stores = stores
         self._grace_s = generation.config.kill_grace
+        self._toll = Toll.now()
         self._reason: str | None = None
         self._errand: Errand | None = None
         self._lock = threading.Lock()
@@ -91,8 +92,8 @@ class Supervision:
                 entry = AttemptEntry(
                     self.attempt,
                     str(place.root),
-                    self._child.pid,
-                    _start_time(self._child.pid),
+                    self._child.identity,
+                    None if self._child.cgroup is None else str(self._child.cgroup.path),
                     time.time(),
                 )
                 self._stores.journal.begin(self._entry, entry)
@@ -149,7 +150,7 @@ class Supervision:
         if self._reason is not None:
             return self._made(Verdict.CANCELLED, f"Cancelled: {self._reason}")
         stage = None if self.last is None or self.last.stage is None else StageName(self.last.stage)
-        found = obituary.finding(self._child.status, stage, place.log, overdue=word.overdue)
+        found = obituary.finding(self._child, self._toll, stage, place.log, overdue=word.overdue)
         if word.outcome is not None:  # it was judged; only publishing it went wrong
             noted = evolve(found, severity=Severity.WARNING)
             return evolve(word.outcome, findings=(*word.outcome.findings, noted))
@@ -231,13 +232,6 @@ def put_away(request: BuildRequest, entry: AttemptEntry, generation: Generation)
                 log.exception("build %s attempt %s: cleanup failed", request.id, entry.attempt)
     if not workspace.remove(root):
         log.warning("build %s attempt %s: could not remove %s", request.id, entry.attempt, root)
-
-
-def _start_time(pid: int) -> float:
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return 0.0
 
 
 def refusal(request: BuildRequest, worker: WorkerInfo, found: Finding) -> Outcome:

@@ -1,7 +1,7 @@
 """The process that forks the child processes of builds. Single-threaded, with every plugin loaded.
 
-It reaps the children, tells the worker how each ended, and ends what a dead child left running. It ends when the worker
-does.
+It gives each child a control group of its own where it can, reaps the children, ends what a dead child left running,
+and tells the worker how each ended. When the worker is gone it ends the children and itself.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from multiprocessing.connection import Connection
 
+import psutil
 from attrs import frozen
 
 from thcore.config.schema import Config
@@ -27,7 +30,8 @@ from thcore.model import WorkerInfo
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
-from thcore.process import group
+from thcore.process import cgroups, group, kin
+from thcore.process.cgroups import Cgroup
 from thcore.worker import child as build_child
 from thcore.worker.rehearsal import rehearse
 
@@ -46,16 +50,29 @@ class Start:
 
 
 class Ward:
-    """Forks, reaps, and ends orphans."""
+    """Forks, reaps, and ends orphans.
 
-    def __init__(self, control: socket.socket, serve: Callable[[Connection], None]) -> None:
+    ``place`` is where the children's control groups are made, if any. When the worker has hung up, children have
+    ``grace_s`` seconds to end.
+    """
+
+    def __init__(
+        self,
+        control: socket.socket,
+        serve: Callable[[Connection], None],
+        place: Cgroup | None = None,
+        grace_s: float = 10.0,
+    ) -> None:
         self._control = control
         self._serve = serve
-        self._children: set[int] = set()
+        self._place = place
+        self._grace_s = grace_s
+        self._children: dict[int, Cgroup | None] = {}
+        self._forked = 0
 
     def run(self) -> None:
-        """Fork on demand and reap, until the worker hangs up."""
-        group.become_subreaper()
+        """Fork on demand and reap, until the worker hangs up; then see the children gone."""
+        kin.become_subreaper()
         wake_read, wake_write = socket.socketpair()
         wake_write.settimeout(0)
         signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
@@ -70,10 +87,27 @@ class Ward:
                     self._reap()
                 if self._control in ready and not self._fork(wake_read, wake_write):
                     break
+            selector.unregister(self._control)
+            self._signal_children(signal.SIGTERM)
+            deadline = time.monotonic() + self._grace_s
+            while self._children and (left := deadline - time.monotonic()) > 0:
+                if selector.select(left):
+                    wake_read.recv(CHUNK)
+                    self._reap()
         signal.set_wakeup_fd(-1)
+        self._signal_children(signal.SIGKILL)
         for pid in self._children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
+        self._end_orphans(frozenset())
+        for cgroup in self._children.values():
+            if cgroup is not None:
+                cgroup.end()
+        if self._place is not None:
+            self._place.remove()
+
+    def _signal_children(self, number: signal.Signals) -> None:
+        for pid in self._children:
+            os.kill(pid, number)  # not reaped yet: it is still there
 
     def _fork(self, *wake: socket.socket) -> bool:
         """Answer one request; False when the worker is gone."""
@@ -83,6 +117,7 @@ class Ward:
             return False
         if not request:
             return False
+        cgroup = self._make_cgroup()
         try:
             pid = os.fork()
         except OSError:
@@ -90,13 +125,25 @@ class Ward:
             os.close(descriptors[0])
             return True
         if pid == 0:
-            self._become_child(descriptors[0], wake)
-        self._children.add(pid)
+            self._become_child(descriptors[0], wake, cgroup)
+        self._children[pid] = cgroup
         os.close(descriptors[0])
-        self._tell({"born": pid})
+        self._tell({"born": pid, "cgroup": None if cgroup is None else str(cgroup.path)})
         return True
 
-    def _become_child(self, descriptor: int, wake: tuple[socket.socket, ...]) -> None:
+    def _make_cgroup(self) -> Cgroup | None:
+        """A child is in its group long before its build comes: to move a process can take tens of milliseconds."""
+        if self._place is None:
+            return None
+        self._forked += 1
+        try:
+            return self._place.make(f"{os.getpid()}-{self._forked}")
+        except OSError as error:
+            log.warning("no control group can be made in %s: %s", self._place.path, error.strerror)
+            self._place = None
+            return None
+
+    def _become_child(self, descriptor: int, wake: tuple[socket.socket, ...], cgroup: Cgroup | None) -> None:
         """Never returns."""
         status = 70
         try:
@@ -104,8 +151,11 @@ class Ward:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setsid()
-            group.become_subreaper()
+            kin.become_subreaper()
             _end_with_parent()
+            if cgroup is not None:
+                with contextlib.suppress(OSError):
+                    cgroup.join()
             self._control.close()
             for end in wake:
                 end.close()
@@ -114,6 +164,9 @@ class Ward:
         except BaseException:
             log.exception("the child process of a build failed")
         finally:
+            with contextlib.suppress(Exception):
+                # Nothing outlives the build, also when the worker and this process's parent are gone.
+                group.end_descendants(self._grace_s / 2)
             with contextlib.suppress(Exception):
                 sys.stdout.flush()
                 sys.stderr.flush()
@@ -129,19 +182,27 @@ class Ward:
             if pid == 0:
                 break
             if pid in self._children:
-                self._children.discard(pid)
+                cgroup = self._children.pop(pid)
                 buried = True
-                self._end_orphans()
-                self._tell({"exited": pid, "status": status})
+                oom_kills = None
+                if cgroup is not None:
+                    oom_kills = cgroup.oom_kills()
+                    cgroup.end()
+                self._end_orphans(self._children.keys())
+                self._tell({"exited": pid, "status": status, "oom_kills": oom_kills})
         if buried:
             gc.collect(0)
 
-    def _end_orphans(self) -> None:
+    def _end_orphans(self, spared: AbstractSet[int]) -> None:
         """End what dead children left: as their subreaper, the nursery is now its parent."""
-        for pid in group.children() - self._children:
-            group.end(pid, grace_s=0.0)
 
-    def _tell(self, news: dict[str, int | None]) -> None:
+        def find() -> list[psutil.Process]:
+            roots = kin.children() - spared
+            return [process for root in roots for process in kin.tree(root)]
+
+        group.end_found(find, 0.0)
+
+    def _tell(self, news: dict[str, int | str | None]) -> None:
         with contextlib.suppress(OSError):
             self._control.send(json.dumps(news).encode())
 
@@ -167,7 +228,15 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # shared pages stay shared after a fork
     control.send(b'{"ready": 1}')
-    Ward(control, lambda connection: build_child.serve(connection, plans, surroundings)).run()
+    place = cgroups.place(start.config.directories.state)
+    if place is not None:
+        place.remove()  # what a nursery that was killed has left empty
+    Ward(
+        control,
+        lambda connection: build_child.serve(connection, plans, surroundings),
+        place,
+        start.config.kill_grace,
+    ).run()
 
 
 if __name__ == "__main__":

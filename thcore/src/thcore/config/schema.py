@@ -11,6 +11,7 @@ from typing import Any, Literal
 import attrs
 from attrs import frozen
 
+from thcore.config.database import check_database
 from thcore.config.problem import Problem, WrongError
 from thcore.model import Bytes, Seconds, Secret, StageName
 
@@ -74,6 +75,11 @@ def _servers(_instance: Any, _field: Any, value: tuple[str, ...]) -> None:
             problems.append(Problem((index,), str(error)))
     if problems:
         raise WrongError(*problems)
+
+
+def _database(_instance: Any, _field: Any, value: Secret | None) -> None:
+    if value is not None:
+        check_database(value)
 
 
 def _stages(_instance: Any, _field: Any, value: Mapping[str, str]) -> None:
@@ -182,6 +188,24 @@ class LogConfig:
 
 
 @frozen
+class HistoryConfig:
+    """What is remembered of builds that have ended: every attempt with its stages, steps and measurements."""
+
+    url: Secret | None = _key(
+        "The database, a SQLite file or PostgreSQL, as a URL of SQLAlchemy; never shown, it may hold a password. Text, "
+        "or {env: VARIABLE}, or {file: PATH}. PostgreSQL needs thcore[postgresql]. "
+        "Default: history.sqlite below directories.state.",
+        default=None,
+        example="postgresql+psycopg://thcore@db.example.org/thcore",
+        validator=_database,
+    )
+    keep: Seconds = _key(
+        "How long an attempt is remembered.", default=Seconds(90 * 86400.0), example="90d", validator=_positive
+    )
+    maximum: int = _key("How many attempts are remembered at most.", default=100_000, validator=_at_least(1))
+
+
+@frozen
 class DefaultsConfig:
     """What every job has, unless it says otherwise."""
 
@@ -280,6 +304,7 @@ class Config:
         example="50GiB",
     )
     log: LogConfig = _key("The worker's own log.", factory=LogConfig)
+    history: HistoryConfig = _key("What is remembered of builds that have ended.", factory=HistoryConfig)
     conf_d: Path | None = _key(
         "A directory whose *.yaml, *.yml and *.json are merged into this file, in the order of their names: mappings "
         "key by key, jobs appended, for anything else the later one wins. Relative to this file. "

@@ -1,0 +1,3 @@
+"""One module per revision. They spell out their types: a migration stays as it was."""
+
+from __future__ import annotations

@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from thcore.cli import arguments as shared
 from thcore.cli import main as entry
 from thcore.cli.main import COMMANDS, cli, main
 from thcore.errors import ConfigError, ExitCode, InfrastructureError, PluginError
@@ -232,3 +233,58 @@ def test_the_version_is_told() -> None:
         [sys.executable, "-m", "thcore.cli.main", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("thcore ")
+
+
+@pytest.mark.parametrize("command", [["--help"], ["-h"]])
+def test_turbo_hipster_is_serve_under_its_old_name_and_options(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        entry.turbo_hipster(command)
+
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Usage: turbo-hipster [OPTIONS]")
+    for option in ("-c, --config", "-b, --background", "-p, --pidfile"):
+        assert option in out
+
+
+def test_turbo_hipster_prints_the_path_of_its_configuration(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(config.parent)
+    monkeypatch.delenv("THCORE_CONFIG", raising=False)
+
+    for command in (["-c"], ["--config"], ["-b", "--config"], ["-c", "-b"]):
+        with pytest.raises(SystemExit) as caught:
+            entry.turbo_hipster(command)
+        assert (caught.value.code, capsys.readouterr().out) == (0, f"{config}\n")
+
+
+def test_turbo_hipsters_errors_are_told_as_thcores_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        entry.turbo_hipster(["-c", str(tmp_path / "none.json"), "--background"])
+
+    assert caught.value.code == ExitCode.CONFIG
+    assert "none.json: there is no such file" in capsys.readouterr().err
+
+
+def test_turbo_hipsters_configuration_is_taken_with_a_hint_when_there_is_none_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "config.json"
+    shell = {"name": "shell_script", "function": "build:gate", "shell_script": "./check.sh"}
+    old.write_text(json.dumps({"zuul_server": {"gearman_host": "zuul"}, "plugins": [shell]}))
+    monkeypatch.delenv("THCORE_CONFIG", raising=False)
+    monkeypatch.setattr(shared, "TURBO_HIPSTERS", (old,))
+    monkeypatch.setattr(sys.modules["thcore.config.load"], "CANDIDATES", (tmp_path / "thcore.yaml", old))
+
+    code, shown, err = called("config", "show", capsys=capsys)
+
+    assert code == 0
+    assert f"turbo-hipster's {old} is used" in err
+    assert f"thcore config show -c {old}" in err
+    (tmp_path / "thcore.yaml").write_text(shown)
+    code, out, err = called("config", "show", capsys=capsys)
+    assert (code, out, err) == (0, shown, ""), "what it printed is a configuration of ours"
+    assert called("config", "show", "-c", old, capsys=capsys)[2] == ""

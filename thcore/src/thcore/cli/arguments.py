@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from thcore.config import find, load
+from thcore.config import TURBO_HIPSTERS, find, load
 from thcore.config.schema import Config
 from thcore.gearman import client
 
@@ -29,7 +29,14 @@ json_option = click.option(
 
 def read_config(config_file: Path | None) -> Config:
     """The configuration that a command works with. Raises ConfigError with all problems."""
-    return load(find(config_file))
+    path = find(config_file)
+    if config_file is None and path in TURBO_HIPSTERS:
+        click.echo(
+            f"Note: there is no configuration of thcore's own; turbo-hipster's {path} is used. In thcore's format,"
+            f" for /etc/thcore/config.yaml, it is printed by: thcore config show -c {path}",
+            err=True,
+        )
+    return load(path)
 
 
 def change_options(command: Callable[..., Any]) -> Callable[..., Any]:

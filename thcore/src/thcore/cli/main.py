@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -96,10 +96,22 @@ def cli() -> None:
     """
 
 
-def main(arguments: list[str] | None = None) -> Any:
-    """Entry point of the command. Errors that thcore raises on purpose become a message and an exit code."""
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Entry point of the command."""
+    _run(cli, arguments, "thcore")
+
+
+def turbo_hipster(arguments: list[str] | None = None) -> NoReturn:
+    """Entry point of the command under which turbo-hipster's worker is started."""
+    from thcore.cli.turbo_hipster import turbo_hipster as command
+
+    _run(command, arguments, "turbo-hipster")
+
+
+def _run(command: click.Command, arguments: list[str] | None, name: str) -> NoReturn:
+    """Errors that thcore raises on purpose become a message and an exit code."""
     try:
-        code = cli.main(args=arguments, prog_name="thcore", standalone_mode=False)
+        code = command.main(args=arguments, prog_name=name, standalone_mode=False)
     except click.UsageError as error:
         error.show()
         sys.exit(ExitCode.USAGE)

@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
+from attrs import evolve
 
 from thcore.cli.arguments import config_option, read_config
-from thcore.config import LogConfig
-from thcore.errors import ConfigError, ExitCode
+from thcore.config import Config, LogConfig, load
+from thcore.errors import ConfigError, ExitCode, InfrastructureError
+
+log = logging.getLogger(__name__)
+
+BACKGROUND_LOG = "worker.log"
+"""The log of a worker in the background that has no ``log.file``, below its state directory."""
+
+
+def background_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--background`` and ``--pidfile``."""
+    for option in (
+        click.option(
+            "-p",
+            "--pidfile",
+            type=click.Path(path_type=Path),
+            help="PID file, locked while the worker runs and removed at its end.",
+        ),
+        click.option(
+            "-b",
+            "--background",
+            "in_background",
+            is_flag=True,
+            help="Run as a daemon in the background. Returns when the worker is ready, or says why it is not.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command()
 @config_option
-def serve(config_file: Path | None) -> ExitCode:
+@background_options
+def serve(config_file: Path | None, *, in_background: bool, pidfile: Path | None) -> ExitCode:
     """Serve the configured jobs to a Gearman server until stopped.
 
     SIGTERM or Ctrl-C finishes the builds that run and takes no new ones; a second one ends them, and each is
@@ -23,20 +55,53 @@ def serve(config_file: Path | None) -> ExitCode:
     \b
     Example: thcore serve -c /etc/thcore/config.yaml
     """
+    return start(config_file, in_background=in_background, pidfile=pidfile)
+
+
+def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None) -> ExitCode:
+    """Run a worker until it is stopped. Raises ConfigError or InfrastructureError when it cannot start."""
     from thcore.worker.daemon import Watchers
     from thcore.worker.daemon import serve as run_worker
+    from thcore.worker.pidfile import pid_file
     from thcore.worker.signals import Signals
 
     config = read_config(config_file)
+    path = config.files[0].absolute()  # a daemon is somewhere else when it reads it again
+    with ExitStack() as stack:
+        ready: Callable[[str], None] = _say_ready
+        if in_background:
+            config, ready = _go_into_background(config, stack)
+        else:
+            _start_log(config.log)
+        for note in config.notes:
+            log.info("%s", note)
+        if pidfile is not None:
+            stack.enter_context(pid_file(pidfile))
+        signals = Signals()
+        with signals.installed():
+            return run_worker(config, signals, read_again=lambda: load(path), watchers=Watchers(ready=ready))
+
+
+def _say_ready(name: str) -> None:
+    click.echo(f"ready: {name}")
+
+
+def _go_into_background(config: Config, stack: ExitStack) -> tuple[Config, Callable[[str], None]]:
+    """Returns, in the background process only, the configuration for it, and what to call when the worker is ready."""
+    from thcore.cli.background import background
+
+    state = config.directories.state
+    if config.log.file is None:
+        try:
+            state.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InfrastructureError(f"cannot use the state directory {state}: {error.strerror}") from error
+    file = (config.log.file or state / BACKGROUND_LOG).absolute()
+    terminal = stack.enter_context(background(file))
+    config = evolve(config, log=evolve(config.log, file=file))
     _start_log(config.log)
-    signals = Signals()
-    with signals.installed():
-        return run_worker(
-            config,
-            signals,
-            read_again=lambda: read_config(config_file),
-            watchers=Watchers(ready=lambda name: click.echo(f"ready: {name}")),
-        )
+    terminal.show_warnings()
+    return config, lambda name: terminal.ready(f"ready: {name}, process {os.getpid()}, log {file}")
 
 
 def _start_log(log: LogConfig) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thcore.config.convert import structure, unstructure
-from thcore.config.load import find, load
+from thcore.config.load import TURBO_HIPSTERS, find, load
 from thcore.config.options import job_options, plugin_settings, shown
 from thcore.config.schema import (
     Config,
@@ -17,6 +17,7 @@ from thcore.config.schema import (
 )
 
 __all__ = [
+    "TURBO_HIPSTERS",
     "Config",
     "DefaultsConfig",
     "DirectoriesConfig",

@@ -20,12 +20,14 @@ from thcore.errors import ConfigError
 VARIABLE = "THCORE_CONFIG"
 """The environment variable that names the configuration file."""
 
+TURBO_HIPSTERS = (Path("/etc/turbo-hipster/config.yaml"), Path("/etc/turbo-hipster/config.json"))
+"""Where turbo-hipster had its configuration file."""
+
 CANDIDATES = (
     Path("thcore.yaml"),
     Path("/etc/thcore/config.yaml"),
     Path("/etc/thcore/config.json"),
-    Path("/etc/turbo-hipster/config.yaml"),
-    Path("/etc/turbo-hipster/config.json"),
+    *TURBO_HIPSTERS,
 )
 """Where the configuration file is looked for when nobody names it, in this order."""
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import click
 
 from thcore.cli.arguments import config_option, read_config
-from thcore.config import LogConfig
-from thcore.errors import ConfigError, ExitCode
+from thcore.errors import ExitCode
 
 
 @click.command()
@@ -23,21 +21,12 @@ def serve(config_file: Path | None) -> ExitCode:
     \b
     Example: thcore serve -c /etc/thcore/config.yaml
     """
+    from thcore.worker import logbook
     from thcore.worker.daemon import Signals
     from thcore.worker.daemon import serve as run_worker
 
     config = read_config(config_file)
-    _start_log(config.log)
+    logbook.start(config.log, (secret.reveal() for secret in config.secrets.values()))
     signals = Signals()
     with signals.installed():
         return run_worker(config, signals, on_ready=lambda name: click.echo(f"ready: {name}"))
-
-
-def _start_log(log: LogConfig) -> None:
-    """Raises ConfigError when the file cannot be written."""
-    try:
-        handler = logging.FileHandler(log.file, encoding="utf-8") if log.file else logging.StreamHandler()
-    except OSError as error:
-        raise ConfigError(f"log.file: cannot write {log.file}: {error.strerror}") from error
-    layout = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=log.level.upper(), format=layout, handlers=[handler])

@@ -13,6 +13,7 @@ from thcore.config.schema import (
     JobConfig,
     LogConfig,
     TlsConfig,
+    WebConfig,
 )
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "JobConfig",
     "LogConfig",
     "TlsConfig",
+    "WebConfig",
     "find",
     "job_options",
     "load",

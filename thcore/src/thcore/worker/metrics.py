@@ -55,7 +55,7 @@ RECONNECTS = Metric(
 REFUSED = Metric(
     "thcore_refused_builds_total",
     "counter",
-    "Builds that were answered without having been begun: unusable arguments, delivered too often, or not possible here.",
+    "Builds that were answered without having been begun: unusable arguments, too many deliveries, a fault here.",
     ("reason",),
 )
 EVENTS = (BUILDS, BUILD_TIME, STAGE_TIME, RECONNECTS, REFUSED)

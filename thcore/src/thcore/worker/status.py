@@ -138,8 +138,8 @@ class Status:
     """A worker at the moment ``at``.
 
     ``reasons`` say why it takes no builds although nobody told it to stop. ``quarantine`` counts the builds that are
-    not tried again, ``refused`` those that were not begun since the worker started. ``last`` has the latest outcome first.
-    ``history`` is what is wrong with the store of builds, empty when nothing is. Times are aware, in UTC.
+    not tried again, ``refused`` those that were not begun since the worker started. ``last`` has the latest outcome
+    first. ``history`` is what is wrong with the store of builds, empty when nothing is. Times are aware, in UTC.
     """
 
     worker: WorkerInfo

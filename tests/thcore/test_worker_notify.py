@@ -32,7 +32,7 @@ class Systemd:
         return self.socket.recv(65536).decode().split("\n")
 
     def silent(self) -> bool:
-        self.socket.setblocking(False)
+        self.socket.settimeout(0)
         try:
             self.socket.recv(1)
         except BlockingIOError:

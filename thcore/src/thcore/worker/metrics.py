@@ -209,5 +209,6 @@ class _FromStatus(Collector):
         for gauge in GAUGES:
             family = GaugeMetricFamily(gauge.name, gauge.meaning, labels=gauge.labels)
             for labels, value in gauge.read(status):
-                family.add_metric(labels, value)
+                # A path may hold bytes that are no UTF-8, which the format cannot take.
+                family.add_metric([label.encode("utf-8", "backslashreplace").decode() for label in labels], value)
             yield family

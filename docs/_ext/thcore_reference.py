@@ -27,6 +27,8 @@ from thcore.hooks import specs
 from thcore.model import Bytes, Outcome, Seconds, Secret
 from thcore.model.quantity import format_duration
 from thcore.plugins import Plugins, inventory
+from thcore.worker.action import ACTIONS
+from thcore.worker.metrics import METRICS
 from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS
 
 SCHEMA = "result.schema.json"
@@ -337,6 +339,24 @@ def counters() -> str:
     return "\n".join(lines)
 
 
+# The worker.
+
+
+def actions() -> str:
+    """What each action of the worker's log means."""
+    lines = ["| action | meaning |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{name}` | {_cell(meaning)} |" for name, meaning in ACTIONS.items())])
+
+
+def metrics() -> str:
+    """Every metric of a worker."""
+    lines = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {_cell(metric.meaning)} |")
+    return "\n".join(lines)
+
+
 def _cell(text: str) -> str:
     return _escaped(text).replace("|", "\\|").replace("``", "`")
 
@@ -374,6 +394,8 @@ MADE: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "exit-codes": exit_codes,
     "counters": counters,
+    "actions": actions,
+    "metrics": metrics,
 }
 
 

@@ -22,7 +22,8 @@ import enum
 class ExitCode(enum.IntEnum):
     """Exit codes of the ``thcore`` command.
 
-    The first four are verdicts, so that a script can act on them; 64 and above follow sysexits.h.
+    The first four are verdicts, so that a script can act on them, the fifth is what a worker says of itself; 64 and
+    above follow sysexits.h.
     """
 
     SUCCESS = 0
@@ -32,6 +33,8 @@ class ExitCode(enum.IntEnum):
     """Could not be measured: server, network, dataset. Worth a retry."""
     CANCELLED = 3
     """Stopped before it had a verdict."""
+    NOT_READY = 4
+    """The worker runs and answers, but takes no builds; it says why."""
     USAGE = 64
     """The command line is wrong, or names something that does not exist."""
     UNAVAILABLE = 69

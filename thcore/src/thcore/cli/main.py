@@ -18,6 +18,7 @@ from thcore.errors import ExitCode, InfrastructureError, ThcoreError
 
 COMMANDS: Mapping[str, str] = {
     "serve": "thcore.cli.serve:serve",
+    "status": "thcore.cli.status:status",
     "run": "thcore.cli.run:run",
     "submit": "thcore.cli.submit:submit",
     "plugins": "thcore.cli.plugins:plugins",
@@ -91,8 +92,9 @@ def cli() -> None:
 
     \b
     Exit codes: 0 success, 1 the change is at fault, 2 could not be measured,
-    3 cancelled, 64 wrong command line, 69 a server cannot be reached,
-    70 fault of thcore, 75 stopped by force, 78 wrong configuration.
+    3 cancelled, 4 the worker takes no builds, 64 wrong command line,
+    69 a server or the worker cannot be reached, 70 fault of thcore,
+    75 stopped by force, 78 wrong configuration.
     """
 
 

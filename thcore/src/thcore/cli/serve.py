@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ import click
 from attrs import evolve
 
 from thcore.cli.arguments import config_option, read_config
-from thcore.config import Config, LogConfig, load
-from thcore.errors import ConfigError, ExitCode, InfrastructureError
+from thcore.config import Config, load
+from thcore.errors import ExitCode, InfrastructureError
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ def serve(config_file: Path | None, *, in_background: bool, pidfile: Path | None
 
 def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None) -> ExitCode:
     """Run a worker until it is stopped. Raises ConfigError or InfrastructureError when it cannot start."""
+    from thcore.worker import logbook
     from thcore.worker.daemon import Watchers
     from thcore.worker.daemon import serve as run_worker
     from thcore.worker.pidfile import pid_file
@@ -72,7 +73,7 @@ def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None
         if in_background:
             config, ready = _go_into_background(config, stack)
         else:
-            _start_log(config.log)
+            logbook.start(config.log, _secrets(config))
         for note in config.notes:
             log.info("%s", note)
         if pidfile is not None:
@@ -89,6 +90,7 @@ def _say_ready(name: str) -> None:
 def _go_into_background(config: Config, stack: ExitStack) -> tuple[Config, Callable[[str], None]]:
     """Returns, in the background process only, the configuration for it, and what to call when the worker is ready."""
     from thcore.cli.background import background
+    from thcore.worker import logbook
 
     state = config.directories.state
     if config.log.file is None:
@@ -99,16 +101,10 @@ def _go_into_background(config: Config, stack: ExitStack) -> tuple[Config, Calla
     file = (config.log.file or state / BACKGROUND_LOG).absolute()
     terminal = stack.enter_context(background(file))
     config = evolve(config, log=evolve(config.log, file=file))
-    _start_log(config.log)
+    logbook.start(config.log, _secrets(config))
     terminal.show_warnings()
     return config, lambda name: terminal.ready(f"ready: {name}, process {os.getpid()}, log {file}")
 
 
-def _start_log(log: LogConfig) -> None:
-    """Raises ConfigError when the file cannot be written."""
-    try:
-        handler = logging.FileHandler(log.file, encoding="utf-8") if log.file else logging.StreamHandler()
-    except OSError as error:
-        raise ConfigError(f"log.file: cannot write {log.file}: {error.strerror}") from error
-    layout = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=log.level.upper(), format=layout, handlers=[handler])
+def _secrets(config: Config) -> Iterator[str]:
+    return (secret.reveal() for secret in config.secrets.values())

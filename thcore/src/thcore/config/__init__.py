@@ -14,6 +14,7 @@ from thcore.config.schema import (
     JobConfig,
     LogConfig,
     TlsConfig,
+    WebConfig,
 )
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "JobConfig",
     "LogConfig",
     "TlsConfig",
+    "WebConfig",
     "find",
     "job_options",
     "load",

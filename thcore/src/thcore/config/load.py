@@ -128,10 +128,15 @@ def _structured(
         config,
         directories=_below(config.directories, files[0]),
         jobs=tuple(_placed(job, index, places) for index, job in enumerate(config.jobs)),
-        notes=tuple(notes),
+        notes=(*notes, *_exposed(config, places)),
         files=files,
         setting_places={name: places["plugins", name] for name in config.plugins},
     )
+
+
+def _exposed(config: Config, places: Places) -> Iterator[str]:
+    if config.web.exposed:
+        yield f"{places['web', 'listen']}: other machines can reach it, and there is no password"
 
 
 def _below(directories: DirectoriesConfig, file: Path) -> DirectoriesConfig:

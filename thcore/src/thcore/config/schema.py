@@ -3,6 +3,7 @@
 # ruff: noqa: RUF009 - _key and _filled make attrs fields, not values
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -82,6 +83,11 @@ def _database(_instance: Any, _field: Any, value: Secret | None) -> None:
         check_database(value)
 
 
+def _listen(_instance: Any, _field: Any, value: str | int | None) -> None:
+    if value is not None:
+        parse_listen(value)
+
+
 def _stages(_instance: Any, _field: Any, value: Mapping[str, str]) -> None:
     known = ", ".join(CHOSEN_STAGES)
     text = f"not a stage to choose a plugin for; those are {known}"
@@ -122,6 +128,25 @@ def parse_server(text: str) -> tuple[str, int]:
     if match is None or not 1 <= port <= 65535:
         raise ValueError(f"{text!r} is not a server; write host:port, for example 127.0.0.1:4730")
     return match["host"].strip("[]"), port
+
+
+def parse_listen(value: str | int) -> tuple[str, int]:
+    """Host and port of ``host:port``, ``[address]:port`` or a port alone, which is one of 127.0.0.1. Raises ValueError
+    with what was expected."""
+    text = str(value)
+    match = _SERVER.fullmatch(f"127.0.0.1:{text}" if text.isdecimal() else text)
+    port = int(match["port"]) if match and match["port"] else 0
+    if match is None or not 1 <= port <= 65535:
+        raise ValueError(f"{text!r} is no place to listen; write host:port, for example 127.0.0.1:9477")
+    return match["host"].strip("[]"), port
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine itself can reach a listener at ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @frozen
@@ -182,9 +207,39 @@ class LogConfig:
     """The worker's own log; builds have theirs."""
 
     level: Literal["debug", "info", "warning", "error"] = _key("The least severity to log.", default="info")
+    format: Literal["text", "json"] = _key("How a line is written: for people, or one JSON object.", default="text")
     file: Path | None = _key(
         "The file to append to. Default: standard error.", default=None, example="/var/log/thcore/worker.log"
     )
+    max_size: Bytes = _key(
+        "How large the file may grow before a new one is begun.",
+        default=Bytes(100 * 1024 * 1024),
+        example="100MiB",
+        validator=_at_least(64 * 1024),
+    )
+    keep: int = _key("How many older files are kept beside it.", default=5, validator=_at_least(1))
+
+
+@frozen
+class WebConfig:
+    """The status over HTTP: a page, metrics, and probes. There is no password, and nothing can be changed there."""
+
+    listen: str | int | None = _key(
+        "Where to listen: host:port, or a port of this machine's own loopback address. Default: nowhere.",
+        default=None,
+        example="127.0.0.1:9477",
+        validator=_listen,
+    )
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port to listen at; None for nowhere."""
+        return None if self.listen is None else parse_listen(self.listen)
+
+    @property
+    def exposed(self) -> bool:
+        """Whether other machines can reach it."""
+        return self.address is not None and not is_loopback(self.address[0])
 
 
 @frozen
@@ -305,6 +360,7 @@ class Config:
     )
     log: LogConfig = _key("The worker's own log.", factory=LogConfig)
     history: HistoryConfig = _key("What is remembered of builds that have ended.", factory=HistoryConfig)
+    web: WebConfig = _key("The status over HTTP.", factory=WebConfig)
     conf_d: Path | None = _key(
         "A directory whose *.yaml, *.yml and *.json are merged into this file, in the order of their names: mappings "
         "key by key, jobs appended, for anything else the later one wins. Relative to this file. "

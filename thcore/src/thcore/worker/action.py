@@ -1,0 +1,80 @@
+"""The actions of the worker's log: a name for each kind of line, for programs that read it and people who search it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+ACTIONS: Mapping[str, str] = {
+    "worker_started": "The worker takes builds from now on.",
+    "worker_paused": "The worker takes no builds for the time being; the message says why. It goes on by itself.",
+    "worker_resumed": "The reasons of a pause are gone; builds are taken again.",
+    "worker_draining": "The worker was told to stop: it finishes the builds that run and takes no others.",
+    "worker_forced": "The worker ends the builds that run, because it was told twice or `drain_timeout` has passed.",
+    "worker_stopped": "The worker has ended.",
+    "worker_faulty": "Something went wrong inside the worker that should not; please report it.",
+    "config_reloaded": "SIGHUP: builds that begin from now on follow the new configuration.",
+    "config_rejected": "SIGHUP: the new configuration is wrong and the old one stays; the message says what is wrong.",
+    "link_up": "A Gearman server is connected, and everything that the worker offers is registered there.",
+    "link_lost": "The connection to a Gearman server is lost; the builds that came from there are stopped.",
+    "link_deaf": "A Gearman server is connected and yet does not know what the worker offers; it is registered anew.",
+    "stop_ignored": "A request to stop a build named none, or one that is not here.",
+    "build_refused": "A build was answered without having been begun; the message says why.",
+    "build_started": "A build has begun.",
+    "build_cancelled": "A build is being ended; the message says who wanted it.",
+    "build_fenced": "A build was delivered again while it ran; the earlier attempt is ended and publishes nothing.",
+    "build_ended": "A build has its verdict and is answered.",
+    "build_returned": "A build was handed back, so that Zuul launches it again; the message says why.",
+    "build_quarantined": "A build was delivered too often; it is answered and not tried again.",
+    "child_died": "The process of a build died; the message says how.",
+    "stage_ended": "A stage of a build has ended; the message says how.",
+    "result_spooled": "A result could not be published and is kept in the spool.",
+    "result_published": "A result of the spool is published now.",
+    "attempt_found": "A worker that died has left an attempt behind; it is put away.",
+    "cleanup_failed": "Something of a build could not be put away; the next start tries again.",
+    "nursery_died": "The process that starts builds has died and is started again.",
+    "plugin_failed": "A plugin raised where it cannot affect a build: while it heard of an event, or was prepared.",
+    "disk_low": "A file system that the worker writes to has too little room.",
+    "history_failed": "A build could not be written to the history.",
+    "history_pruned": "Builds older than the history's retention were removed.",
+    "web_opened": "The status can be asked for at this address.",
+    "web_failed": "The status could not be shown to somebody who asked for it.",
+}
+"""What each action means."""
+
+
+def event(
+    action: str,
+    *,
+    build: str | None = None,
+    attempt: int | None = None,
+    job: str | None = None,
+    stage: str | None = None,
+    **more: object,
+) -> dict[str, Any]:
+    """What a line of the log is about, to be given to the logger as ``extra``.
+
+    ``log.info("took %s", told, extra=event("build_ended", build=number, attempt=2, job=name))``. ``action`` is a key of
+    ACTIONS. ``more`` is whatever else a program may want to have by itself: ``server="zuul:4730"``.
+    """
+    known = {"build": build, "attempt": attempt, "job": job, "stage": stage, **more}
+    return {"action": action, "facts": {name: value for name, value in known.items() if value is not None}}
+
+
+class BuildLogger(logging.LoggerAdapter[logging.Logger]):
+    """A logger of one attempt of a build, whose lines name it: only the action is left to be told.
+
+    ``told = BuildLogger(log, build=number, attempt=2, job=name)``, then
+    ``told.info("no room", extra=event("build_returned"))``.
+    """
+
+    def __init__(
+        self, logger: logging.Logger, *, build: str, attempt: int | None = None, job: str | None = None
+    ) -> None:
+        super().__init__(logger, event("", build=build, attempt=attempt, job=job)["facts"])
+
+    def process(self, msg: object, kwargs: MutableMapping[str, Any]) -> tuple[object, MutableMapping[str, Any]]:
+        """Called by logging."""
+        extra = kwargs.get("extra") or {}
+        return msg, {**kwargs, "extra": {**extra, "facts": {**(self.extra or {}), **extra.get("facts", {})}}}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,8 @@ from parts.worker import Worker
 
 _DRAINED, _FORCED = 0, 75
 _KILLED, _TERMINATED = -9, -15  # the latter while it has not got as far as hearing signals
+
+_GEAR = re.compile(r"\bgear\.")
 
 UNMEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 """Environment of a process that is not to measure its own coverage: one that is killed has none, and it costs time."""
@@ -35,6 +38,7 @@ class Station:
     ) -> None:
         self.name = name
         self.state = directory / "state"
+        self.log = directory / "worker.log"
         self.wire = Wire(server_port)
         self.starts = 0
         self.violations: list[str] = []
@@ -153,10 +157,13 @@ class Station:
         expected = {_KILLED, _DRAINED, _FORCED, _TERMINATED} if worker.pid in self._asked else set()
         if code not in expected:
             self.violations.append(f"{self.name} ended by itself with {code}: {worker.text}")
-        if "Traceback" in worker.text:
-            self.violations.append(f"{self.name} failed: {_with_traceback(worker.output)}")
+        self.violations.extend(f"{self.name} failed: {text}" for text in _tracebacks(worker.output))
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"{worker.text}\nprocess {worker.pid} ended with {code}\n")
 
 
-def _with_traceback(lines: list[str]) -> str:
-    where = next(number for number, line in enumerate(lines) if "Traceback" in line)
-    return "\n".join(lines[max(0, where - 3) : where + 40])
+def _tracebacks(lines: list[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        # What gear says when a connection breaks under it is no failure.
+        if line.startswith("Traceback") and not (number and _GEAR.search(lines[number - 1])):
+            yield "\n".join(lines[max(0, number - 1) : number + 30])

@@ -6,6 +6,7 @@ leave behind.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -45,7 +46,8 @@ def serve(connection: Connection, plans: dict[str, Plan], surroundings: Surround
     workspace = Workspace(assignment.root)
     plan = plans[assignment.request.job]
     outcome = lifecycle.run(assignment.request, assignment.attempt, plan, surroundings, workspace, interrupt, tell)
-    message.send(connection, outcome)
+    with contextlib.suppress(OSError):  # a worker that is gone has lost the build as well
+        message.send(connection, outcome)
 
 
 def _reason(connection: Connection) -> str:

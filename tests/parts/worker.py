@@ -54,6 +54,16 @@ class Worker:
 
     def start(self) -> Self:
         """Start it and wait until it says that it is ready."""
+        self.launch()
+        try:
+            self.wait_for("ready:")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def launch(self) -> None:
+        """Start it."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "thcore.cli.main", "serve", "-c", str(self.configuration)],
             stdout=subprocess.PIPE,
@@ -64,12 +74,6 @@ class Worker:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        try:
-            self.wait_for("ready:")
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
     def wait_for(self, text: str, timeout: float = 60) -> str:
         """The next line of its output that has ``text`` in it."""

@@ -21,6 +21,8 @@ _KINDS = {
     gear.constants.WORK_FAIL: "FAIL",
     gear.constants.WORK_EXCEPTION: "EXCEPTION",
 }
+_NOT_SENT = (gear.GearmanError, gear.NoConnectedServersError, gear.ConnectionError, OSError, AttributeError)
+"""What gear raises when the connection is lost; the last when it has no socket any more."""
 BACK_TO_BACK_S = 0.25
 """Last data and terminal packet are sent together; a busy machine may still read them apart."""
 
@@ -179,6 +181,12 @@ class ZuulBuild:
             return False
 
 
+def _free(queues: list[list[Any]]) -> None:
+    for queue in queues:
+        for request in list(queue):
+            request.setComplete()
+
+
 class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
     def __init__(self, zuul: Zuul) -> None:
         self.zuul = zuul
@@ -203,6 +211,24 @@ class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
 
     def handleWorkException(self, packet: Any) -> Any:  # noqa: N802 -- gear's name
         return self._ended(super().handleWorkException(packet))
+
+    def _doConnectLoop(self) -> None:  # noqa: N802 -- gear's name
+        """gear's own loop sleeps 2 s between two tries."""
+        pause = threading.Event()
+        while self.running:
+            with self.connections_condition:
+                while self.running and not self.inactive_connections:
+                    self.connections_condition.wait()
+            # A connect begins new lists. gear would let those who stand in the old ones wait on for an answer.
+            waiting = [queue for conn in self.inactive_connections for queue in (conn.pending_tasks, conn.admin_requests)]
+            if not self.running or self._connectLoop():
+                _free(waiting)
+            else:
+                pause.wait(0.05)
+
+    def _lostConnection(self, conn: Any) -> None:  # noqa: N802 -- gear's name
+        super()._lostConnection(conn)
+        _free([conn.pending_tasks, conn.admin_requests])
 
     def handleDisconnect(self, job: Any) -> Any:  # noqa: N802 -- gear's name
         self.zuul.lose(job)
@@ -279,12 +305,12 @@ class Zuul:
         with self._lock:
             self.builds.append(build)
             self._by_job[id(build.gearman_job)] = build
-        if not self.wait_registered(function, self.patience_s):
-            build.not_launched("NOT_REGISTERED")
-            return build
         try:
-            self._client.submitJob(build.gearman_job, timeout=30)
-        except gear.GearmanError:
+            if self.wait_registered(function, self.patience_s):
+                self._client.submitJob(build.gearman_job, timeout=30)
+            else:
+                build.not_launched("NOT_REGISTERED")
+        except _NOT_SENT:
             build.not_launched("EXCEPTION")
         return build
 
@@ -292,6 +318,8 @@ class Zuul:
         """The functions of the status list, workers or not."""
         request = gear.StatusAdminRequest()
         self._client.getConnection().sendAdminRequest(request, timeout=30)
+        if request.response is None:
+            raise gear.NoConnectedServersError("the connection was lost")
         return {line.split("\t")[0] for line in request.response.decode().splitlines()}
 
     def wait_registered(self, function: str, timeout: float) -> bool:

@@ -1,0 +1,172 @@
+"""Hundreds of real builds while children, workers, the Gearman server and the connections to it are killed.
+
+``THCORE_CHAOS_SEED`` and ``THCORE_CHAOS_BUILDS`` choose another storm or a longer one: ``make chaos``.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from parts import audit, remains
+from parts.check_queue import CheckQueue, Submission
+from parts.checkpoint import JOB, STAGES, Checkpoint, Entry, Equipment
+from parts.faults import STRIKES, Design, Fault, Strike, design
+from parts.gearmand import Gearmand
+from parts.repository import Repository
+from parts.station import Station
+from parts.storm import Storm
+from parts.zuul import Zuul
+
+SEED = int(os.environ.get("THCORE_CHAOS_SEED") or 20140704)
+BUILDS = int(os.environ.get("THCORE_CHAOS_BUILDS") or 300)
+STRUCK_SHARE = 0.35
+WORKERS = ("north", "south")
+SLOTS = 3
+WINDOW = 9
+"""Builds in the queue at once: more than there are slots."""
+MAX_ATTEMPTS = 3
+PLACES = 1 + BUILDS // 40
+"""Directories that the evidence goes to."""
+PASSED = "passed"
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300 + BUILDS)]
+
+
+@pytest.fixture
+def run() -> Iterator[Path]:
+    """A directory that everything of the run is in; its name is short, since sockets are in there. It is kept when the
+    run failed."""
+    path = Path(tempfile.mkdtemp(prefix="chaos-"))
+    (path / "tmp").mkdir()
+    yield path
+    remains.clear(path)
+    if (path / PASSED).exists():
+        shutil.rmtree(path)
+
+
+def test_nothing_is_lost_doubled_or_left_behind_whatever_dies(run: Path) -> None:
+    began = time.monotonic()
+    planned = design(SEED, BUILDS, STRUCK_SHARE)
+    repository = Repository(run / "repositories" / "example" / "tool")
+    (repository.path / "job.sh").write_text(JOB)
+    (repository.path / "job.sh").chmod(0o755)
+    repository.commit({}, "the job")
+    equipment = Equipment(run, run / "checkpoint", run / "repositories")
+    results = run / "results"
+    with ExitStack() as stack:
+        gearmand = stack.enter_context(Gearmand())
+        stations = {name: station(run, name, gearmand, equipment, results) for name in WORKERS}
+        storm = Storm(gearmand, stations)
+        stack.enter_context(Checkpoint(run / "checkpoint", storm.meet))
+        for one in stations.values():
+            stack.enter_context(one)
+        zuul = stack.enter_context(Zuul(gearmand.port, patience_s=60))
+        queue = CheckQueue(zuul, "chaos", SEED, window=WINDOW, places=PLACES)
+
+        brave(queue, storm, planned)
+        weathered = time.monotonic() - began
+        final_restart(stations)
+        settle(queue)
+        status = gearmand.status()
+        for one in stations.values():
+            one.close()
+        print(figures(queue.submissions, storm, stations, weathered))
+        states = {name: one.state for name, one in stations.items()}
+        lines = {name: one.wire.lines for name, one in stations.items()}
+        ended_in_order = [text for one in stations.values() for text in one.violations]
+
+    entries = list(storm.entries)
+    wrong = [
+        *storm.violations,
+        *ended_in_order,
+        *zuul.violations,
+        *audit.outcomes(queue.submissions),
+        *audit.launches(queue.submissions),
+        *audit.publications(queue.submissions, results, entries),
+        *audit.journals(queue.submissions, states, entries),
+        *audit.quarantine(queue.submissions, entries, MAX_ATTEMPTS),
+        *audit.server(status, len(WORKERS)),
+        *(f"left behind: {text}" for text in remains.everything(run, states, results, run / "tmp")),
+        *(f"{count} connections of {name} are left" for name, count in lines.items() if count),
+        *(f"never struck: {strike.fault.value} at {strike.stage}" for strike in STRIKES if not storm.struck[strike]),
+    ]
+    if not wrong:
+        (run / PASSED).touch()
+    assert not wrong, f"make chaos SEED={SEED} BUILDS={BUILDS}, kept in {run}:\n" + "\n".join(wrong)
+
+
+def station(run: Path, name: str, gearmand: Gearmand, equipment: Equipment, results: Path) -> Station:
+    job = equipment.job("chaos", name, {"path": str(results), "url": "http://logs.example.org/"})
+    return Station(
+        run / name,
+        gearmand.port,
+        name,
+        [{**job, "nodes": [name]}],
+        environment={"PYTHONPATH": str(equipment.site.path), "TMPDIR": str(run / "tmp")},
+        slots=SLOTS,
+        max_attempts=MAX_ATTEMPTS,
+        kill_grace="1s",
+    )
+
+
+def brave(queue: CheckQueue, storm: Storm, planned: Design) -> None:
+    """All builds of the design, and then as many more as it takes to strike what has not struck."""
+    storm.plan(planned.strikes)
+    submissions = [Submission(number, kind) for number, kind in enumerate(planned.kinds)]
+    queue.see_through(submissions)
+    storm.wait()
+    for _ in range(5):
+        missed = storm.missed()
+        if not missed:
+            break
+        first = len(queue.submissions)
+        storm.plan(dict(enumerate(missed, start=first)))
+        queue.see_through([Submission(first + n, planned.kinds[n % BUILDS]) for n in range(len(missed))])
+        storm.wait()
+
+
+def final_restart(stations: dict[str, Station]) -> None:
+    for one in stations.values():
+        one.wait_ready()
+        one.kill()
+        one.wait_ready()
+
+
+def settle(queue: CheckQueue) -> None:
+    """Quiet builds: some for each worker by its name, and at least one for every directory with evidence."""
+    nodes = [*WORKERS * SLOTS, *(None,) * PLACES]
+    first = len(queue.submissions)
+    queue.see_through([Submission(first + n, "short", node) for n, node in enumerate(nodes)])
+
+
+def figures(submissions: list[Submission], storm: Storm, stations: dict[str, Station], seconds: float) -> str:
+    builds = [build for submission in submissions for build in submission.launches]
+    attempts = {(entry.build, entry.attempt, entry.worker) for entry in storm.entries}
+    outcomes = collections.Counter(submission.outcome for submission in submissions)
+    width = max(len(fault.value) for fault in Fault)
+    rows = [f"{'':{width}}  " + "  ".join(f"{stage:>11}" for stage in STAGES)]
+    for fault in Fault:
+        cells = (Strike(stage, fault) for stage in STAGES)
+        counts = (f"{storm.struck[cell] if cell in STRIKES else '-':>11}" for cell in cells)
+        rows.append(f"{fault.value:{width}}  " + "  ".join(counts))
+    return "\n".join(
+        [
+            "",
+            f"seed {SEED}: {len(submissions)} changes, {len(builds)} builds, {len(attempts)} attempts in {seconds:.0f} s",
+            f"outcomes: {dict(outcomes)}",
+            f"lost with the server: {sum(build.lost for build in builds)},"
+            f" not launched: {sum(build.launch_result is not None for build in builds)},"
+            f" ended without a result: {sum(build.ended and not build.lost and build.result is None for build in builds)}",
+            f"starts: { {name: one.starts for name, one in stations.items()} }",
+            *rows,
+        ]
+    )

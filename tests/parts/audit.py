@@ -53,7 +53,9 @@ def outcomes(submissions: Sequence[Submission]) -> Iterator[str]:
     """Every change has exactly one recorded outcome, of its own kind, and every launch but the last none."""
     for submission in submissions:
         name = f"change {submission.number} ({submission.kind})"
-        results = [build.result for build in submission.launches if build.result in {"SUCCESS", "FAILURE", "QUARANTINED"}]
+        results = [
+            build.result for build in submission.launches if build.result in {"SUCCESS", "FAILURE", "QUARANTINED"}
+        ]
         if submission.outcome not in RECORDED:
             yield f"{name}: outcome {submission.outcome}"
         if results not in ([submission.outcome], [] if submission.outcome == RETRY_LIMIT else None):
@@ -123,9 +125,14 @@ def _order_of(build: ZuulBuild, published: list[Entry]) -> Iterator[str]:
         if entry.attempt < last.get(entry.worker, 0):
             yield f"{name}: {entry.worker} published attempt {entry.attempt} over {last[entry.worker]}"
         last[entry.worker] = entry.attempt
-        if answer is not None and entry.at > answer.at and (entry.worker, entry.attempt) != (
-            answer.worker,
-            answer.attempt,
+        if (
+            answer is not None
+            and entry.at > answer.at
+            and (entry.worker, entry.attempt)
+            != (
+                answer.worker,
+                answer.attempt,
+            )
         ):
             yield (
                 f"{name}: attempt {entry.attempt} by {entry.worker} published {entry.at - answer.at:.3f} s after"
@@ -137,9 +144,7 @@ def pages(root: Path) -> Iterator[Page]:
     """What is published below a directory."""
     for path in sorted(root.rglob("result.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
-        yield Page(
-            path.parent, document["build"], document["attempt"], document["worker"]["name"], document["verdict"]
-        )
+        yield Page(path.parent, document["build"], document["attempt"], document["worker"]["name"], document["verdict"])
 
 
 def journal(state: Path) -> dict[tuple[str, int], str | None]:
@@ -175,7 +180,9 @@ def journals(submissions: Sequence[Submission], states: Mapping[str, Path], entr
 
 def quarantine(submissions: Sequence[Submission], entries: Iterable[Entry], max_attempts: int) -> Iterator[str]:
     """A build was refused for its many attempts only when there were so many."""
-    attempts = collections.Counter((build, worker) for build, worker, _ in {(e.build, e.worker, e.attempt) for e in entries})
+    attempts = collections.Counter(
+        (build, worker) for build, worker, _ in {(e.build, e.worker, e.attempt) for e in entries}
+    )
     for build in _builds(submissions):
         answer = answer_of(build)
         if build.result == "QUARANTINED" and answer is not None:

@@ -18,7 +18,7 @@ import pytest
 
 from parts import audit, remains
 from parts.check_queue import CheckQueue, Submission
-from parts.checkpoint import JOB, STAGES, Checkpoint, Entry, Equipment
+from parts.checkpoint import JOB, STAGES, Checkpoint, Equipment
 from parts.faults import STRIKES, Design, Fault, Strike, design
 from parts.gearmand import Gearmand
 from parts.repository import Repository

@@ -12,7 +12,7 @@ from thcore.errors import ConfigError
 
 def loaded(directory: Path, **content: Any) -> Config:
     path = directory / "thcore.yaml"
-    path.write_text(yaml.safe_dump({"jobs": [{"name": "gate", "plugins": {}}], **content}))
+    path.write_text(yaml.safe_dump({"jobs": [{"name": "gate", "plugins": {"shell": {}}}], **content}))
     return load(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -137,7 +138,7 @@ class History:
 
     def forget(self, *, older_than_s: float, maximum: int) -> int:
         """Drop attempts that ended longer ago than that, and the oldest ones beyond a number; answers how many."""
-        horizon = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=older_than_s)
+        horizon = datetime.datetime.fromtimestamp(max(0.0, time.time() - older_than_s), datetime.UTC)
         beyond = select(attempts.c.id).order_by(attempts.c.started.desc(), attempts.c.id.desc()).offset(maximum)
         with self._connection() as connection:
             old = connection.execute(delete(attempts).where(attempts.c.ended < horizon)).rowcount

@@ -5,11 +5,11 @@ from __future__ import annotations
 import collections
 import datetime
 import os
-from collections.abc import Callable
 from typing import Protocol
 
 from thcore.gearman.link import Link, ServerState
 from thcore.model import Outcome, WorkerInfo
+from thcore.worker.chronicle import Chronicle
 from thcore.worker.fitness import Fitness
 from thcore.worker.metrics import Metrics
 from thcore.worker.roll_call import RollCall
@@ -35,14 +35,14 @@ class Parts(Protocol):
     slots: Slots
     fitness: Fitness
     roll_call: RollCall
+    chronicle: Chronicle
 
 
 class Board:
     """Gathers the status whenever it is asked for, in any thread. What ended is told to it as it happens."""
 
-    def __init__(self, parts: Parts, history_problem: Callable[[], str]) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._history_problem = history_problem
         self._started = _now()
         self._phase = Phase.STARTING
         self._last: collections.deque[LastOutcome] = collections.deque(maxlen=LAST)
@@ -93,7 +93,7 @@ class Board:
                 DiskStatus(str(disk.path), disk.purpose, disk.free, disk.total, disk.problem)
                 for disk in parts.fitness.disks
             ),
-            history=self._history_problem(),
+            history=parts.chronicle.trouble or "",
         )
 
     def _spool(self, now: datetime.datetime) -> SpoolStatus:

@@ -16,6 +16,7 @@ from thcore import __version__
 from thcore.config.schema import Config
 from thcore.errors import ConfigError, ExitCode, InfrastructureError
 from thcore.gearman.link import Link, TlsFiles
+from thcore.history.attempt import Answered
 from thcore.model import BuildEvent, Outcome, WorkerEventKind, WorkerInfo
 from thcore.worker import door, leftovers, server
 from thcore.worker.action import event
@@ -130,7 +131,7 @@ class Daemon:
             last_build=signals.stop,
         )
         self.slots = Slots(Shop(self.link, self.stores, worker, self._generation, hearers), config.slots)
-        self.board = Board(self, lambda: self.chronicle.problem)
+        self.board = Board(self)
         self.board.metrics.expect(generation.plans, config.gearman.servers)
 
     def up(self) -> None:
@@ -143,7 +144,7 @@ class Daemon:
         self.stores.journal.forget()
         self.stores.evidence.forget(frozenset(entry.request.id for entry in self.stores.journal.builds()))
         for outcome in leftovers.clear(self.stores, generation):
-            self.chronicle.record(outcome, answered=False)
+            self.chronicle.record(outcome, answered=Answered.UNKNOWN)
         generation.nursery.open()
         self._stack.callback(self.link.close)
         for part in (self.courier, self.fitness, self.roll_call):
@@ -255,11 +256,11 @@ class Daemon:
 
     def _outcome_told(self, outcome: Outcome, answered: bool) -> None:
         self.board.ended(outcome)
-        self.chronicle.record(outcome, answered=answered)
+        self.chronicle.record(outcome, answered=Answered.YES if answered else Answered.NO)
         self._watchers.outcome(outcome)
 
     def _published_later(self, outcome: Outcome) -> None:
-        self.chronicle.record(outcome, answered=True)
+        self.chronicle.record(outcome, answered=Answered.YES)
 
     def _refused(self, result: str) -> None:
         self.board.refused(result)

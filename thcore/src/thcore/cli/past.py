@@ -12,6 +12,8 @@ from thcore.cli.terminal import plain
 from thcore.history.attempt import Answered, PastAttempt
 from thcore.model import DatasetRun, Finding, StageResult, StepResult, Verdict
 from thcore.model.quantity import format_duration
+from thcore.worker.evidence import Evidence
+from thcore.worker.journal import BuildEntry
 
 _SHORT_ID = 12
 _PIPE_WIDTH = 200
@@ -43,6 +45,25 @@ def show_attempts(attempts: Sequence[PastAttempt]) -> None:
             plain(attempt.worker),
         )
     console.print(table)
+
+
+def show_quarantined(entries: Sequence[BuildEntry], evidence: Evidence) -> None:
+    """The builds that are not tried any more: why, and where the evidence of each attempt is."""
+    console = _console()
+    if not entries:
+        console.print("No build is in quarantine.")
+    for entry in entries:
+        request = entry.request
+        what = f"{plain(request.id)} {plain(request.job)} {plain(str(request.change))}"
+        console.print(f"[bold yellow]QUARANTINED[/bold yellow] {what}", highlight=False, soft_wrap=True)
+        console.print(f"  {plain(entry.quarantined or '')}", highlight=False, soft_wrap=True)
+        for attempt in entry.attempts:
+            words = f"  attempt {attempt.attempt}: {attempt.verdict or 'no end'}: {plain(attempt.summary)}"
+            console.print(words, highlight=False, soft_wrap=True)
+            place = evidence.of(request.id, attempt.attempt)
+            if place.is_dir():
+                console.print(f"    evidence: {plain(str(place))}", highlight=False, soft_wrap=True, style="dim")
+        console.print(f"  Try again: thcore builds retry {plain(request.id)}", highlight=False, soft_wrap=True)
 
 
 def show_build(attempts: Sequence[PastAttempt]) -> None:

@@ -117,8 +117,9 @@ class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
 class Submission:
     """One build, submitted when entered and followed until left. Leaving does not cancel it.
 
-    ``parameters`` are Zuul's job arguments, see ``zuul_parameters``; their ``ZUUL_UUID`` is the build's unique id. With
-    ``node`` it is for a worker with that node label.
+    ``parameters`` are Zuul's job arguments, see ``zuul_parameters``; their ``ZUUL_UUID`` is the build's unique id unless
+    ``unique`` says otherwise. With ``node`` it is for a worker with that node label. With ``background`` the server
+    keeps it for whoever comes, also when we have left, and nothing can be followed.
 
     Entering raises InfrastructureError (code ``gearman-unreachable``) when no server answers within ``timeout_s``.
     """
@@ -127,14 +128,17 @@ class Submission:
         self,
         server: str,
         job: str,
-        parameters: Mapping[str, str],
+        parameters: Mapping[str, Any],
         *,
         node: str | None = None,
+        unique: str | None = None,
+        background: bool = False,
         tls: TlsFiles | None = None,
         timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         self.job = job
-        self.unique = parameters.get("ZUUL_UUID") or uuid.uuid4().hex
+        self._background = background
+        self.unique = unique or parameters.get("ZUUL_UUID") or uuid.uuid4().hex
         self.parameters = dict(parameters)
         self.last: Mapping[str, Any] = {}
         self._server = server
@@ -173,7 +177,7 @@ class Submission:
             )
             client.waitForServer(self._timeout_s)
             client.build = gear.Job(self._function, json.dumps(self.parameters).encode(), unique=self.unique)
-            client.submitJob(client.build, timeout=self._timeout_s)
+            client.submitJob(client.build, background=self._background, timeout=self._timeout_s)
         except (*_NOT_SUBMITTED, gear.TimeoutError) as error:
             self.close()
             raise admin.unreachable(self._server, str(error) or "it does not answer") from error

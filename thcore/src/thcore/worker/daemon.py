@@ -102,7 +102,7 @@ class Daemon:
         self.generation = generation
         self.worker = worker
         self.stores = Stores(
-            config.directories.work_path, Journal.of(state), Evidence(state / "evidence"), Spool(state / "spool")
+            config.directories.work_path, Journal.of(state), Evidence.below(state), Spool(state / "spool")
         )
         self.pulse = Pulse()
         self._herald = Herald(self._generation)

@@ -1,4 +1,4 @@
-"""A TCP line between a worker and its server that can be cut, fall silent and come back."""
+"""A TCP connection that can go wrong: a proxy on a free port of this machine, in front of a real server."""
 
 from __future__ import annotations
 
@@ -8,168 +8,172 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 from attrs import define, field
 
 CHUNK = 65536
-_RESET = struct.pack("ii", 1, 0)  # linger for 0 s: closing sends RST instead of FIN
+TIMEOUT_S = 10.0
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds
+
+
+@define(eq=False)
+class _Pair:
+    """The two ends of one connection, and the task that looks after them."""
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+    half: bool = False
+    tasks: list[asyncio.Task[None]] = field(factory=list)
 
 
 class Wire:
-    """Listens on ``port`` of this machine and passes all on to ``target_port``, both ways, until it is disturbed.
+    """Passes bytes on to ``target_port`` from entering to leaving the ``with``, unless it is told otherwise.
 
-    Every method may be called from any thread and has taken effect when it returns.
+    It accepts connections in any state: silent ones while it hangs, ones that are reset while nobody listens there.
+    Call its methods from any thread.
     """
 
     def __init__(self, target_port: int) -> None:
         self.target_port = target_port
         self.port = 0
+        self._delay_s = 0.0
+        self._pairs: set[_Pair] = set()
+        self._clients: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
-        self._silent = False
-        self._lines: set[_Line] = set()
-        self._held = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="wire", daemon=True)
+        self._ready = threading.Event()
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
     @property
-    def lines(self) -> int:
-        """How many connections go through it."""
-        return len(self._lines)
+    def connections(self) -> int:
+        """How many are passed on at the moment."""
+        return len(self._pairs)
 
     def cut(self) -> None:
-        """End every connection with a reset on both sides. New ones are taken at once."""
-        self._do(lambda: self._reset(client=True, server=True))
+        """Reset every connection, towards both ends. New ones are passed on."""
+        self._do(self._cut)
+
+    def half_open(self) -> None:
+        """Reset every connection towards the server; the other end is told nothing. New ones are passed on."""
+        self._do(self._half_open)
 
     def hang(self) -> None:
-        """Stop forwarding. Neither side is told: what is sent is taken and kept, a close as well."""
-        self._do(self._fall_silent)
+        """Pass nothing on any more, neither bytes nor ends of connections, until ``heal``."""
+        self._do(self._flowing.clear)
 
-    def desert(self) -> None:
-        """As ``hang``, but the server has given up its side: only the client believes that the connections stand."""
-
-        def desert() -> None:
-            self._fall_silent()
-            self._reset(client=False, server=True)
-
-        self._do(desert)
+    def delay(self, seconds: float) -> None:
+        """Hold every piece of data back for so long, in both directions."""
+        self._delay_s = seconds
 
     def heal(self) -> None:
-        """Forward again, first what was kept. Connections that the server has given up are reset."""
-
-        def heal() -> None:
-            self._silent = False
-            for line in list(self._lines):
-                if line.deserted:
-                    line.reset(client=True, server=True)
-                line.flow.set()
-
-        self._do(heal)
-
-    def wait_held(self, timeout: float) -> bool:
-        """Wait until the client has sent something that is kept back. Returns whether it has."""
-        return self._held.wait(timeout)
+        """Pass everything on again without delay, also what has been held back."""
+        self._delay_s = 0.0
+        self._do(self._flowing.set)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        server = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._carry, "127.0.0.1", 0, limit=CHUNK), self._loop
-        ).result(10)
-        self.port = server.sockets[0].getsockname()[1]
-        self._server = server
+        assert self._ready.wait(TIMEOUT_S)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._server.close()
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join(TIMEOUT_S)
+        assert not self._thread.is_alive()
 
-    async def _end(self) -> None:
-        self._reset(client=True, server=True)
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
+    def _do(self, action: Callable[[], None]) -> None:
+        """Do it in the wire's thread, and wait until it is done."""
+
+        async def act() -> None:
+            action()
+
+        asyncio.run_coroutine_threadsafe(act(), self._loop).result(TIMEOUT_S)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._flowing, self._closing = asyncio.Event(), asyncio.Event()
+        self._flowing.set()
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._closing.wait()
+        server.close()
+        for task in self._clients:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*self._clients, return_exceptions=True)
+        await asyncio.sleep(0)  # asyncio closes the sockets of aborted connections in its next round
 
-    def _do(self, act: Callable[[], None]) -> None:
-        async def done() -> None:
-            act()
+    def _accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._join(reader, client))
+        self._clients.add(task)
+        task.add_done_callback(self._clients.discard)
 
-        asyncio.run_coroutine_threadsafe(done(), self._loop).result(10)
-
-    def _fall_silent(self) -> None:
-        self._silent = True
-        self._held.clear()
-        for line in self._lines:
-            line.flow.clear()
-
-    def _reset(self, *, client: bool, server: bool) -> None:
-        for line in list(self._lines):
-            line.reset(client=client, server=server)
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = _Line(writer)
-        if not self._silent:
-            line.flow.set()
-        self._lines.add(line)
+    async def _join(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        """Connect a new client to the server, as soon as the wire is whole, and see it to its end."""
         try:
-            await line.flow.wait()
-            upstream, line.server = await asyncio.open_connection("127.0.0.1", self.target_port)
-            await asyncio.gather(
-                self._pump(line, reader, line.server, told=self._held), self._pump(line, upstream, line.client)
-            )
-        except OSError:
-            line.reset(client=True, server=True)
+            await self._flowing.wait()
+            with contextlib.suppress(OSError):
+                server_reader, server = await asyncio.open_connection("127.0.0.1", self.target_port)
+                await self._see_through(_Pair(client, server), reader, server_reader)
         finally:
-            self._lines.discard(line)
-            for end in (line.client, line.server):
-                if end is not None:
-                    end.close()
+            _reset(client)
 
-    async def _pump(
-        self,
-        line: _Line,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        told: threading.Event | None = None,
+    async def _see_through(
+        self, pair: _Pair, reader: asyncio.StreamReader, server_reader: asyncio.StreamReader
     ) -> None:
-        while True:
-            chunk = await self._read(line, reader)
-            if told is not None and chunk and not line.flow.is_set():
-                told.set()
-            await line.flow.wait()
-            if not chunk:
-                break
-            writer.write(chunk)
-            await writer.drain()
-        writer.close()
-
-    async def _read(self, line: _Line, reader: asyncio.StreamReader) -> bytes:
+        pair.tasks = [
+            asyncio.create_task(self._pass(pair, reader, pair.server)),
+            asyncio.create_task(self._pass(pair, server_reader, pair.client)),
+        ]
+        self._pairs.add(pair)
         try:
-            return await reader.read(CHUNK)
+            await asyncio.wait(pair.tasks)
+            if pair.half:
+                self._pairs.discard(pair)
+                await self._closing.wait()
+        finally:
+            self._pairs.discard(pair)
+            _stop(pair)
+            _reset(pair.server)
+
+    async def _pass(self, pair: _Pair, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(CHUNK):
+                await asyncio.sleep(self._delay_s)
+                await self._flowing.wait()
+                target.write(data)
+                await target.drain()
+            await self._flowing.wait()
+            target.write_eof()
         except OSError:
-            if not line.deserted:
-                raise
-            return b""  # our own reset of the server's side: the client is not to hear of it
+            # One end is gone in disorder; so is the other then.
+            await self._flowing.wait()
+            for end in (pair.client, pair.server):
+                _reset(end)
+
+    def _cut(self) -> None:
+        for pair in self._pairs:
+            _stop(pair)
+
+    def _half_open(self) -> None:
+        for pair in self._pairs:
+            pair.half = True
+            _stop(pair)
+            _reset(pair.server)
 
 
-@define(eq=False)
-class _Line:
-    client: asyncio.StreamWriter
-    server: asyncio.StreamWriter | None = None
-    deserted: bool = False
-    flow: asyncio.Event = field(factory=asyncio.Event)
+def _stop(pair: _Pair) -> None:
+    for task in pair.tasks:
+        task.cancel()
 
-    def reset(self, *, client: bool, server: bool) -> None:
-        self.deserted = server and not client
-        for end in (self.client if client else None, self.server if server else None):
-            transport: Any = end and end.transport
-            if transport is not None and not transport.is_closing():
-                with contextlib.suppress(OSError):
-                    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                transport.abort()
+
+def _reset(end: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    end.transport.abort()

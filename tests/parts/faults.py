@@ -23,6 +23,7 @@ class Fault(enum.Enum):
     GEARMAND_KILLED = "gearmand KILL"
     LINK_RESET = "link RST"
     LINK_SILENT = "link silent"
+    LINK_HALF_OPEN = "link half open"
 
 
 _OF_A_CHILD = (Fault.CHILD_KILLED, Fault.CHILD_CRASHED)

@@ -81,7 +81,7 @@ def test_nothing_is_lost_doubled_or_left_behind_whatever_dies(run: Path) -> None
             one.close()
         print(figures(queue.submissions, storm, stations, weathered))
         states = {name: one.state for name, one in stations.items()}
-        lines = {name: one.wire.lines for name, one in stations.items()}
+        lines = {name: one.wire.connections for name, one in stations.items()}
         ended_in_order = [text for one in stations.values() for text in one.violations]
 
     entries = list(storm.entries)

@@ -82,7 +82,7 @@ def publications(submissions: Sequence[Submission], root: Path, entries: Iterabl
         found[page.build].append(page)
     published: dict[str, list[Entry]] = collections.defaultdict(list)
     for entry in entries:
-        if entry.stage == "published":
+        if entry.stage == "published" and entry.told["urls"]:
             published[entry.build].append(entry)
     for build in _builds(submissions):
         here = found.pop(build.unique, [])
@@ -125,15 +125,9 @@ def _order_of(build: ZuulBuild, published: list[Entry]) -> Iterator[str]:
         if entry.attempt < last.get(entry.worker, 0):
             yield f"{name}: {entry.worker} published attempt {entry.attempt} over {last[entry.worker]}"
         last[entry.worker] = entry.attempt
-        if (
-            answer is not None
-            and entry.at > answer.at
-            and (entry.worker, entry.attempt)
-            != (
-                answer.worker,
-                answer.attempt,
-            )
-        ):
+        # The answerer itself may come later: with what a target did not take at first.
+        same = answer is not None and entry.worker == answer.worker and answer.attempt in {None, entry.attempt}
+        if answer is not None and entry.at > answer.at and not same:
             yield (
                 f"{name}: attempt {entry.attempt} by {entry.worker} published {entry.at - answer.at:.3f} s after"
                 f" attempt {answer.attempt} by {answer.worker} was answered"
@@ -147,12 +141,12 @@ def pages(root: Path) -> Iterator[Page]:
         yield Page(path.parent, document["build"], document["attempt"], document["worker"]["name"], document["verdict"])
 
 
-def journal(state: Path) -> dict[tuple[str, int], str | None]:
-    """Build and attempt to verdict, as a worker's journal has them."""
+def journal(state: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """What a worker's journal has of every attempt, by build and attempt."""
     found = {}
     for path in (state / "journal").glob("*.json"):
-        entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        found.update({(entry["build_id"], entry["attempt"]): entry["verdict"] for entry in entries})
+        document = json.loads(path.read_text(encoding="utf-8"))
+        found.update({(document["request"]["id"], entry["attempt"]): entry for entry in document["attempts"]})
     return found
 
 
@@ -163,19 +157,19 @@ def journals(submissions: Sequence[Submission], states: Mapping[str, Path], entr
     """
     known = {name: journal(state) for name, state in states.items()}
     for name, attempts in known.items():
-        for (build, attempt), verdict in attempts.items():
-            if verdict is None:
-                yield f"the journal of {name} has no end of build {build} attempt {attempt}"
-    for worker, build_id, attempt in {(entry.worker, entry.build, entry.attempt) for entry in entries}:
-        if (build_id, attempt) not in known[worker]:
-            yield f"the journal of {worker} does not know build {build_id} attempt {attempt}"
+        for (build_id, number), noted in attempts.items():
+            if noted["verdict"] is None:
+                yield f"the journal of {name} has no end of build {build_id} attempt {number}"
+    for worker, build_id, number in {(entry.worker, entry.build, entry.attempt) for entry in entries}:
+        if (build_id, number) not in known[worker]:
+            yield f"the journal of {worker} does not know build {build_id} attempt {number}"
     for build in _builds(submissions):
         answer = answer_of(build)
         if answer is None or answer.attempt is None:
             continue
-        noted = known[answer.worker].get((build.unique, answer.attempt))
-        if noted not in {answer.verdict, "LOST"}:
-            yield f"build {build.unique}: answered {answer.verdict}, and {noted} in the journal of {answer.worker}"
+        verdict = known[answer.worker].get((build.unique, answer.attempt), {}).get("verdict")
+        if verdict not in {answer.verdict, "LOST"}:
+            yield f"build {build.unique}: answered {answer.verdict}, and {verdict} in the journal of {answer.worker}"
 
 
 def quarantine(submissions: Sequence[Submission], entries: Iterable[Entry], max_attempts: int) -> Iterator[str]:

@@ -27,6 +27,7 @@ JOB = """\
 echo "$ZUUL_KIND build $ZUUL_UUID"
 case $ZUUL_KIND in
   forking) "$LINGERER" 600 & setsid "$LINGERER" 600 & ;;
+  escaping) env -i setsid sh -c "cd /; exec '$LINGERER' 600" & ;;
   stubborn) trap '' TERM; "$LINGERER" 600 & ;;
 esac
 [ -z "$CHECKPOINT" ] || $CHECKPOINT_PROGRAM
@@ -34,7 +35,7 @@ esac
 """
 """The program of the change under test: ``job.sh``."""
 
-KINDS = ("short", "failing", "forking", "stubborn", "serving")
+KINDS = ("short", "failing", "forking", "escaping", "stubborn", "serving")
 
 
 @frozen(eq=False)

@@ -23,11 +23,15 @@ class Fault(enum.Enum):
     GEARMAND_KILLED = "gearmand KILL"
     LINK_RESET = "link RST"
     LINK_SILENT = "link silent"
+    LINK_HALF_OPEN = "link half open"
 
 
 _OF_A_CHILD = (Fault.CHILD_KILLED, Fault.CHILD_CRASHED)
 CHEAP = (Fault.CHILD_KILLED, Fault.CHILD_CRASHED, Fault.PROGRAM_KILLED, Fault.LINK_RESET, Fault.LINK_SILENT)
 """Those after which no process has to be started anew."""
+
+_ANY = 0.25
+"""How many of the strikes beyond the first of each are any of them, and not cheap ones."""
 
 
 @frozen
@@ -61,8 +65,7 @@ def design(seed: int, builds: int, share: float) -> Design:
     strikes = list(STRIKES)
     cheap = [strike for strike in STRIKES if strike.fault in CHEAP]
     while len(strikes) < share * builds:
-        # One in four of the others is any of them.
-        strikes.append(chance.choice(STRIKES if chance.random() < 0.25 else cheap))
+        strikes.append(chance.choice(STRIKES if chance.random() < _ANY else cheap))
     chance.shuffle(strikes)
     struck = sorted(chance.sample(range(builds), len(strikes)))
     kinds = tuple(chance.choice(KINDS) for _ in range(builds))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
 import subprocess
@@ -64,15 +65,23 @@ def attempt_refs(mirrors: Path) -> list[str]:
     return [str(path) for path in sorted(mirrors.glob("**/refs/thcore/**/*")) if path.is_file()]
 
 
+def control_groups(journal: Path) -> list[str]:
+    """Control groups that the attempts in a journal had, and the one that these were in."""
+    texts = (path.read_text(encoding="utf-8") for path in journal.glob("*.json"))
+    groups = {Path(group) for text in texts for attempt in json.loads(text)["attempts"] if (group := attempt["cgroup"])}
+    return [str(path) for path in sorted(groups | {group.parent for group in groups}) if path.exists()]
+
+
 def everything(run: Path, states: dict[str, Path], results: Path, temporary: Path) -> Iterator[str]:
     """All of the above for workers with these state directories."""
     yield from map(described, processes(run))
     yield from (f"mount {point}" for point in mounts(run))
     yield from (f"socket {path}" for path in sockets(run))
     for state in states.values():
-        yield from inside(state / "work", state / "plugins" / "checkpoint" / "places")
+        yield from inside(state / "work", state / "spool", state / "plugins" / "checkpoint" / "places")
         yield from half_made(state / "journal")
         yield from attempt_refs(state / "plugins")
+        yield from control_groups(state / "journal")
     yield from inside(temporary)
     yield from half_made(results)
 

@@ -15,8 +15,8 @@ from parts.faults import Fault, Strike
 from parts.gearmand import Gearmand
 from parts.station import Station
 
-_SILENCE_S = 2.0
-"""How long a silent link stays so at the most."""
+_PATIENCE_S = 2.0
+"""How long a strike waits for what it wants to see, at the most."""
 
 
 class Storm:
@@ -44,6 +44,7 @@ class Storm:
             Fault.GEARMAND_KILLED: self._restart_gearmand,
             Fault.LINK_RESET: self._reset_link,
             Fault.LINK_SILENT: self._silence_link,
+            Fault.LINK_HALF_OPEN: self._half_open_link,
         }
 
     def plan(self, strikes: Mapping[int, Strike]) -> None:
@@ -128,18 +129,35 @@ class Storm:
         with self._wire_locks[entry.worker]:
             wire.hang()
             entry.release()
-            if entry.stage != "cleanup":
-                self._wait_entry(entry.build, entry.attempt, "cleanup")
-            wire.wait_held(0.2)
+            if entry.stage == "cleanup":
+                self._wait_for(lambda other: other.worker == entry.worker and other.at > entry.at)
+            else:
+                self._wait_for(lambda other: _same(other, entry) and other.stage == "cleanup")
             wire.heal()
         return True
 
-    def _wait_entry(self, build: str, attempt: int, stage: str) -> None:
-        def came() -> bool:
-            return any((e.build, e.attempt, e.stage) == (build, attempt, stage) for e in reversed(self.entries))
+    def _half_open_link(self, entry: Entry) -> bool:
+        """The server has given the build to another worker, which answers it; this one hears of it last of all."""
+        wire = self._stations[entry.worker].wire
+        with self._wire_locks[entry.worker]:
+            wire.half_open()
+            self._wait_for(lambda other: other.build == entry.build and other.worker != entry.worker)
+            self._wait_for(
+                lambda other: other.build == entry.build and other.stage == "cleanup" and other.at > entry.at
+            )
+            entry.release()
+            self._wait_for(lambda other: _same(other, entry) and other.stage == "cleanup")
+            wire.cut()
+        return True
 
+    def _wait_for(self, wanted: Callable[[Entry], bool]) -> bool:
+        """Wait until such an entry has come, but not for ever: it may have been struck itself."""
         with self._changed:
-            self._changed.wait_for(came, _SILENCE_S)
+            return self._changed.wait_for(lambda: any(map(wanted, reversed(self.entries))), _PATIENCE_S)
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    return (one.build, one.attempt, one.worker) == (other.build, other.attempt, other.worker)
 
 
 def _signal(pid: int | None, number: signal.Signals) -> bool:

@@ -24,6 +24,7 @@ class _Pair:
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     half: bool = False
+    forgotten: asyncio.Event = field(factory=asyncio.Event)
     tasks: list[asyncio.Task[None]] = field(factory=list)
 
 
@@ -51,10 +52,10 @@ class Wire:
     @property
     def connections(self) -> int:
         """How many are passed on at the moment."""
-        return len(self._pairs)
+        return sum(not pair.half for pair in self._pairs)
 
     def cut(self) -> None:
-        """Reset every connection, towards both ends. New ones are passed on."""
+        """Reset every connection, towards both ends, half open ones as well. New ones are passed on."""
         self._do(self._cut)
 
     def half_open(self) -> None:
@@ -135,8 +136,7 @@ class Wire:
         try:
             await asyncio.wait(pair.tasks)
             if pair.half:
-                self._pairs.discard(pair)
-                await self._closing.wait()
+                await pair.forgotten.wait()
         finally:
             self._pairs.discard(pair)
             _stop(pair)
@@ -159,6 +159,7 @@ class Wire:
 
     def _cut(self) -> None:
         for pair in self._pairs:
+            pair.forgotten.set()
             _stop(pair)
 
     def _half_open(self) -> None:

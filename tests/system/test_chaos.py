@@ -76,12 +76,14 @@ def test_nothing_is_lost_doubled_or_left_behind_whatever_dies(run: Path) -> None
         weathered = time.monotonic() - began
         final_restart(stations)
         settle(queue)
+        for one in stations.values():
+            wait_until_empty(one.state / "spool")
         status = gearmand.status()
         for one in stations.values():
             one.close()
         print(figures(queue.submissions, storm, stations, weathered))
         states = {name: one.state for name, one in stations.items()}
-        lines = {name: one.wire.lines for name, one in stations.items()}
+        lines = {name: one.wire.connections for name, one in stations.items()}
         ended_in_order = [text for one in stations.values() for text in one.violations]
 
     entries = list(storm.entries)
@@ -146,6 +148,13 @@ def settle(queue: CheckQueue) -> None:
     nodes = [*WORKERS * SLOTS, *(None,) * PLACES]
     first = len(queue.submissions)
     queue.see_through([Submission(first + n, "short", node) for n, node in enumerate(nodes)])
+
+
+def wait_until_empty(directory: Path, timeout: float = 30) -> None:
+    """Wait until a worker has put everything in it away; what is left after that time is found later."""
+    deadline = time.monotonic() + timeout
+    while any(directory.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)  # another program's files: nothing to wait on
 
 
 def figures(submissions: list[Submission], storm: Storm, stations: dict[str, Station], seconds: float) -> str:

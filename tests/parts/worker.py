@@ -104,6 +104,10 @@ class Worker:
         except psutil.NoSuchProcess:
             return []
 
+    def nurseries(self) -> list[psutil.Process]:
+        """The processes that start its builds; one, unless it has just got a new configuration."""
+        return [p for p in psutil.Process(self.pid).children() if "thcore.worker.ward" in p.cmdline()]
+
     def terminate(self) -> None:
         """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)

@@ -258,7 +258,7 @@ def test_worker_answers_for_a_child_that_was_killed(flags: Path, zuul: Zuul, wor
 def test_worker_goes_on_when_the_process_that_starts_builds_has_died(flags: Path, zuul: Zuul, worker: Worker) -> None:
     build = launch(zuul, "hello", ZUUL_WAIT="1")
     wait_started(flags, build)
-    (nursery,) = psutil.Process(worker.pid).children()
+    (nursery,) = worker.nurseries()
 
     nursery.kill()
 

@@ -53,12 +53,12 @@ class Desk:
                 return self._functions
             return tuple(name for name in self._functions if any(name in line.registered for line in self._lines))
 
-    def take(self) -> Delivery | None:
-        """Wait for a job. None: no more will come, the desk is drained."""
+    def take(self, wanted: Callable[[], bool]) -> Delivery | None:
+        """Wait for a job. None: no more will come, the desk is drained; or this one is not ``wanted`` any more."""
         with self._changed:
             self._hands += 1
             try:
-                while not self._drained:
+                while not self._drained and wanted():
                     while self._jobs:
                         delivery = self._jobs.popleft()
                         if not delivery.lost.is_set():
@@ -70,6 +70,11 @@ class Desk:
             finally:
                 self._hands -= 1
                 self._changed.notify_all()
+
+    def ask_wanted(self) -> None:
+        """Have everybody who waits in ``take`` look whether a job is still wanted."""
+        with self._changed:
+            self._changed.notify_all()
 
     def offer(self, functions: Sequence[str]) -> None:
         """Offer these functions instead of those that were offered before."""

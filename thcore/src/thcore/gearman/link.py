@@ -115,12 +115,17 @@ class Link:
         """
         self._builds.desk.offer(functions)
 
-    def take(self) -> Delivery | None:
-        """Wait for a build. None: no more will come, the link is drained or closed.
+    def take(self, wanted: Callable[[], bool] = lambda: True) -> Delivery | None:
+        """Wait for a build. None: no more will come, the link is drained or closed; or none is ``wanted`` here any more.
 
-        As many builds are asked for as threads wait here, so call it only from a free slot.
+        As many builds are asked for as threads wait here, so call it only from a free slot. ``wanted`` is asked again
+        after ``ask_wanted``; it must be quick.
         """
-        return self._builds.desk.take()
+        return self._builds.desk.take(wanted)
+
+    def ask_wanted(self) -> None:
+        """Have every thread that waits in ``take`` look whether a build is still wanted there."""
+        self._builds.desk.ask_wanted()
 
     def pause(self, reason: str) -> None:
         """Take no builds until ``resume``. Threads in ``take`` wait on; the functions are withdrawn as by ``offer``.
@@ -164,7 +169,7 @@ class Link:
         delivery.finish(zuul.retry(delivery.unique, job, self.manager, None, reason))
 
     def _serve_control(self) -> None:
-        while (delivery := self._control.desk.take()) is not None:
+        while (delivery := self._control.desk.take(lambda: True)) is not None:
             # At once, whatever it says: Zuul waits for no more than that, and keeps a record of what is not answered.
             delivery.complete()
             if delivery.function.startswith(zuul.STOP):

@@ -20,7 +20,7 @@ from thcore.worker.supervise import Stores
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 15.0
+EVERY_S = 10.0
 """How often a fit worker looks whether it still is."""
 UNFIT_EVERY_S = 3.0
 """How often one that is not looks whether it is again."""

@@ -67,21 +67,24 @@ class Slots:
         self._changed = threading.Condition(self._lock)
         self._forced = False
         self._wanted = count
-        self._threads: list[threading.Thread] = []
+        self._over = False
+        """The link gives no more builds."""
+        self._threads: dict[int, threading.Thread] = {}
 
     def start(self) -> None:
         """Begin to take builds."""
         self.resize(self._wanted)
 
     def resize(self, count: int) -> None:
-        """Have so many slots. Those that are too many end with their next build."""
+        """Have so many slots. Of those that are too many, the free ones end at once, the others with their build."""
         with self._lock:
             self._wanted = count
-            self._threads = [thread for thread in self._threads if thread.is_alive()]
-            for _ in range(count - len(self._threads)):
-                thread = threading.Thread(target=self._serve, name="slot", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+            for number in range(count):
+                if number not in self._threads:
+                    thread = threading.Thread(target=self._serve, args=(number,), name=f"slot-{number}", daemon=True)
+                    self._threads[number] = thread
+                    thread.start()
+        self._shop.link.ask_wanted()
 
     @property
     def count(self) -> int:
@@ -110,21 +113,34 @@ class Slots:
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until every slot has ended, which they do when the link is drained. False: some still work."""
         horizon = None if timeout_s is None else time.monotonic() + timeout_s
-        for thread in self._threads:
+        with self._lock:
+            threads = list(self._threads.values())
+        for thread in threads:
             thread.join(None if horizon is None else max(0.0, horizon - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        return not any(thread.is_alive() for thread in threads)
 
-    def _serve(self) -> None:
-        while (delivery := self._shop.link.take()) is not None:
+    def _serve(self, number: int) -> None:
+        while self._stays(number):
+            self._take(lambda: number < self._wanted)
+
+    def _stays(self, number: int) -> bool:
+        """Whether a slot goes on; one that does not is gone from here on."""
+        with self._lock:
+            stays = number < self._wanted and not self._over
+            if not stays:
+                del self._threads[number]
+            return stays
+
+    def _take(self, wanted: Callable[[], bool]) -> None:
+        delivery = self._shop.link.take(wanted)
+        if delivery is None:
+            self._over = self._over or wanted()
+        else:
             try:
                 self._handle(delivery)
             except Exception as error:
                 log.exception("while it handled a build", extra=event("worker_faulty", build=delivery.unique))
                 delivery.finish(self._retry(delivery, f"fault of the worker: {type(error).__name__}"))
-            with self._lock:
-                if len(self._threads) > self._wanted:
-                    self._threads.remove(threading.current_thread())
-                    return
 
     def _handle(self, delivery: Delivery) -> None:
         """Do one delivery to its answer."""

@@ -106,6 +106,9 @@ class Puppet:
 
     @hookimpl
     def thcore_cleanup(self, attempt, options):
+        (options.directory / f"cleanup-{attempt.build_id}-{attempt.number}").touch()
+        while (options.directory / f"hold-{attempt.build_id}").exists():
+            time.sleep(0.01)
         with (options.directory / "cleaned").open("a") as ledger:
             ledger.write(f"{attempt.build_id} {attempt.number}\\n")
 

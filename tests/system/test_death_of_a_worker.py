@@ -76,3 +76,23 @@ def test_the_children_of_a_killed_worker_end_by_themselves(theatre: Theatre) -> 
 
         _, alive = psutil.wait_procs(processes, timeout=15)
         assert alive == []
+
+
+def test_an_attempt_that_was_answered_keeps_its_verdict_and_its_page(theatre: Theatre) -> None:
+    with theatre.worker() as worker:
+        build = theatre.launch(unique="0" * 31 + "1", DO_EXECUTE="wait")
+        hold = theatre.flags / f"hold-{build.unique}"
+        hold.touch()
+        theatre.release("execute", build)
+        assert build.wait() == "SUCCESS"
+        theatre.wait_at("cleanup", build)
+        kill_all(worker)
+    hold.unlink()
+
+    with theatre.worker() as worker:
+        (attempt,) = journal(worker, build)["attempts"]
+        assert (attempt["verdict"], attempt["ended"]) == ("SUCCESS", True)
+        assert theatre.launch().wait() == "SUCCESS"
+
+    assert [row for row in theatre.published() if row[0] == build.unique] == [(build.unique, 1, "SUCCESS")]
+    assert theatre.cleaned().count((build.unique, 1)) == 1

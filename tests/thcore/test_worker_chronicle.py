@@ -157,7 +157,7 @@ def test_a_file_that_cannot_be_written_keeps_the_outcomes_in_order_until_it_can(
         assert chronicle.waiting() == 6
         assert "cannot be used" in (chronicle.trouble or "")
         (tmp_path / "missing").mkdir()
-        heard("history: back")
+        heard("it can be written again")
         chronicle.record(several(1, start=6)[0], answered=Answered.YES)
 
     assert builds(config) == names(several(7))
@@ -175,7 +175,7 @@ def test_a_history_that_vanishes_is_made_anew(tmp_path: Path, heard: Callable[[s
             path.unlink()
         chronicle.record(several(1, start=1)[0], answered=Answered.YES)
         heard("unable to open database file")
-        heard("history: back")
+        heard("it can be written again")
 
     assert builds(config) == ["build-001"]
 
@@ -192,14 +192,14 @@ def test_a_server_that_starts_later_and_restarts_gets_every_outcome_in_order(
                 chronicle.record(outcome, answered=Answered.YES)
             heard(r"PostgreSQL database .* cannot be used: .*onnection refused")
             server.start()
-            heard("history: back")
+            heard("it can be written again")
             server.stop()
             caplog.clear()
             for outcome in several(3, start=3):
                 chronicle.record(outcome, answered=Answered.YES)
             heard("cannot be used")
             server.start()
-            heard("history: back")
+            heard("it can be written again")
 
         assert builds(config) == names(several(6))
         assert chronicle.waiting() == 0
@@ -297,7 +297,7 @@ def test_a_database_of_a_newer_thcore_keeps_the_outcomes_waiting(tmp_path: Path,
         heard("of a newer thcore .* outcomes wait")
         assert history.attempts() == ()
         revision("0001")
-        heard("history: back")
+        heard("it can be written again")
     assert builds(config) == [BUILD]
 
 
@@ -351,7 +351,7 @@ def test_a_disk_that_takes_no_file_does_not_keep_outcomes_from_the_history(
         assert chronicle.waiting() == 3
         (tmp_path / "missing").mkdir()
         heard("build unusable attempt 1 cannot be recorded")
-        heard("history: back")
+        heard("it can be written again")
         assert chronicle.waiting() == 0
 
     assert builds(config) == names(several(2))
@@ -369,7 +369,7 @@ def test_old_attempts_are_forgotten_as_the_configuration_says(tmp_path: Path, he
     with running(config) as chronicle:
         for outcome in (at(passing(), "old"), *(at(young(passing()), f"young-{hour}", hour) for hour in range(3))):
             chronicle.record(outcome, answered=Answered.YES)
-        heard("history: 2 old attempts forgotten")
+        heard("2 old attempts are forgotten")
 
     assert builds(config) == ["young-1", "young-2"]
 
@@ -385,4 +385,4 @@ def test_old_attempts_are_forgotten_again_after_a_while(
         for _ in range(3):
             caplog.clear()
             history.record(passing(), answered=Answered.YES)
-            heard("history: 1 old attempts forgotten")
+            heard("1 old attempts are forgotten")

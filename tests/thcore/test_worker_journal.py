@@ -46,8 +46,10 @@ def test_an_attempt_is_unfinished_until_its_end_is_noted(tmp_path: Path) -> None
     begun(journal, attempts=2)
     assert [attempt.attempt for _, attempt in journal.unfinished()] == [1, 2]
 
-    journal.end("b1", 1, "UNVERIFIED", "the disk was full", answered=True)
+    journal.judge("b1", 1, "UNVERIFIED", "the disk was full")
 
+    assert [attempt.verdict for _, attempt in journal.unfinished()] == ["UNVERIFIED", None]
+    journal.end("b1", 1, answered=True)
     assert [attempt.attempt for _, attempt in journal.unfinished()] == [2]
     ended = journal.build("b1")
     assert ended is not None
@@ -100,7 +102,8 @@ def test_old_builds_are_forgotten_and_quarantined_and_unfinished_ones_are_not(tm
     for name in ("done", "unfinished", "quarantined"):
         begun(journal, evolve(BUILD, request=evolve(REQUEST, id=name)))
         if name != "unfinished":
-            journal.end(name, 1, "SUCCESS", "", answered=True)
+            journal.judge(name, 1, "SUCCESS", "")
+            journal.end(name, 1, answered=True)
     found = journal.build("quarantined")
     assert found is not None
     journal.quarantine(found, "too often")
@@ -120,6 +123,16 @@ def test_a_disk_that_takes_nothing_is_the_operators_to_mend(tmp_path: Path) -> N
 
     with pytest.raises(InfrastructureError, match="cannot write the journal"):
         begun(journal)
+
+
+def test_what_was_half_written_when_a_worker_died_is_removed(tmp_path: Path) -> None:
+    journal = Journal.of(tmp_path)
+    begun(journal)
+    (tmp_path / "journal" / "b1.json.part").write_text("{")
+
+    journal.forget()
+
+    assert [path.name for path in (tmp_path / "journal").iterdir()] == ["b1.json"]
 
 
 def test_what_a_file_holds_is_json_that_a_person_can_read(tmp_path: Path) -> None:

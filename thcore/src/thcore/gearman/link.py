@@ -116,9 +116,9 @@ class Link:
         self._builds.desk.offer(functions)
 
     def take(self, wanted: Callable[[], bool] = lambda: True) -> Delivery | None:
-        """Wait for a build. None: no more will come, the link is drained or closed; or none is ``wanted`` here any more.
+        """Wait for a build. None: the link is drained or closed, or none is ``wanted`` here any more.
 
-        As many builds are asked for as threads wait here, so call it only from a free slot. ``wanted`` is asked again
+        As many builds are asked for as threads wait here, so call it from a free slot only. ``wanted`` is asked again
         after ``ask_wanted``; it must be quick.
         """
         return self._builds.desk.take(wanted)

@@ -16,7 +16,7 @@ from thcore.errors import InfrastructureError
 from thcore.history.attempt import Answered
 from thcore.model import Outcome
 from thcore.worker.action import event
-from thcore.worker.pending import Pending
+from thcore.worker.pending import Pending, Waiting
 
 if TYPE_CHECKING:
     from thcore.history.store import History
@@ -59,6 +59,16 @@ class Chronicle:
     def record(self, outcome: Outcome, *, answered: Answered) -> None:
         """Have an outcome remembered. Any thread; returns at once."""
         self._pending.add(outcome, answered)
+        self._wake.set()
+
+    def keep(self, outcome: Outcome) -> Waiting:
+        """Keep an outcome while Zuul is being answered. Should the worker die meanwhile, the next start has it
+        remembered, as one of which nobody knows whether it was answered. Any thread; returns at once."""
+        return self._pending.add(outcome, Answered.UNKNOWN, settled=False)
+
+    def settle(self, waiting: Waiting, answered: Answered) -> None:
+        """Have a kept outcome remembered. Any thread; returns at once."""
+        self._pending.settle(waiting, answered)
         self._wake.set()
 
     def waiting(self) -> int:

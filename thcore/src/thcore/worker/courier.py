@@ -35,7 +35,8 @@ def failed(outcome: Outcome, publishers: tuple[str, ...], reason: str) -> Outcom
 class Courier:
     """A thread that offers what waits to its publishers, each in a child process, with growing pauses.
 
-    ``generation`` answers the current one. ``on_published`` is told the outcome with its publications.
+    ``generation`` answers the current one. ``on_published`` is told what waited, and the outcome
+    with its publications.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Courier:
         spool: Spool,
         generation: Callable[[], Generation],
         grace_s: float,
-        on_published: Callable[[Outcome], None] = lambda _outcome: None,
+        on_published: Callable[[Spooled, Outcome], None] = lambda _entry, _outcome: None,
     ) -> None:
         self._spool = spool
         self._generation = generation
@@ -103,7 +104,7 @@ class Courier:
         if left is None:
             self._due.pop(entry.name, None)
             told.info("its evidence, kept since %s, is published", entry.since, extra=event("result_published"))
-            self._on_published(outcome)
+            self._on_published(entry, outcome)
         else:
             self._postpone(left)
             told.warning("its evidence is not published yet: %s", left.problem, extra=event("result_spooled"))

@@ -35,7 +35,7 @@ from thcore.worker.roll_call import RollCall
 from thcore.worker.server import Server
 from thcore.worker.signals import RELOAD, Signals
 from thcore.worker.slots import Hearers, Shop, Slots
-from thcore.worker.spool import Spool
+from thcore.worker.spool import Spool, Spooled
 from thcore.worker.status import Phase
 from thcore.worker.supervise import Stores
 from thcore.worker.web import App
@@ -254,13 +254,19 @@ class Daemon:
     def _end_build(self, build_id: str) -> None:
         self.slots.stop(build_id)
 
-    def _outcome_told(self, outcome: Outcome, answered: bool) -> None:
-        self.board.ended(outcome)
-        self.chronicle.record(outcome, answered=Answered.YES if answered else Answered.NO)
-        self._watchers.outcome(outcome)
+    def _outcome_told(self, outcome: Outcome) -> Callable[[bool], None]:
+        # Before Zuul is answered: a worker that dies in between has told its history.
+        waiting = self.chronicle.keep(outcome)
 
-    def _published_later(self, outcome: Outcome) -> None:
-        self.chronicle.record(outcome, answered=Answered.YES)
+        def settle(answered: bool) -> None:
+            self.chronicle.settle(waiting, Answered.YES if answered else Answered.NO)
+            self.board.ended(outcome)
+            self._watchers.outcome(outcome)
+
+        return settle
+
+    def _published_later(self, entry: Spooled, outcome: Outcome) -> None:
+        self.chronicle.record(outcome, answered=Answered.UNKNOWN if entry.lost else Answered.YES)
 
     def _refused(self, result: str) -> None:
         self.board.refused(result)

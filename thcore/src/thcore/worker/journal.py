@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve, frozen
 from cattrs.preconf.json import make_converter
@@ -37,9 +38,13 @@ LOST = "LOST"
 
 @frozen
 class AttemptEntry:
-    """One attempt. ``process`` is its child process, and ``cgroup`` the path of the control group that this and all its
-    programs are in; None where there is none. ``verdict`` is None until it ended. ``answered`` says whether Zuul was
-    given the outcome; it was not when the connection to the Gearman server had been lost."""
+    """One attempt.
+
+    ``process`` is its child process, and ``cgroup`` the path of the control group that this and all its programs are
+    in; None where there is none. ``verdict`` is None until it is known. ``answered`` says whether Zuul was given the
+    outcome; it was not when the connection to the Gearman server had been lost. ``ended``: everything of it is put
+    away.
+    """
 
     attempt: int
     workspace: str
@@ -49,6 +54,7 @@ class AttemptEntry:
     verdict: str | None = None
     summary: str = ""
     answered: bool = False
+    ended: bool = False
 
 
 @frozen
@@ -108,19 +114,25 @@ class Journal:
         _write(_path(self._directory, begun.request.id), begun, sync=True)
         return begun
 
-    def end(self, build_id: str, attempt: int, verdict: str, summary: str, *, answered: bool) -> None:
-        """Note how an attempt ended. May be forgotten when the power fails: the next start then cleans up once more."""
+    def judge(self, build_id: str, attempt: int, verdict: str, summary: str) -> None:
+        """Note the verdict of an attempt, before anybody is told. It is on the disk when this returns.
 
-        def ended(entry: AttemptEntry) -> AttemptEntry:
-            if entry.attempt != attempt:
-                return entry
-            return evolve(entry, verdict=verdict, summary=summary[:1000], answered=answered)
+        Raises InfrastructureError.
+        """
+        self._note(build_id, attempt, sync=True, verdict=verdict, summary=summary[:1000])
 
+    def end(self, build_id: str, attempt: int, *, answered: bool) -> None:
+        """Note that an attempt is over and everything of it is put away. May be forgotten when the power fails: the
+        next start then cleans up once more. Raises InfrastructureError."""
+        self._note(build_id, attempt, sync=False, answered=answered, ended=True)
+
+    def _note(self, build_id: str, attempt: int, *, sync: bool, **what: Any) -> None:
         path = _path(self._directory, build_id)
         with self._lock:
             build = _read(path)
             if build is not None:
-                _write(path, evolve(build, attempts=tuple(map(ended, build.attempts))))
+                noted = (evolve(entry, **what) if entry.attempt == attempt else entry for entry in build.attempts)
+                _write(path, evolve(build, attempts=tuple(noted)), sync=sync)
 
     def quarantine(self, build: BuildEntry, reason: str) -> None:
         """Note that a build is not tried any more. Raises InfrastructureError."""
@@ -152,16 +164,19 @@ class Journal:
         return sum(1 for _ in self._quarantine.glob("*.json"))
 
     def unfinished(self) -> Iterator[tuple[BuildEntry, AttemptEntry]]:
-        """Attempts without an end: after a start, what a dead worker left."""
+        """Attempts that are not put away: after a start, what a dead worker left."""
         for build in _all(self._directory):
-            yield from ((build, attempt) for attempt in build.attempts if attempt.verdict is None)
+            yield from ((build, attempt) for attempt in build.attempts if not attempt.ended)
 
     def forget(self) -> None:
-        """Drop builds whose last attempt ended long ago. A clock that was set back keeps them longer."""
+        """Drop builds whose last attempt ended long ago, and what was half written when a worker died. A clock that was
+        set back keeps builds longer."""
         for directory, keep_s in ((self._directory, KEEP_S), (self._quarantine, QUARANTINE_KEEP_S)):
+            for part in directory.glob("*.part"):
+                part.unlink(missing_ok=True)
             for entry in _all(directory):
                 path = _path(directory, entry.request.id)
-                if path.stat().st_mtime < time.time() - keep_s and all(attempt.verdict for attempt in entry.attempts):
+                if path.stat().st_mtime < time.time() - keep_s and all(attempt.ended for attempt in entry.attempts):
                     path.unlink(missing_ok=True)
 
 

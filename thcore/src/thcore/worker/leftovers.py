@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def clear(stores: Stores, generation: Generation) -> tuple[Outcome, ...]:
-    """End and clean up every attempt without an end; answers what they amount to.
+    """End and clean up every attempt that is not put away; answers what those amount to that had no verdict yet.
 
     Its processes are those in its control group, its child process with all below it, and whatever works for its
     workspace; never one that merely has the same number. What they had to say is published like that of any other
@@ -36,11 +36,13 @@ def clear(stores: Stores, generation: Generation) -> tuple[Outcome, ...]:
         told = BuildLogger(log, build=build.request.id, attempt=attempt.attempt, job=build.request.job)
         told.warning("it was left behind by a worker that died; cleaning up", extra=event("attempt_found"))
         _end_processes(attempt, generation.config.kill_grace)
-        outcome = _outcome(build, attempt, generation)
-        _keep(stores, build, outcome, Workspace(Path(attempt.workspace)), generation)
+        if attempt.verdict is None:
+            outcome = _outcome(build, attempt, generation)
+            _keep(stores, build, outcome, Workspace(Path(attempt.workspace)), generation)
+            stores.journal.judge(build.request.id, attempt.attempt, LOST, outcome.summary)
+            outcomes.append(outcome)
         put_away(build.request, attempt, generation)
-        stores.journal.end(build.request.id, attempt.attempt, LOST, outcome.summary, answered=False)
-        outcomes.append(outcome)
+        stores.journal.end(build.request.id, attempt.attempt, answered=attempt.answered)
     place = cgroups.place(generation.config.directories.state)
     if place is not None:
         for unknown in place.groups():
@@ -61,7 +63,7 @@ def _keep(stores: Stores, build: BuildEntry, outcome: Outcome, place: Workspace,
     publishers = plan.stages[StageName.PUBLISH] if plan else ()
     if publishers:
         try:
-            stores.spool.put(build.request, failed(outcome, publishers, outcome.summary), publishers, place)
+            stores.spool.put(build.request, failed(outcome, publishers, outcome.summary), publishers, place, lost=True)
         except InfrastructureError as error:
             log.error("%s", error, extra=event("result_spooled", build=build.request.id))
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from thcore.errors import InfrastructureError
 from thcore.history.attempt import Answered
@@ -50,20 +50,41 @@ class Pending:
         self._numbers = itertools.count(last + 1)
         self._lock = threading.Lock()
         self._held: collections.deque[Waiting] = collections.deque()
+        self._unsettled: set[Path] = set()
 
-    def add(self, outcome: Outcome, answered: Answered) -> None:
+    def add(self, outcome: Outcome, answered: Answered, *, settled: bool = True) -> Waiting:
         """Keep an outcome. It is in a file when this returns, safe from the death of the worker; a disk that takes no
-        file is told, and the outcome held in memory."""
+        file is told, and the outcome held in memory. One that is not ``settled`` is not to be had before ``settle``."""
         with self._lock:
             path = self._directory / f"{next(self._numbers):012d}-{answered.value}.json"
             part = path.with_suffix(".part")
             try:
                 part.write_text(document.to_json(outcome), "utf-8")
                 part.replace(path)
+                if not settled:
+                    self._unsettled.add(path)
+                return Waiting(outcome, answered, path)
             except OSError as error:
                 told = event("history_failed", build=outcome.build, attempt=outcome.attempt)
                 log.error("held in memory: cannot write %s: %s", path, error, extra=told)
-                self._hold(Waiting(outcome, answered, None))
+                waiting = Waiting(outcome, answered, None)
+                if settled:
+                    self._hold(waiting)
+                return waiting
+
+    def settle(self, waiting: Waiting, answered: Answered) -> None:
+        """Now it is known whether Zuul was answered."""
+        with self._lock:
+            if waiting.path is None:
+                self._hold(evolve(waiting, answered=answered))
+                return
+            number = waiting.path.stem.partition("-")[0]
+            try:
+                waiting.path.rename(waiting.path.with_name(f"{number}-{answered.value}.json"))
+            except OSError as error:
+                told = event("history_failed", build=waiting.outcome.build, attempt=waiting.outcome.attempt)
+                log.error("%s keeps its name: %s", waiting.path, error, extra=told)
+            self._unsettled.discard(waiting.path)
 
     def _hold(self, waiting: Waiting) -> None:
         if len(self._held) >= _HELD:
@@ -81,6 +102,8 @@ class Pending:
         Raises OSError when the disk fails.
         """
         for path in self._files():
+            if path in self._unsettled:
+                continue
             try:
                 outcome = document.from_json(path.read_text("utf-8"))
                 answered = Answered(path.stem.partition("-")[2])

@@ -34,12 +34,13 @@ QUARANTINED = "QUARANTINED"
 class Hearers:
     """Who is told what the slots do. Each is called in the build's slot, and must be quick.
 
-    ``outcome`` is told every outcome, and whether Zuul was given it. ``unable`` is told that a build could not begin.
-    ``last_build`` is told when a build of a job has ended after which the worker is to stop.
+    ``outcome`` is told every outcome before Zuul is; what it answers is then told whether Zuul was. ``unable`` is told
+    that a build could not begin. ``last_build`` is told when a build of a job has ended after which the worker is to
+    stop.
     """
 
     build_event: Callable[[BuildEvent], None] = lambda _event: None
-    outcome: Callable[[Outcome, bool], None] = lambda _outcome, _answered: None
+    outcome: Callable[[Outcome], Callable[[bool], None]] = lambda _outcome: lambda _answered: None
     refused: Callable[[str], None] = lambda _result: None
     unable: Callable[[str], None] = lambda _reason: None
     last_build: Callable[[str], None] = lambda _reason: None
@@ -241,6 +242,7 @@ class Slots:
     def _answer(self, delivery: Delivery, outcome: Outcome, *, asked: bool = False) -> bool:
         """``asked`` says that somebody wanted the build cancelled. One that ended all the same was hit by accident."""
         told = BuildLogger(log, build=outcome.build, attempt=outcome.attempt, job=outcome.job)
+        settle = self._shop.hearers.outcome(outcome)
         words = f"{outcome.verdict.value}: {outcome.summary}"
         if outcome.verdict is Verdict.CANCELLED and (self._forced or not asked):
             answered = delivery.finish(self._retry(delivery, outcome.summary))
@@ -248,7 +250,7 @@ class Slots:
         else:
             answered = delivery.finish(zuul.final(outcome, self._shop.link.manager))
             told.info("%s", words, extra=event("build_ended" if answered else "build_unanswered"))
-        self._shop.hearers.outcome(outcome, answered)
+        settle(answered)
         return answered
 
     def _unable(self, delivery: Delivery, request: BuildRequest, error: InfrastructureError) -> None:

@@ -35,7 +35,8 @@ _ENTRY = "entry.json"
 @frozen
 class Spooled:
     """Evidence of one attempt that waits. ``publishers`` have not taken it yet; ``problem`` is what the last one said.
-    ``tries`` counts how often it was offered from here."""
+    ``tries`` counts how often it was offered from here. ``lost``: its worker died, and nobody knows whether it was
+    answered."""
 
     request: BuildRequest
     outcome: Outcome
@@ -43,6 +44,7 @@ class Spooled:
     since: datetime.datetime
     tries: int = 0
     problem: str = ""
+    lost: bool = False
 
     @property
     def name(self) -> str:
@@ -77,14 +79,20 @@ class Spool:
         return Workspace(self._directory / entry.name)
 
     def put(
-        self, request: BuildRequest, outcome: Outcome, publishers: tuple[str, ...], workspace: Workspace
+        self,
+        request: BuildRequest,
+        outcome: Outcome,
+        publishers: tuple[str, ...],
+        workspace: Workspace,
+        *,
+        lost: bool = False,
     ) -> Spooled:
         """Take over the evidence of a workspace. It is on the disk when this returns; the workspace has it no more.
 
         Raises InfrastructureError when the disk does not take it; the workspace is as it was then.
         """
         problem = next((found.message for found in outcome.findings if found.plugin in publishers), "")
-        entry = Spooled(request, outcome, publishers, datetime.datetime.now(datetime.UTC), problem=problem)
+        entry = Spooled(request, outcome, publishers, datetime.datetime.now(datetime.UTC), problem=problem, lost=lost)
         place = self.workspace(entry)
         try:
             shutil.rmtree(place.root, ignore_errors=True)

@@ -190,21 +190,25 @@ class Supervision:
             except InfrastructureError as error:
                 self._told.error("%s", error, extra=event("result_spooled"))
                 self._stores.evidence.keep(self.request.id, self.attempt, place)
+        # Whoever finds the attempt after the death of this worker must know that it has its verdict.
+        verdict, journal = outcome.verdict.value, self._stores.journal
+        self._write_down(lambda: journal.judge(self.request.id, self.attempt, verdict, outcome.summary))
         answered = answer(outcome)
         if spooled is not None and not answered:
             self._stores.spool.drop(spooled)
         return answered
 
     def _note(self, outcome: Outcome, *, answered: bool) -> None:
-        """Write down how it ended. A disk that does not take it must not cost the worker a slot."""
-        try:
-            self._stores.journal.end(
-                self.request.id, self.attempt, outcome.verdict.value, outcome.summary, answered=answered
-            )
-        except InfrastructureError as error:
-            self._told.error("%s", error, extra=event("worker_faulty"))
+        self._write_down(lambda: self._stores.journal.end(self.request.id, self.attempt, answered=answered))
         if answered and outcome.verdict in (Verdict.SUCCESS, Verdict.FAILURE):
             self._stores.evidence.drop(self.request.id)
+
+    def _write_down(self, write: Callable[[], None]) -> None:
+        """Write into the journal. A disk that does not take it must not cost the worker a slot."""
+        try:
+            write()
+        except InfrastructureError as error:
+            self._told.error("%s", error, extra=event("worker_faulty"))
 
     def _made(self, verdict: Verdict, summary: str, *findings: Finding) -> Outcome:
         return Outcome(

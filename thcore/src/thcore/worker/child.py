@@ -6,6 +6,7 @@ leave behind.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -19,6 +20,8 @@ from thcore.pipeline.plan import Plan
 from thcore.process.interrupt import Interrupt
 from thcore.worker import message
 from thcore.worker.message import Assignment, Cancel
+
+log = logging.getLogger(__name__)
 
 
 def serve(connection: Connection, plans: dict[str, Plan], surroundings: Surroundings) -> None:
@@ -45,7 +48,10 @@ def serve(connection: Connection, plans: dict[str, Plan], surroundings: Surround
     workspace = Workspace(assignment.root)
     plan = plans[assignment.request.job]
     outcome = lifecycle.run(assignment.request, assignment.attempt, plan, surroundings, workspace, interrupt, tell)
-    message.send(connection, outcome)
+    try:
+        message.send(connection, outcome)
+    except OSError:
+        log.warning("build %s: %s, but the worker is gone", outcome.build, outcome.verdict.value)
 
 
 def _reason(connection: Connection) -> str:

@@ -75,8 +75,8 @@ def test_a_dumped_core_is_told(tmp_path: Path) -> None:
         (
             CommandResult(None, signal.SIGKILL, oom=OomKills(1, own=True)),
             (
-                "killed by SIGKILL, which thcore did not send; the kernel's OOM killer has killed 1 process of this build: "
-                "give the build more memory, or let it need less"
+                "killed by SIGKILL, which thcore did not send; the kernel's OOM killer has killed 1 process of this "
+                "build: give the build more memory, or let it need less"
             ),
         ),
         (

@@ -186,20 +186,22 @@ class Supervision:
 
 
 def put_away(entry: Entry, plan: Plan | None, surroundings: Surroundings) -> None:
-    """Clean up after an attempt whose processes are gone: the plugins' hooks, then its workspace. Idempotent."""
-    if plan is not None:
-        for name in surroundings.plugins.implementing("thcore_cleanup", plan.plugins):
-            attempt = Attempt(
-                entry.build_id,
-                entry.job,
-                entry.attempt,
-                Path(entry.workspace),
-                stages.state_of(surroundings.state, name),
-            )
-            try:
-                surroundings.plugins.cleanup(name, attempt, plan.options.get(name))
-            except Exception:
-                log.exception("build %s attempt %s: cleanup failed", entry.build_id, entry.attempt)
+    """Clean up after an attempt whose processes are gone: the plugins' hooks, then its workspace. Idempotent.
+
+    ``plan`` is None for a job that is not in the configuration any more: then all plugins are asked, without options.
+    """
+    for name in surroundings.plugins.implementing("thcore_cleanup", None if plan is None else plan.plugins):
+        attempt = Attempt(
+            entry.build_id,
+            entry.job,
+            entry.attempt,
+            Path(entry.workspace),
+            stages.state_of(surroundings.state, name),
+        )
+        try:
+            surroundings.plugins.cleanup(name, attempt, None if plan is None else plan.options.get(name))
+        except Exception:
+            log.exception("build %s attempt %s: cleanup failed", entry.build_id, entry.attempt)
     if not workspace.remove(Path(entry.workspace)):
         log.warning("build %s attempt %s: could not remove %s", entry.build_id, entry.attempt, entry.workspace)
 

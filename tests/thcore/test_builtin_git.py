@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from attrs import evolve
 
 from thcore.builtin.git import GitOptions, plugin
 from thcore.builtin.git_process import Address, Git, blank_credentials
+from thcore.builtin.lock import locked
 from thcore.builtin.mirrors import forget, mirror_name
 from thcore.errors import CancelledError, ChangeError, DeadlineError, InfrastructureError
 from thcore.model import Attempt, Change, ChangeKind, Checkout, Seconds
@@ -354,6 +356,31 @@ def test_cleanup_drops_the_refs_of_its_attempt_only(tmp_path: Path, origin: Repo
         plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state))
 
     assert len(list(refs.iterdir())) == 1
+
+
+def test_cleanup_removes_the_pack_that_a_killed_fetch_left(
+    tmp_path: Path, origin: Repository, options: GitOptions
+) -> None:
+    with make_build(tmp_path, change=Change(PROJECT, ChangeKind.BRANCH, branch="main"), build_id="b1") as build:
+        plugin.thcore_checkout(build, options)
+        state = build.state
+    generation = next((tmp_path / "state").rglob("1.git"))
+    packs = generation / "objects" / "pack"
+    argv = ["git", "-C", str(generation), "index-pack", "--stdin", "--keep=fetch-pack"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as indexing:
+        assert indexing.stdin is not None
+        indexing.stdin.write(b"PACK" + (2).to_bytes(4, "big") + (5).to_bytes(4, "big"))
+        indexing.stdin.flush()
+        while not list(packs.glob("tmp_pack_*")):
+            assert indexing.poll() is None
+        indexing.kill()
+    with locked(generation.parent / "lock", lambda: None, shared=True):
+        plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state))
+        assert list(packs.glob("tmp_pack_*")), "another build may be writing it"
+
+    plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state))
+
+    assert list(packs.glob("tmp_*")) == []
 
 
 def test_many_packs_are_joined_without_dropping_an_object(

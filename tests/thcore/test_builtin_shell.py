@@ -80,7 +80,7 @@ def test_parameters_cannot_change_how_programs_are_found_or_loaded() -> None:
 def test_the_first_line_of_the_result_file_is_the_message(tmp_path: Path) -> None:
     execution, _ = execute(tmp_path, r'printf "too \033[31mslow\nmore\n" > "$THCORE_RESULT_FILE"; exit 3')
 
-    assert execution == Execution(exit_code=3, message="too  [31mslow")
+    assert execution == Execution(exit_code=3, message="too  [31mslow", reason="exit status 3")
 
 
 def test_a_long_message_is_cut(tmp_path: Path) -> None:

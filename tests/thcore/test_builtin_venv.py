@@ -187,6 +187,24 @@ def test_a_half_made_environment_is_not_used(tmp_path: Path, options: VenvOption
     assert environment.description == ("needed==1.0",)
 
 
+def test_cleanup_removes_a_half_made_environment_unless_it_is_being_made(tmp_path: Path, options: VenvOptions) -> None:
+    wheel(tmp_path / "wheels", "needed")
+    make(tmp_path, options, {"requirements.txt": "needed\n"})
+    (ok,) = (tmp_path / "state").rglob("OK")
+    place = ok.parent.parent
+    state = next(path for path in place.parents if (path / "environments").exists())
+    attempt = Attempt("b2", "job", 1, tmp_path, state)
+
+    plugin.thcore_cleanup(attempt)
+    assert ok.exists(), "it is whole"
+    ok.unlink()
+    with locked(place / f"{ok.parent.name}.lock", lambda: None):
+        plugin.thcore_cleanup(attempt)
+        assert ok.parent.exists()
+    plugin.thcore_cleanup(attempt)
+    assert not ok.parent.exists()
+
+
 def test_only_so_many_environments_are_kept_and_never_one_in_use_removed(
     tmp_path: Path, options: VenvOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

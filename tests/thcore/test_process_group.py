@@ -16,6 +16,7 @@ import pytest
 from thcore.errors import CancelledError
 from thcore.model import Command
 from thcore.process import BuildLog, Identity, Interrupt, become_subreaper, descendants, end, end_session, run
+from thcore.process.group import end_owner
 
 
 def gone(pid: int) -> bool:
@@ -183,3 +184,64 @@ def test_dead_orphans_are_reaped_after_a_run(tmp_path: Path, subreaper: None) ->
         script = "(setsid sh -c 'sleep 0.1 & exit') ; sleep 0.5"
         assert run(Command(("/bin/sh", "-c", script), env={"PATH": os.environ["PATH"]}), log, interrupt).ok
     assert psutil.Process().children() == []
+
+
+OWNER = """
+import ctypes, os, signal, sys, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+    for _ in range(20):
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(1000)
+    os._exit(0)
+os.wait()
+os.write(1, b"ready\\n")
+while True:
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(1000)
+    time.sleep(0.01)
+"""
+
+
+def test_an_owner_that_goes_on_starting_processes_is_ended_with_all_of_them() -> None:
+    child = start(OWNER)
+    owner = Identity.of(child.pid)
+    assert owner is not None
+    family = [process.pid for process in descendants(child.pid)]
+    assert len(family) >= 20
+    assert end_owner(owner, 0.2)
+    assert child.wait(10) == -signal.SIGKILL
+    assert all(gone(pid) for pid in family)
+    assert [pid for pid in psutil.pids() if OWNER in " ".join(cmdline(pid)) and not gone(pid)] == []
+
+
+def cmdline(pid: int) -> list[str]:
+    try:
+        return psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return []
+
+
+def test_an_owner_that_ends_by_itself_is_not_killed() -> None:
+    child = start("import os, time\nos.write(1, b'ready\\n')\ntime.sleep(0.2)")
+    owner = Identity.of(child.pid)
+    assert owner is not None
+    assert not end_owner(owner, 60)
+    assert child.wait(10) == 0
+    assert not end_owner(owner, 60), "it is gone"
+
+
+def test_a_process_that_has_the_number_of_an_owner_now_is_spared() -> None:
+    bystander = subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
+    now = Identity.of(bystander.pid)
+    assert now is not None
+    former = Identity(now.boot, now.pid, now.ticks - 1)
+    assert not end_owner(former, 0)
+    assert end_session(former, 0) == ()
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()

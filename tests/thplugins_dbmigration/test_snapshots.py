@@ -21,7 +21,7 @@ from thcore.process.interrupt import Interrupt
 from thcore.testing import make_build
 from thplugins_dbmigration.datasets import Dataset, read
 from thplugins_dbmigration.engines.drivers import engine_for
-from thplugins_dbmigration.snapshots import clone, frozen, prepared
+from thplugins_dbmigration.snapshots import clone, frozen, prepared, remove_half_made
 
 from parts.servers import EMBEDDED, MARIADB, SEED, SQLITE, Kind, query
 
@@ -145,6 +145,20 @@ def test_what_a_killed_process_left_half_made_is_made_again(build: Build) -> Non
     assert (build.state / "snapshots" / "key" / "data" / "file").read_text() == "half"
     data = frozen(build, "key", "it", written("whole"))
     assert (data / "file").read_text() == "whole"
+
+
+def test_cleanup_removes_what_is_half_made_unless_it_is_being_made(build: Build) -> None:
+    whole = frozen(build, "whole", "it", written("whole"))
+    half = build.state / "snapshots" / "half"
+    (half / "data").mkdir(parents=True)
+    with (build.state / "snapshots" / "half.lock").open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        remove_half_made(build.state)
+        assert half.exists()
+    remove_half_made(build.state)
+    assert not half.exists()
+    assert (whole / "file").read_text() == "whole"
+    remove_half_made(build.state / "nothing yet")
 
 
 def test_an_error_while_making_is_raised_and_the_next_one_tries_again(build: Build) -> None:

@@ -15,6 +15,7 @@ from thplugins_dbmigration.engines.drivers import drivers
 from thplugins_dbmigration.engines.sockets import remove_sockets
 from thplugins_dbmigration.judge import judge
 from thplugins_dbmigration.options import DbmigrationOptions, DbmigrationSettings, job_options
+from thplugins_dbmigration.snapshots import remove_half_made
 
 
 class Dbmigration:
@@ -41,6 +42,7 @@ class Dbmigration:
     @hookimpl
     def thcore_cleanup(self, attempt: Attempt) -> None:
         remove_sockets(attempt.build_id, attempt.number)
+        remove_half_made(attempt.state)
 
     @hookimpl
     def thcore_health(self, settings: DbmigrationSettings | None) -> Iterator[Finding]:

@@ -60,6 +60,16 @@ def frozen(build: Build, key: str, what: str, make: Callable[[Path], None]) -> P
     return data
 
 
+def remove_half_made(state: Path) -> None:
+    """Remove the snapshots that a killed build left half made, below the plugin's state. Idempotent; never waits."""
+    for place in (state / "snapshots").glob("*/"):
+        if not (place / OK).is_file():
+            with place.with_name(place.name + ".lock").open("wb") as stream, contextlib.suppress(BlockingIOError):
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not (place / OK).is_file():
+                    shutil.rmtree(place, ignore_errors=True)
+
+
 def clone(build: Build, snapshot: Path, target: Path) -> None:
     """Copy a frozen data directory to ``target``, which must not exist; shared blocks where the file system can.
 

@@ -175,9 +175,16 @@ def sources(exclude_newer: str | None, find_links: tuple[str, ...]) -> tuple[str
 
 
 def forget(environments: Path, build_id: str, attempt: int) -> None:
-    """An attempt does not use any environment any more. Idempotent."""
-    for users in environments.glob("*/users"):
-        (users / attempt_name(build_id, attempt)).unlink(missing_ok=True)
+    """An attempt does not use any environment any more; one that a killed build left half made is removed.
+
+    Idempotent; never waits.
+    """
+    for directory in environments.glob("*/"):
+        (directory / "users" / attempt_name(build_id, attempt)).unlink(missing_ok=True)
+        if not (directory / "OK").exists():
+            with locked_if_free(environments / f"{directory.name}.lock") as held:
+                if held and not (directory / "OK").exists():
+                    shutil.rmtree(directory, ignore_errors=True)
 
 
 def site_packages(venv: Path) -> Path:

@@ -152,19 +152,32 @@ class Mirror:
 
 
 def forget(mirrors: Path, build_id: str, attempt: int) -> None:
-    """Drop an attempt's refs from all mirrors, and generations that nobody uses any more. Idempotent; never waits."""
+    """Drop an attempt's refs from all mirrors, what a killed fetch left, and generations that nobody uses any more.
+
+    Idempotent; never waits.
+    """
     for directory in mirrors.iterdir() if mirrors.is_dir() else ():
         current = _current(directory)
         generations = list(directory.glob("*.git"))
         for generation in generations:
             # The refs are plain files: nothing ever packs them.
             shutil.rmtree(generation / attempt_refs(build_id, attempt), ignore_errors=True)
+            if _half_done(generation):
+                with locked_if_free(directory / "lock") as held:
+                    for path in _half_done(generation) if held else ():
+                        path.unlink(missing_ok=True)
         old = [generation for generation in generations if generation.name != current and not _in_use(generation)]
         if old:
             with locked_if_free(directory / "lock") as held:
                 for generation in old if held else ():
                     if not _in_use(generation):
                         shutil.rmtree(generation, ignore_errors=True)
+
+
+def _half_done(generation: Path) -> tuple[Path, ...]:
+    """Packs that were not completed, however large by then, and marks that keep a pack until its fetch is complete."""
+    packs = generation / "objects" / "pack"
+    return (*packs.glob("tmp_*"), *packs.glob(".tmp-*"), *packs.glob("*.keep"))
 
 
 def _in_use(generation: Path) -> bool:
@@ -182,10 +195,9 @@ def _current(directory: Path) -> str | None:
 
 def _sweep(generation: Path) -> None:
     """Remove what killed calls of git left. Only while the mirror is locked: nobody else is writing to it."""
-    packs = generation / "objects" / "pack"
-    half_done = (*packs.glob("tmp_*"), *packs.glob(".tmp-*"))
     locks = (*generation.glob("*.lock"), *(generation / "refs").rglob("*.lock"))
-    for path in (*half_done, *locks):
+    objects = (generation / "objects").glob("??/tmp_obj_*")
+    for path in (*_half_done(generation), *objects, *locks):
         # One that is just being killed may still be at it.
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > _STALE_FILE_S:

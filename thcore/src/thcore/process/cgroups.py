@@ -167,13 +167,18 @@ def place(state: Path) -> Cgroup | None:
     if own is None or os.environ.get(SWITCH) == "off" or not os.access(own.path / "cgroup.procs", os.W_OK):
         return None
     try:
-        found = state.stat()
-        name = hashlib.sha256(f"{found.st_dev}:{found.st_ino}".encode()).hexdigest()[:12]
-        made = Cgroup(own.path / f"{_PREFIX}{name}")
+        made = Cgroup(own.path / name_of(state))
         made.path.mkdir(exist_ok=True)
     except OSError:
         return None
     return made
+
+
+def name_of(state: Path) -> str:
+    """What the group of the worker with a state directory is called. Raises OSError when the directory is missing."""
+    found = state.stat()
+    # Not by its path: containers may show one hierarchy of groups, and each another directory at that path.
+    return _PREFIX + hashlib.sha256(f"{found.st_dev}:{found.st_ino}".encode()).hexdigest()[:12]
 
 
 def current() -> Cgroup | None:

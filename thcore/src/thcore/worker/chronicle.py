@@ -134,7 +134,7 @@ class Chronicle:
             else:
                 self._pending.done(waiting)
                 told = event("history_written", build=waiting.outcome.build, attempt=waiting.outcome.attempt)
-                log.debug("the history has it", extra=told)
+                log.debug("build %s attempt %s is recorded", waiting.outcome.build, waiting.outcome.attempt, extra=told)
         if time.monotonic() >= self._forget_at:
             limits = self._config.history
             forgotten = self._history.forget(older_than_s=limits.keep, maximum=limits.maximum)

@@ -66,7 +66,7 @@ class Pending:
                 return Waiting(outcome, answered, path)
             except OSError as error:
                 told = event("history_failed", build=outcome.build, attempt=outcome.attempt)
-                log.error("held in memory: cannot write %s: %s", path, error, extra=told)
+                log.error("build %s is held in memory: cannot write %s: %s", outcome.build, path, error, extra=told)
                 waiting = Waiting(outcome, answered, None)
                 if settled:
                     self._hold(waiting)
@@ -90,7 +90,7 @@ class Pending:
         if len(self._held) >= _HELD:
             lost = self._held.popleft()
             told = event("history_failed", build=lost.outcome.build, attempt=lost.outcome.attempt)
-            log.error("the history will not have it: too many wait in memory", extra=told)
+            log.error("build %s is lost to the history: too many wait in memory", lost.outcome.build, extra=told)
         self._held.append(waiting)
 
     def __len__(self) -> int:

@@ -228,18 +228,20 @@ class Supervision:
 
 
 def put_away(request: BuildRequest, entry: AttemptEntry, generation: Generation) -> None:
-    """Clean up after an attempt whose processes are gone: the plugins' hooks, then its workspace. Idempotent."""
+    """Clean up after an attempt whose processes are gone: the plugins' hooks, then its workspace. Idempotent.
+
+    For a job that is not in the configuration any more all plugins are asked, without options.
+    """
     plan, plugins = generation.plans.get(request.job), generation.surroundings.plugins
     root = Path(entry.workspace)
     told = BuildLogger(log, build=request.id, attempt=entry.attempt, job=request.job)
-    if plan is not None:
-        for name in plugins.implementing("thcore_cleanup", plan.plugins):
-            state = stages.state_of(generation.surroundings.state, name)
-            attempt = Attempt(request.id, request.job, entry.attempt, root, state)
-            try:
-                plugins.cleanup(name, attempt, plan.options.get(name))
-            except Exception:  # noqa: BLE001 - it is logged; another plugin may still put away its things
-                told.exception("plugin %s", name, extra=event("cleanup_failed"))
+    for name in plugins.implementing("thcore_cleanup", None if plan is None else plan.plugins):
+        state = stages.state_of(generation.surroundings.state, name)
+        attempt = Attempt(request.id, request.job, entry.attempt, root, state)
+        try:
+            plugins.cleanup(name, attempt, None if plan is None else plan.options.get(name))
+        except Exception:  # noqa: BLE001 - it is logged; another plugin may still put away its things
+            told.exception("plugin %s", name, extra=event("cleanup_failed"))
     if not workspace.remove(root):
         told.warning("could not remove %s", root, extra=event("cleanup_failed"))
 

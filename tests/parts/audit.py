@@ -53,7 +53,9 @@ def outcomes(submissions: Sequence[Submission]) -> Iterator[str]:
     """Every change has exactly one recorded outcome, of its own kind, and every launch but the last none."""
     for submission in submissions:
         name = f"change {submission.number} ({submission.kind})"
-        results = [build.result for build in submission.launches if build.result in {"SUCCESS", "FAILURE", "QUARANTINED"}]
+        results = [
+            build.result for build in submission.launches if build.result in {"SUCCESS", "FAILURE", "QUARANTINED"}
+        ]
         if submission.outcome not in RECORDED:
             yield f"{name}: outcome {submission.outcome}"
         if results not in ([submission.outcome], [] if submission.outcome == RETRY_LIMIT else None):
@@ -80,7 +82,7 @@ def publications(submissions: Sequence[Submission], root: Path, entries: Iterabl
         found[page.build].append(page)
     published: dict[str, list[Entry]] = collections.defaultdict(list)
     for entry in entries:
-        if entry.stage == "published" and entry.told["urls"]:
+        if entry.stage == "published" and entry.told["present"] == [entry.worker, entry.attempt]:
             published[entry.build].append(entry)
     for build in _builds(submissions):
         here = found.pop(build.unique, [])
@@ -116,6 +118,10 @@ def _page_of(build: ZuulBuild, here: list[Page], root: Path, published: list[Ent
 
 
 def _order_of(build: ZuulBuild, published: list[Entry]) -> Iterator[str]:
+    """Nobody takes the place of a later attempt, or of the one that was answered.
+
+    Where the answer was only that Zuul may try again, there is nothing to take the place of.
+    """
     name = f"build {build.unique}"
     answer = answer_of(build)
     last: dict[str, int] = {}
@@ -123,9 +129,9 @@ def _order_of(build: ZuulBuild, published: list[Entry]) -> Iterator[str]:
         if entry.attempt < last.get(entry.worker, 0):
             yield f"{name}: {entry.worker} published attempt {entry.attempt} over {last[entry.worker]}"
         last[entry.worker] = entry.attempt
-        # The answerer itself may come later: with what a target did not take at first.
-        same = answer is not None and entry.worker == answer.worker and answer.attempt in {None, entry.attempt}
-        if answer is not None and entry.at > answer.at and not same:
+        if answer is None or answer.attempt is None or entry.at < answer.at:
+            continue
+        if (entry.worker, entry.attempt) != (answer.worker, answer.attempt):
             yield (
                 f"{name}: attempt {entry.attempt} by {entry.worker} published {entry.at - answer.at:.3f} s after"
                 f" attempt {answer.attempt} by {answer.worker} was answered"
@@ -136,9 +142,7 @@ def pages(root: Path) -> Iterator[Page]:
     """What is published below a directory."""
     for path in sorted(root.rglob("result.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
-        yield Page(
-            path.parent, document["build"], document["attempt"], document["worker"]["name"], document["verdict"]
-        )
+        yield Page(path.parent, document["build"], document["attempt"], document["worker"]["name"], document["verdict"])
 
 
 def journal(state: Path) -> dict[tuple[str, int], dict[str, Any]]:
@@ -174,7 +178,9 @@ def journals(submissions: Sequence[Submission], states: Mapping[str, Path], entr
 
 def quarantine(submissions: Sequence[Submission], entries: Iterable[Entry], max_attempts: int) -> Iterator[str]:
     """A build was refused for its many attempts only when there were so many."""
-    attempts = collections.Counter((build, worker) for build, worker, _ in {(e.build, e.worker, e.attempt) for e in entries})
+    attempts = collections.Counter(
+        (build, worker) for build, worker, _ in {(e.build, e.worker, e.attempt) for e in entries}
+    )
     for build in _builds(submissions):
         answer = answer_of(build)
         if build.result == "QUARANTINED" and answer is not None:

@@ -142,7 +142,9 @@ class Storm:
         with self._wire_locks[entry.worker]:
             wire.half_open()
             self._wait_for(lambda other: other.build == entry.build and other.worker != entry.worker)
-            self._wait_for(lambda other: other.build == entry.build and other.stage == "cleanup" and other.at > entry.at)
+            self._wait_for(
+                lambda other: other.build == entry.build and other.stage == "cleanup" and other.at > entry.at
+            )
             entry.release()
             self._wait_for(lambda other: _same(other, entry) and other.stage == "cleanup")
             wire.cut()

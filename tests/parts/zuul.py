@@ -220,7 +220,9 @@ class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
                 while self.running and not self.inactive_connections:
                     self.connections_condition.wait()
             # A connect begins new lists. gear would let those who stand in the old ones wait on for an answer.
-            waiting = [queue for conn in self.inactive_connections for queue in (conn.pending_tasks, conn.admin_requests)]
+            waiting = [
+                queue for conn in self.inactive_connections for queue in (conn.pending_tasks, conn.admin_requests)
+            ]
             if not self.running or self._connectLoop():
                 _free(waiting)
             else:

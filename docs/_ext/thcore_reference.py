@@ -25,7 +25,7 @@ from thcore.config.schema import Config
 from thcore.errors import ExitCode
 from thcore.hooks import specs
 from thcore.model import Bytes, Outcome, Seconds, Secret
-from thcore.model.quantity import format_duration
+from thcore.model.quantity import format_duration, format_size
 from thcore.plugins import Plugins, inventory
 from thcore.worker.action import ACTIONS
 from thcore.worker.metrics import METRICS
@@ -194,6 +194,8 @@ def default(field: attrs.Attribute[Any]) -> str:
         return "none"
     if field.type in {Seconds, "Seconds"}:
         return f"`{format_duration(value)}`"
+    if field.type in {Bytes, "Bytes"}:
+        return f"`{format_size(value)}`"
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, Path):

@@ -299,7 +299,7 @@ class Zuul:
 
         ``raw`` is sent instead of any JSON.
         """
-        unique = unique or uuid.uuid4().hex
+        unique = uuid.uuid4().hex if unique is None else unique
         values = {**change_parameters(job, unique), **parameters}
         arguments = json.dumps({key: value for key, value in values.items() if value is not None}).encode()
         function = f"build:{job}:{node}" if node else f"build:{job}"

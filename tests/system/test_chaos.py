@@ -34,6 +34,8 @@ SLOTS = 3
 WINDOW = 9
 """Builds in the queue at once: more than there are slots."""
 MAX_ATTEMPTS = 3
+SILENCE = "3s"
+"""After which a worker gives a connection up; longer than a link is made silent for."""
 PLACES = 1 + BUILDS // 40
 """Directories that the evidence goes to."""
 PASSED = "passed"
@@ -118,6 +120,7 @@ def station(run: Path, name: str, gearmand: Gearmand, equipment: Equipment) -> S
         slots=SLOTS,
         max_attempts=MAX_ATTEMPTS,
         kill_grace="1s",
+        gearman={"silence": SILENCE},
     )
 
 

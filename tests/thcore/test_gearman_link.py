@@ -2,13 +2,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
-import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Self
 
 import gear
@@ -17,10 +13,8 @@ import pytest
 from thcore.errors import ConfigError
 from thcore.gearman import zuul as protocol
 from thcore.gearman.address import Address, parse_address
-from thcore.gearman.client import Submission
 from thcore.gearman.embedded import EmbeddedServer
-from thcore.gearman.link import Delivery, Link, TlsFiles
-from thcore.gearman.listener import Listener
+from thcore.gearman.link import Delivery, Link
 from thcore.gearman.zuul import Reply
 
 from parts.gearmand import Gearmand, free_port
@@ -253,8 +247,6 @@ def test_a_delivery_is_answered_once(gearmand: Gearmand) -> None:
     with busy(gearmand.port) as (_, slot, zuul):
         build = zuul.launch("j1")
         delivery = slot.taken.get(timeout=TIMEOUT_S)
-        ends: list[str] = []
-        delivery.on_end(lambda: ends.append("end"))
 
         assert delivery.finish(success(delivery))
         assert not delivery.finish(success(delivery))
@@ -262,7 +254,6 @@ def test_a_delivery_is_answered_once(gearmand: Gearmand) -> None:
         assert not delivery.status(1, 2)
 
         assert build.wait() == "SUCCESS"
-        assert ends == ["end"]
         assert not delivery.lost.is_set()
 
 
@@ -310,8 +301,8 @@ def test_a_running_build_is_not_given_away_by_draining(gearmand: Gearmand) -> No
 
             assert build.wait() == "SUCCESS"
             assert stolen.empty()
-        assert gearmand.offered(MANAGER, []) == []
-        assert worker.link.registered == ()
+            assert gearmand.offered(MANAGER, []) == []
+            assert worker.link.registered == ()
 
 
 def test_draining_an_idle_link_withdraws_its_functions(gearmand: Gearmand) -> None:
@@ -323,85 +314,6 @@ def test_draining_an_idle_link_withdraws_its_functions(gearmand: Gearmand) -> No
         queued = zuul.launch("j1")
         with Worker(gearmand.address, succeed, manager="host-b"):
             assert queued.wait() == "SUCCESS"
-
-
-def wait_in_take(listener: Listener, state: str = "SLEEP") -> gear.Connection:
-    """Wait until a thread waits for a job and the connection is in this state."""
-    pause = threading.Event()
-    for _ in range(500):
-        (connection,) = listener.active_connections or (None,)
-        if connection is not None and listener.waiting_for_jobs == 1 and connection.state == state:
-            return connection
-        pause.wait(0.01)
-    raise TimeoutError("no thread waits for a job")
-
-
-def test_draining_frees_a_thread_whose_mark_another_one_has_swallowed(gearmand: Gearmand) -> None:
-    with Worker(gearmand.address, succeed) as worker:
-        listener = worker.link._builds
-        assert listener is not None
-        wait_in_take(listener)
-        with listener.job_lock:
-            listener.waiting_for_jobs -= 1
-
-        worker.link.drain()
-        worker.threads[0].join(5.0)
-
-        assert not worker.threads[0].is_alive()
-
-
-def test_taking_a_job_that_was_meant_for_another_thread_asks_for_one_more(
-    gearmand: Gearmand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Worker(gearmand.address, succeed) as worker:
-        listener = worker.link._builds
-        assert listener is not None
-        connection = wait_in_take(listener)
-        job = listener.job_class(b"H:1", b"build:j1", b"{}", b"u1")
-        job.connection = connection
-
-        def stolen() -> gear.Job:
-            with listener.job_lock:
-                connection.changeState("IDLE")
-            return job
-
-        monkeypatch.setattr(listener, "getJob", stolen)
-        listener.take()
-        monkeypatch.undo()
-
-        assert wait_in_take(listener) is connection
-
-
-def test_a_build_that_is_assigned_while_draining_is_handed_back(
-    gearmand: Gearmand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assigned, go_on = threading.Event(), threading.Event()
-    with Zuul(gearmand.port) as zuul, Worker(gearmand.address, succeed) as worker:
-        listener = worker.link._builds
-        assert listener is not None
-        take = listener.take
-
-        def slow_take() -> Delivery:
-            delivery: Delivery = take()
-            assigned.set()
-            go_on.wait(TIMEOUT_S)
-            return delivery
-
-        # The thread that already waits in the real one takes the first build.
-        monkeypatch.setattr(listener, "take", slow_take)
-        assert zuul.launch("j1").wait() == "SUCCESS"
-        build = zuul.launch("j1")
-        assert assigned.wait(TIMEOUT_S)
-        drained = threading.Thread(target=worker.link.drain)
-        drained.start()
-        while not worker.link._draining:
-            drained.join(0.001)
-        go_on.set()
-
-        assert build.wait() is None
-        assert [packet.kind for packet in build.packets] == ["DATA", "FAIL"]
-        drained.join(TIMEOUT_S)
-        assert zuul.violations == []
 
 
 def test_a_lost_connection_is_told_and_nothing_is_sent_after_it(gearmand: Gearmand) -> None:
@@ -545,72 +457,6 @@ def test_several_servers_are_served_at_once(gearmand: Gearmand) -> None:
         thread.join(TIMEOUT_S)
 
 
-def test_gear_speaks_no_delay_and_keeps_alive(gearmand: Gearmand) -> None:
-    with busy(gearmand.port) as (worker, _, _):
-        assert worker.link._builds is not None
-        wire = worker.link._builds.active_connections[0].conn
-
-        assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        assert socket.getdefaulttimeout() is None
-
-
-def test_a_forked_child_can_let_go_of_the_connections(gearmand: Gearmand) -> None:
-    with busy(gearmand.port) as (worker, slot, zuul):
-        build = zuul.launch("j1")
-        delivery = slot.taken.get(timeout=TIMEOUT_S)
-        wires = [
-            listener.active_connections[0].conn for listener in (worker.link._builds, worker.link._control) if listener
-        ]
-        descriptors = [wire.fileno() for wire in wires]
-
-        child = os.fork()
-        if child == 0:
-            worker.link.abandon()
-            left = [fd for fd in descriptors if Path(f"/proc/self/fd/{fd}").exists()]
-            os._exit(len(left))
-
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert len(descriptors) == 2
-        assert delivery.finish(success(delivery))
-        assert build.wait() == "SUCCESS"
-
-
-@pytest.fixture
-def tls(tmp_path: Path) -> TlsFiles:
-    """A certificate that vouches for itself, for server and worker alike."""
-    files = TlsFiles(tmp_path / "key.pem", tmp_path / "cert.pem", tmp_path / "cert.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run([*command, "-keyout", str(files.key), "-out", str(files.cert)], check=True, capture_output=True)
-    return files
-
-
-@pytest.mark.filterwarnings(r"ignore:ssl\..* deprecated:DeprecationWarning")  # gear limits TLS to 1.2
-def test_builds_and_losses_are_the_same_under_tls(tls: TlsFiles) -> None:
-    server = gear.Server(0, host="127.0.0.1", **tls.as_arguments())
-    address = f"127.0.0.1:{server.port}"
-    slot = Slot()
-    thread = threading.Thread(target=lambda: slot(link.take() or pytest.fail("no delivery")))
-    with Link([address], MANAGER, on_stop=print, tls=tls) as link:
-        try:
-            assert link.start(["build:j1"])
-            thread.start()
-            with Submission(address, "j1", {}, tls=tls):
-                delivery = slot.taken.get(timeout=TIMEOUT_S)
-                assert delivery.data(b"x" * 60_000)
-
-                server.shutdown()
-
-                assert delivery.lost.wait(TIMEOUT_S)
-                assert not delivery.finish(success(delivery))
-        finally:
-            slot.free.set()
-            thread.join(TIMEOUT_S)
-            if server.running:
-                server.shutdown()
-            server.poll.close()
-
-
 def test_an_error_about_one_job_leaves_the_other_builds_alone(gearmand: Gearmand) -> None:
     slot = Slot()
     with Zuul(gearmand.port) as zuul, Worker(gearmand.address, slot, threads=2) as worker:
@@ -620,9 +466,8 @@ def test_an_error_about_one_job_leaves_the_other_builds_alone(gearmand: Gearmand
         done = first if deliveries[0].unique == first.unique else second
         assert done.wait() == "SUCCESS"
         # What a fault of ours would send: the end of a build that has ended. gearmand answers with an ERROR.
-        assert worker.link._builds is not None
         stale = gear.Packet(gear.constants.REQ, gear.constants.WORK_FAIL, deliveries[0]._handle)
-        worker.link._builds.active_connections[0].sendPacket(stale)
+        worker.link._builds.desk.lines[0].send(stale.toBinary())
 
         assert deliveries[1].status(1, 2)
         assert deliveries[1].finish(success(deliveries[1]))

@@ -156,7 +156,6 @@ def test_only_what_may_go_into_an_environment_is_a_parameter() -> None:
         "NUL": "a\0b",
         "LONG": "x" * 65537,
         "SURROGATE": "\ud800",
-        "INFINITE": float("inf"),
         "LD_PRELOAD": "/tmp/x.so",
         "GIT_SSH_COMMAND": "sh -c id",
         "PATH": "/tmp",
@@ -173,10 +172,17 @@ def test_only_what_may_go_into_an_environment_is_a_parameter() -> None:
     }
 
 
+def test_a_number_beyond_all_bounds_is_no_parameter() -> None:
+    arguments = json.dumps(CHANGE).encode()[:-1] + b', "HUGE": 1e999}'
+
+    assert "HUGE" not in zuul.parse("build:j1", UNIQUE, arguments).parameters
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
         (CHANGE, "45/12345/2/check/j1/e84f826"),
+        ({**CHANGE, "BASE_LOG_PATH": "a/100%/b"}, "a/b/check/j1/e84f826"),
         ({**CHANGE, "BASE_LOG_PATH": None}, "45/12345/2/check/j1/e84f826"),
         ({**CHANGE, "BASE_LOG_PATH": "../../etc"}, "etc/check/j1/e84f826"),
         ({**CHANGE, "ZUUL_PIPELINE": "my pipe;line"}, "45/12345/2/j1/e84f826"),
@@ -213,11 +219,12 @@ HOSTILE: dict[str, list[object]] = {
         "ext::sh -c id", "fd::17", "-x", "--upload-pack=x", "relative/path", "host:path", "ssh://-oProxyCommand=id/x",
         "ssh://-x@host/y", "http://", "ftp://h/x", "javascript:alert(1)", "http://h/a b", "http://h/\n", "http://h\\x",
         "http://[::1", "http://h:99999999/", "http:h", "/a/../b", "http://h/%0aHost:x", "x" * 2049, 7, [],
-        "transport::x",
+        "transport::x", "file:///a/../b", "file:///a/%2e%2e/b", "http://u:p@h/", "ssh://:p@h/x",
     ],
     "LOG_PATH": [
         "/etc/x", "../x", "a/../b", "a//b", "a/", "a\\b", "a\0b", "a\nb", "./a", ".", "..", "x" * 1025, "y" * 256, 7,
-        None, [], "\ud800",
+        None, [], "\ud800", "%2e%2e/x", "a/%2E%2e", "a%2f..%2fb", "%2fetc", "a%00b", "a%5cb", "a%0ab",
+        "\uff0e\uff0e/x", "a/\u2025/b", "a\uff0f..\uff0fb", "\uff0fetc", "a\uff3cb",
     ],
     "BRANCH": [],
 }  # fmt: skip
@@ -239,6 +246,11 @@ def test_the_password_in_a_url_is_not_told() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("path", ["check/gr\u00fcn/j1", "a b/$(id)/'x'", "100%/%zz", "..a/b..", "\u4e2d\u6587/\u00bd"])
+def test_odd_log_paths_that_stay_where_they_belong_are_taken(path: str) -> None:
+    assert parse({**CHANGE, "LOG_PATH": path}).log_path == path
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://h/p", "https://h:8443/p", "git://h", "ssh://u@h:29418/p", "file:///srv/git", "/srv/git", "http://[::1]/p"],
@@ -256,6 +268,7 @@ def test_usual_project_names_are_taken(project: str) -> None:
     "arguments",
     [
         b"", b"{", b"\xff\xfe", b"[]", b"null", b"7", b'"text"', b"[" * 100_000, b'{"a":' * 100_000,
+        b'{"a": 1, "a": 2}', b'{"a": {"b": 1, "\\u0062": 1}}', b'{"a": NaN}', b'{"a": [-Infinity]}',
         b'{"ZUUL_PROJECT": ' + b"9" * 5000 + b"}", b" " * (1024 * 1024 + 1), b'{"x": "' + b"y" * 1024 * 1024 + b'"}',
     ],
 )  # fmt: skip
@@ -323,6 +336,7 @@ def test_whatever_is_taken_is_safe(base: dict[str, Any], odd: dict[str, Any]) ->
         (b'{"number": true}', None),
         (b'{"number": ["abc"]}', None),
         (b'{"name": "j1"}', None),
+        (b'{"number": "abc", "number": "def"}', None),
         (b"[]", None),
         (b"\xff", None),
         (b"", None),

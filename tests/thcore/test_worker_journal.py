@@ -25,24 +25,24 @@ def begun(journal: Journal, build: BuildEntry = BUILD, attempts: int = 1) -> Bui
     return build
 
 
-def age(directory: Path) -> None:
-    for path in directory.glob("*.json"):
-        os.utime(path, (LONG_AGO, LONG_AGO))
+def age(directory: Path, when: float = LONG_AGO) -> None:
+    for path in directory.rglob("*.json"):
+        os.utime(path, (when, when))
 
 
 def test_a_build_that_began_is_found_again_as_it_was(tmp_path: Path) -> None:
-    build = begun(Journal(tmp_path), attempts=2)
+    build = begun(Journal.of(tmp_path), attempts=2)
 
-    assert Journal(tmp_path).build("b1") == build
+    assert Journal.of(tmp_path).build("b1") == build
     assert [entry.attempt for entry in build.attempts] == [1, 2]
 
 
 def test_a_build_that_nobody_knows_is_none(tmp_path: Path) -> None:
-    assert Journal(tmp_path).build("b1") is None
+    assert Journal.of(tmp_path).build("b1") is None
 
 
 def test_an_attempt_is_unfinished_until_its_end_is_noted(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal.of(tmp_path)
     begun(journal, attempts=2)
     assert [attempt.attempt for _, attempt in journal.unfinished()] == [1, 2]
 
@@ -56,12 +56,12 @@ def test_an_attempt_is_unfinished_until_its_end_is_noted(tmp_path: Path) -> None
 
 
 def test_numbers_of_attempts_are_never_used_twice_and_a_pardon_sets_the_count_back(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal.of(tmp_path)
     build = begun(journal, attempts=3)
     journal.quarantine(build, "too often")
     assert [entry.quarantined for entry in journal.quarantined()] == ["too often"]
 
-    Journal(tmp_path).pardon("b1")  # what another process does
+    Journal.of(tmp_path).pardon("b1")  # what another process does
 
     pardoned = journal.build("b1")
     assert pardoned is not None
@@ -71,7 +71,7 @@ def test_numbers_of_attempts_are_never_used_twice_and_a_pardon_sets_the_count_ba
 
 
 def test_a_pardoned_build_can_be_quarantined_again(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal.of(tmp_path)
     journal.quarantine(begun(journal, attempts=3), "too often")
     journal.pardon("b1")
     pardoned = journal.build("b1")
@@ -86,17 +86,17 @@ def test_a_pardoned_build_can_be_quarantined_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"request": 1}', "\0" * 100])
 def test_a_file_that_is_broken_is_put_aside_and_the_worker_goes_on(tmp_path: Path, text: str) -> None:
-    journal = Journal(tmp_path)
-    (tmp_path / "b1.json").write_text(text)
+    journal = Journal.of(tmp_path)
+    (tmp_path / "journal" / "b1.json").write_text(text)
 
     assert journal.build("b1") is None
     assert list(journal.unfinished()) == []
-    assert (tmp_path / "b1.json.unreadable").read_text() == text
+    assert (tmp_path / "journal" / "b1.json.unreadable").read_text() == text
     assert begun(journal).next_attempt == 2
 
 
 def test_old_builds_are_forgotten_and_quarantined_and_unfinished_ones_are_not(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal.of(tmp_path)
     for name in ("done", "unfinished", "quarantined"):
         begun(journal, evolve(BUILD, request=evolve(REQUEST, id=name)))
         if name != "unfinished":
@@ -104,9 +104,7 @@ def test_old_builds_are_forgotten_and_quarantined_and_unfinished_ones_are_not(tm
     found = journal.build("quarantined")
     assert found is not None
     journal.quarantine(found, "too often")
-    week_ago = time.time() - 8 * 86400
-    for path in tmp_path.glob("*.json"):
-        os.utime(path, (week_ago, week_ago))
+    age(tmp_path, time.time() - 8 * 86400)
 
     journal.forget()
 
@@ -117,7 +115,7 @@ def test_old_builds_are_forgotten_and_quarantined_and_unfinished_ones_are_not(tm
 
 
 def test_a_disk_that_takes_nothing_is_the_operators_to_mend(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal")
+    journal = Journal.of(tmp_path)
     (tmp_path / "journal").rename(tmp_path / "elsewhere")
 
     with pytest.raises(InfrastructureError, match="cannot write the journal"):
@@ -125,9 +123,9 @@ def test_a_disk_that_takes_nothing_is_the_operators_to_mend(tmp_path: Path) -> N
 
 
 def test_what_a_file_holds_is_json_that_a_person_can_read(tmp_path: Path) -> None:
-    begun(Journal(tmp_path))
+    begun(Journal.of(tmp_path))
 
-    document = json.loads((tmp_path / "b1.json").read_text())
+    document = json.loads((tmp_path / "journal" / "b1.json").read_text())
 
     assert document["request"]["change"]["project"] == "example/project"
     assert document["arguments"] == BUILD.arguments

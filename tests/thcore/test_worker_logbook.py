@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import json
 import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -212,6 +214,31 @@ def test_a_full_disk_stops_nobody_and_is_told_once(capsys: pytest.CaptureFixture
     assert [line.rpartition(" ")[2] for line in lines(file)] == ["kept"]
 
 
+@pytest.mark.system
+def test_a_line_that_did_not_fit_spoils_no_other_one(file: Path) -> None:
+    program = (
+        "import logging, resource, sys\n"
+        "from pathlib import Path\n"
+        "from thcore.config import LogConfig\n"
+        "from thcore.worker import logbook\n"
+        "logbook.start(LogConfig(file=Path(sys.argv[1])))\n"
+        "def room(size): resource.setrlimit(resource.RLIMIT_FSIZE, (size, -1))\n"
+        "logging.error('first')\n"
+        "room(100)\n"
+        "for _ in range(3): logging.error('x' * 60)\n"
+        "room(10000)\n"
+        "logging.error('last')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(file)], stderr=subprocess.PIPE, text=True, timeout=60, check=True
+    )
+
+    assert done.stderr.endswith("lines lost: 3\n")
+    first, cut, last = lines(file)
+    assert (first.rpartition(" ")[2], last.rpartition(" ")[2]) == ("first", "last")
+    assert len(f"{first}\n{cut}") == 100
+
+
 def test_a_directory_that_has_gone_stops_nobody(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     place = tmp_path / "logs"
     place.mkdir()
@@ -241,6 +268,31 @@ def test_where_nothing_can_be_renamed_the_file_grows(
 def test_a_file_that_cannot_be_written_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"log\.file: cannot write .*: No such file or directory"):
         logbook.start(LogConfig(file=tmp_path / "missing" / "worker.log"))
+
+
+def test_a_file_that_another_process_begins_anew_is_not_begun_anew_twice(file: Path) -> None:
+    started(file, max_size=SMALLEST)
+    log.info("x" * SMALLEST)
+    pause = threading.Event()
+    writer = threading.Thread(target=log.info, args=("one line too many",))
+    with file.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        writer.start()
+        while writer.is_alive() and not waits_for(other.fileno()):
+            pause.wait(0.01)
+        file.rename(file.with_name("worker.log.1"))
+        file.touch()
+    writer.join(10)
+
+    assert sorted(path.name for path in file.parent.iterdir()) == ["worker.log", "worker.log.1"]
+    assert lines(file)[0].endswith("one line too many")
+
+
+def waits_for(descriptor: int) -> bool:
+    """Whether somebody waits for the lock of a file."""
+    inode = str(os.fstat(descriptor).st_ino)
+    locks = Path("/proc/locks").read_text().splitlines()
+    return any("->" in lock and lock.split()[6].rpartition(":")[2] == inode for lock in locks)
 
 
 @pytest.mark.system

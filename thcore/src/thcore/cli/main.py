@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "thcore.cli.status:status",
     "run": "thcore.cli.run:run",
     "submit": "thcore.cli.submit:submit",
+    "builds": "thcore.cli.builds:builds",
     "plugins": "thcore.cli.plugins:plugins",
     "config": "thcore.cli.config:config",
     "doctor": "thcore.cli.doctor:doctor",
@@ -28,7 +29,7 @@ COMMANDS: Mapping[str, str] = {
 }
 """Our own commands, imported when they are called."""
 
-SERVER_CODES = frozenset({"gearman-unreachable", "gearman-lost"})
+SERVER_CODES = frozenset({"gearman-unreachable", "gearman-lost", "history-unavailable"})
 """Codes of errors that mean: a server that the command needs does not answer."""
 
 

@@ -18,13 +18,13 @@ VERDICT_STYLE = {
     Verdict.UNVERIFIED: "bold yellow",
     Verdict.CANCELLED: "bold",
 }
-_SEVERITY_STYLE = {
+SEVERITY_STYLE = {
     Severity.FAILURE: "red",
     Severity.UNVERIFIED: "yellow",
     Severity.WARNING: "yellow",
     Severity.INFO: "",
 }
-_RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
+RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
 MAXIMUM_FINDINGS = 10
 MAXIMUM_LINES = 5
 """How much of a finding's evidence is shown: its end, where programs say why they failed."""
@@ -68,7 +68,7 @@ class BuildDisplay:
             total = event.total or None
             progress.update(task, total=total, completed=event.done, detail=plain(event.detail))
             return
-        style = _RESULT_STYLE.get(event.detail, "")
+        style = RESULT_STYLE.get(event.detail, "")
         detail = f"[{style}]{event.detail}[/{style}]" if style else plain(event.detail)
         progress.update(task, total=1, completed=1, detail=detail)
         progress.stop_task(task)
@@ -110,7 +110,7 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
 
 
 def _show_finding(console: Console, finding: Finding) -> None:
-    tone = _SEVERITY_STYLE[finding.severity]
+    tone = SEVERITY_STYLE[finding.severity]
     label = f"[{tone}]{finding.severity.value}[/{tone}]" if tone else finding.severity.value
     where = f" [dim]({plain(str(finding.location))})[/dim]" if str(finding.location) else ""
     console.print(f"  {label}: {plain(finding.message)}{where}", highlight=False, soft_wrap=True)

@@ -63,6 +63,7 @@ def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None
     from thcore.worker import logbook
     from thcore.worker.daemon import Watchers
     from thcore.worker.daemon import serve as run_worker
+    from thcore.worker.notify import Notifier
     from thcore.worker.pidfile import pid_file
     from thcore.worker.signals import Signals
 
@@ -80,7 +81,13 @@ def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None
             stack.enter_context(pid_file(pidfile))
         signals = Signals()
         with signals.installed():
-            return run_worker(config, signals, read_again=lambda: load(path), watchers=Watchers(ready=ready))
+            return run_worker(
+                config,
+                signals,
+                read_again=lambda: load(path),
+                watchers=Watchers(ready=ready),
+                notifier=Notifier.from_environment(),
+            )
 
 
 def _say_ready(name: str) -> None:

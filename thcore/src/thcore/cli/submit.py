@@ -51,12 +51,12 @@ def submit(
         console.print(
             f"[yellow]Warning[/yellow]: no worker at {plain(address)} offers {function}; it will wait in the queue"
         )
-    with Submission(address, job, arguments) as submission:
+    with Submission(address, job, arguments, background=no_follow) as submission:
         if no_follow:
             click.echo(json.dumps({"build": submission.unique}) if as_json else submission.unique)
             return ExitCode.SUCCESS
         try:
-            return _follow(submission, console, as_json=as_json)
+            return follow(submission, console, as_json=as_json)
         except KeyboardInterrupt:
             asked = submission.stop()
             console.print("Cancelled." if asked else "No worker has it yet; it stays in the queue.")
@@ -79,7 +79,8 @@ def _first_server(config_file: Path | None) -> str:
         return "127.0.0.1:4730"
 
 
-def _follow(submission: Submission, console: Console, *, as_json: bool) -> ExitCode:
+def follow(submission: Submission, console: Console, *, as_json: bool) -> ExitCode:
+    """Show what happens to a submitted build until it has ended; answers the exit code of its result."""
     for event in submission.events():
         if as_json:
             click.echo(json.dumps(_plain(event)))

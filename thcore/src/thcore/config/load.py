@@ -10,11 +10,12 @@ from typing import Any
 import attrs
 
 from thcore.config import document, legacy
+from thcore.config.certificates import client_context
 from thcore.config.convert import check
 from thcore.config.merge import apply_defaults, lay_over
 from thcore.config.place import Places
 from thcore.config.problem import WrongError, at, key_text, kind_text
-from thcore.config.schema import Config, DirectoriesConfig, JobConfig
+from thcore.config.schema import Config, DirectoriesConfig, GearmanConfig, JobConfig, TlsConfig
 from thcore.errors import ConfigError
 
 VARIABLE = "THCORE_CONFIG"
@@ -122,10 +123,12 @@ def _structured(
         config = check(content, Config)
     except WrongError as wrong:
         raise ConfigError(*dict.fromkeys([*problems, *places.texts(wrong.problems)])) from None
+    gearman = _certified(config.gearman, files[0], places, problems)
     if problems:
         raise ConfigError(*problems)
     return attrs.evolve(
         config,
+        gearman=gearman,
         directories=_below(config.directories, files[0]),
         jobs=tuple(_placed(job, index, places) for index, job in enumerate(config.jobs)),
         notes=(*notes, *_exposed(config, places)),
@@ -144,6 +147,19 @@ def _below(directories: DirectoriesConfig, file: Path) -> DirectoriesConfig:
     home = file.parent.absolute()
     work = directories.work
     return attrs.evolve(directories, state=home / directories.state, work=None if work is None else home / work)
+
+
+def _certified(gearman: GearmanConfig, file: Path, places: Places, problems: list[str]) -> GearmanConfig:
+    """Certificates, also relative to the file, must be of use: nobody shall find out when a connection is refused."""
+    if gearman.tls is None:
+        return gearman
+    home, tls = file.parent.absolute(), gearman.tls
+    tls = TlsConfig(home / tls.ssl_key, home / tls.ssl_cert, home / tls.ssl_ca)
+    try:
+        client_context(tls.ssl_key, tls.ssl_cert, tls.ssl_ca)
+    except WrongError as wrong:
+        problems.extend(places.texts(problem.below("gearman", "tls") for problem in wrong.problems))
+    return attrs.evolve(gearman, tls=tls)
 
 
 def _twice(content: Mapping[str, Any], places: Places) -> Iterator[str]:

@@ -151,9 +151,12 @@ def is_loopback(host: str) -> bool:
 
 @frozen
 class TlsConfig:
-    """Certificates for the connection to Gearman. With this block, an unencrypted connection is never used."""
+    """Certificates for the connection to Gearman. With this block, an unencrypted connection is never used.
 
-    ssl_key: Path = _key("The worker's private key, PEM.", example="/etc/thcore/worker.key")
+    The server's certificate must be valid for the name by which it stands in servers.
+    """
+
+    ssl_key: Path = _key("The worker's private key, PEM, not encrypted.", example="/etc/thcore/worker.key")
     ssl_cert: Path = _key("The worker's certificate, PEM.", example="/etc/thcore/worker.crt")
     ssl_ca: Path = _key("Certificate of the authority that signed the server's, PEM.", example="/etc/thcore/ca.crt")
 
@@ -176,6 +179,13 @@ class GearmanConfig:
         validator=_worker_name,
     )
     tls: TlsConfig | None = _key("Certificates, for servers that speak TLS.", default=None)
+    silence: Seconds = _key(
+        "How long a server may leave the worker without an answer before its connection is given up. Its builds are "
+        "stopped then: the server may have handed them to others.",
+        default=Seconds(60.0),
+        example="2m",
+        validator=_at_least(1),
+    )
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:

@@ -1,13 +1,16 @@
-"""Where a Gearman server is."""
+"""Where a Gearman server is, and how it proves who it is."""
 
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import frozen
 
+from thcore.config import certificates
+from thcore.config.problem import WrongError, at
 from thcore.errors import ConfigError
 
 DEFAULT_PORT = 4730
@@ -32,6 +35,14 @@ class TlsFiles:
     key: Path
     cert: Path
     ca: Path
+
+    def context(self) -> ssl.SSLContext:
+        """What a connection needs, from the files as they are now. Raises ConfigError with every problem of them."""
+        try:
+            return certificates.client_context(self.key, self.cert, self.ca)
+        except WrongError as wrong:
+            problems = (f"{at('gearman.tls', problem.path)}: {problem.text}" for problem in wrong.problems)
+            raise ConfigError(*problems) from None
 
     def as_arguments(self) -> Mapping[str, str]:
         """The keyword arguments that gear's ``addServer`` takes."""

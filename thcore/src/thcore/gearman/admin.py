@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-
 from attrs import frozen
 
-from thcore.errors import InfrastructureError
-from thcore.gearman.address import parse_address
+from thcore.gearman.address import TlsFiles, parse_address
+from thcore.gearman.dial import Dial, unreachable
 
 _ANSWER_LIMIT = 16 * 1024 * 1024
 
@@ -23,32 +21,23 @@ class FunctionStatus:
     workers: int
 
 
-def status(server: str, *, timeout_s: float = 5.0) -> tuple[FunctionStatus, ...]:
-    """All functions that the server (``host:port``) has heard of, plain text only.
+def status(server: str, *, tls: TlsFiles | None = None, timeout_s: float = 5.0) -> tuple[FunctionStatus, ...]:
+    """All functions that the server (``host:port``) has heard of.
 
     Raises InfrastructureError (code ``gearman-unreachable``) when it does not answer, ConfigError for no address.
     """
     found = []
-    for line in _ask(server, "status", timeout_s):
+    for line in _ask(server, "status", tls, timeout_s):
         parts = line.split("\t")
         if len(parts) == 4 and all(part.isdigit() for part in parts[1:]):
             found.append(FunctionStatus(parts[0], *(int(part) for part in parts[1:])))
     return tuple(found)
 
 
-def unreachable(server: str, reason: object) -> InfrastructureError:
-    """The error for a server that does not answer."""
-    return InfrastructureError(
-        f"the Gearman server {server} cannot be reached: {reason}; is it running, and is gearman.servers right?",
-        code="gearman-unreachable",
-    )
-
-
-def _ask(server: str, command: str, timeout_s: float) -> list[str]:
-    address = parse_address(server)
+def _ask(server: str, command: str, tls: TlsFiles | None, timeout_s: float) -> list[str]:
     answer = b""
     try:
-        with socket.create_connection((address.host, address.port), timeout=timeout_s) as connection:
+        with Dial(parse_address(server), tls, timeout_s, timeout_s).open() as connection:
             connection.sendall(f"{command}\n".encode())
             while not (b"\n" + answer[-4:]).endswith(b"\n.\n"):
                 part = connection.recv(65536)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 import urllib.parse
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 from thcore.errors import RefusedError
 
@@ -27,6 +28,7 @@ _PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH_PART = re.compile(r"[A-Za-z0-9._:+-]{1,255}")
 _BAD_IN_REF = frozenset(" ~^:?*[\\")
 _ENCODED_CONTROL = re.compile(r"%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
+_UPWARDS = "it has a .. in it"
 _URL_SCHEMES = ("http", "https", "git", "ssh", "file")
 
 # Variables by which the linker, a shell, an interpreter or git can be told to run something else. A change may run what
@@ -38,11 +40,11 @@ _STEERING = re.compile(
 
 
 def read_object(arguments: bytes) -> dict[str, Any]:
-    """The arguments as a JSON object. Raises RefusedError."""
+    """The arguments as a JSON object, read as strictly as its standard says. Raises RefusedError."""
     if len(arguments) > ARGUMENTS_LIMIT:
         raise RefusedError(f"the job's arguments are {len(arguments)} bytes long; at most {ARGUMENTS_LIMIT} are taken")
     try:
-        value = json.loads(arguments.decode("utf-8"))
+        value = json.loads(arguments.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"the job's arguments are not JSON in UTF-8: {shown(str(error))}") from None
     if not isinstance(value, dict):
@@ -153,12 +155,13 @@ def check_url(key: str, url: str) -> str:
 
 def check_log_path(path: str) -> str:
     """A relative path for the evidence. Raises RefusedError."""
-    parts = path.split("/")
-    good = all(part not in {"", ".", ".."} and len(part.encode()) <= 255 for part in parts)
-    if not good or "\\" in path or not path.isprintable() or len(path) > LOG_PATH_LIMIT:
+    # A web server decodes the path that it is asked for; some stores write characters alike that look alike.
+    readings = (path, urllib.parse.unquote(path), unicodedata.normalize("NFKC", path))
+    if not all(_stays_below(reading) for reading in readings):
         raise RefusedError(
             f"LOG_PATH: {shown(path)} is not taken; it must be relative, without .., empty parts, backslashes and "
-            "control characters, and of at most 1024 characters"
+            "control characters (written as %2e%2e or as characters that look like them neither), and of at most 1024 "
+            "characters"
         )
     return path
 
@@ -188,6 +191,25 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """With a key twice, what was checked and what a program reads of it could be two values."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is given twice")
+    return found
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number in JSON")
+
+
+def _stays_below(path: str) -> bool:
+    """Whether the path leads to a place below the directory that it is joined to, and to nothing odd."""
+    parts = path.split("/")
+    good = all(part not in {"", ".", ".."} and len(part.encode()) <= 255 for part in parts)
+    return good and "\\" not in path and path.isprintable() and len(path) <= LOG_PATH_LIMIT
+
+
 def _as_text(value: object) -> str | None:
     if isinstance(value, str):
         return value
@@ -200,15 +222,23 @@ def _url_fault(url: str) -> str | None:
     if len(url) > 2048 or not url.isprintable() or " " in url or "\\" in url or _ENCODED_CONTROL.search(url):
         return "it is too long, or has white space, backslashes or control characters"
     if url.startswith("/"):
-        return "it has a .. in it" if ".." in url.split("/") else None
+        return _UPWARDS if ".." in url.split("/") else None
     try:
         parts = urllib.parse.urlsplit(url)
-        host, user = parts.hostname or "", parts.username or ""
         _ = parts.port
     except ValueError:
         return "it cannot be read as a URL"
     if parts.scheme not in _URL_SCHEMES or not url.lower().startswith(f"{parts.scheme}://"):
         return "it is of a kind that git would run a helper program for, or of none"
+    return _parts_fault(parts)
+
+
+def _parts_fault(parts: urllib.parse.SplitResult) -> str | None:
+    host, user = parts.hostname or "", parts.username or ""
     if host.startswith("-") or user.startswith("-") or not (host or parts.scheme == "file"):
         return "it has no host, or one or a user that starts with a dash"
+    if parts.password is not None:
+        return "it has a password in it, which the build's result would show to everybody"
+    if parts.scheme == "file" and ".." in urllib.parse.unquote(parts.path).split("/"):
+        return _UPWARDS
     return None

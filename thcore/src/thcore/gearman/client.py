@@ -7,7 +7,7 @@ import enum
 import json
 import logging
 import queue
-import socket
+import ssl
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
@@ -18,6 +18,7 @@ from attrs import field, frozen
 from thcore.errors import InfrastructureError
 from thcore.gearman import admin
 from thcore.gearman.address import TlsFiles, parse_address
+from thcore.gearman.dial import Dial, unreachable
 from thcore.gearman.zuul import BUILD, STOP
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,22 @@ class SubmissionEvent:
     numerator: int = 0
     denominator: int = 0
     result: str | None = None
+
+
+class _Connection(gear.Connection):  # type: ignore[misc]  # gear ships no types
+    """Connects as a worker does: in bounded time, and to nobody but whom the certificate names."""
+
+    def __init__(self, dial: Dial) -> None:
+        super().__init__(dial.address.host, dial.address.port)
+        self._dial = dial
+
+    def connect(self) -> None:
+        try:
+            self.conn = self._dial.open()
+        except InfrastructureError as error:
+            raise gear.ConnectionError(str(error)) from error
+        self.conn.settimeout(None)
+        self.connected, self.input_buffer, self.need_bytes = True, b"", False
 
 
 class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
@@ -93,9 +110,11 @@ class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
             self.events.put(None)
         return super().handleDisconnect(job)
 
-    def _onConnect(self, conn: Any) -> None:  # noqa: N802 -- gear's name
-        conn.conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        super()._onConnect(conn)
+    def connect(self, dial: Dial) -> None:
+        """Connect to this server, in gear's own thread."""
+        with self.connections_condition:
+            self.inactive_connections.append(_Connection(dial))
+            self.connections_condition.notify_all()
 
     def _cleanup(self) -> None:
         connections = self.active_connections + self.inactive_connections
@@ -117,8 +136,9 @@ class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
 class Submission:
     """One build, submitted when entered and followed until left. Leaving does not cancel it.
 
-    ``parameters`` are Zuul's job arguments, see ``zuul_parameters``; their ``ZUUL_UUID`` is the build's unique id. With
-    ``node`` it is for a worker with that node label.
+    ``parameters`` are Zuul's job arguments, see ``zuul_parameters``; their ``ZUUL_UUID`` is the build's unique id unless
+    ``unique`` says otherwise. With ``node`` it is for a worker with that node label. With ``background`` the server
+    keeps it for whoever comes, also when we have left, and nothing can be followed.
 
     Entering raises InfrastructureError (code ``gearman-unreachable``) when no server answers within ``timeout_s``.
     """
@@ -127,14 +147,17 @@ class Submission:
         self,
         server: str,
         job: str,
-        parameters: Mapping[str, str],
+        parameters: Mapping[str, Any],
         *,
         node: str | None = None,
+        unique: str | None = None,
+        background: bool = False,
         tls: TlsFiles | None = None,
         timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         self.job = job
-        self.unique = parameters.get("ZUUL_UUID") or uuid.uuid4().hex
+        self._background = background
+        self.unique = unique or parameters.get("ZUUL_UUID") or uuid.uuid4().hex
         self.parameters = dict(parameters)
         self.last: Mapping[str, Any] = {}
         self._server = server
@@ -157,26 +180,19 @@ class Submission:
         return url if isinstance(url, str) else None
 
     def __enter__(self) -> Self:
-        # gear tries for ever in its own thread; this tells what is wrong.
-        try:
-            socket.create_connection((self._address.host, self._address.port), timeout=self._timeout_s).close()
-        except OSError as error:
-            raise admin.unreachable(self._server, error) from error
+        # gear's poll loop would wait for ever for the rest of what is no data in TLS 1.3.
+        dial = Dial(self._address, self._tls, connect_timeout_s=self._timeout_s, newest_tls=ssl.TLSVersion.TLSv1_2)
+        dial.open().close()  # gear tries for ever in its own thread; this tells what is wrong
         client = _Client("thcore submit")
         self._client = client
         try:
-            client.addServer(
-                self._address.host,
-                self._address.port,
-                keepalive=True,
-                **(self._tls.as_arguments() if self._tls else {}),
-            )
+            client.connect(dial)
             client.waitForServer(self._timeout_s)
             client.build = gear.Job(self._function, json.dumps(self.parameters).encode(), unique=self.unique)
-            client.submitJob(client.build, timeout=self._timeout_s)
+            client.submitJob(client.build, background=self._background, timeout=self._timeout_s)
         except (*_NOT_SUBMITTED, gear.TimeoutError) as error:
             self.close()
-            raise admin.unreachable(self._server, str(error) or "it does not answer") from error
+            raise unreachable(self._server, str(error) or "it does not answer") from error
         except BaseException:
             self.close()
             raise
@@ -224,14 +240,13 @@ class Submission:
         return False
 
 
-def offered(server: str, job: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> bool:
-    """Whether a worker offers this job now; a build of it would otherwise wait in the queue. Plain text servers only.
+def offered(server: str, job: str, *, tls: TlsFiles | None = None, timeout_s: float = CONNECT_TIMEOUT_S) -> bool:
+    """Whether a worker offers this job now; a build of it would otherwise wait in the queue.
 
     Raises InfrastructureError (code ``gearman-unreachable``).
     """
-    return any(
-        entry.function == f"{BUILD}{job}" and entry.workers > 0 for entry in admin.status(server, timeout_s=timeout_s)
-    )
+    entries = admin.status(server, tls=tls, timeout_s=timeout_s)
+    return any(entry.function == f"{BUILD}{job}" and entry.workers > 0 for entry in entries)
 
 
 def zuul_parameters(

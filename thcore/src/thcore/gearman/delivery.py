@@ -1,77 +1,18 @@
-"""One assigned job, and the TCP connection it came over.
-
-Gearman's job handles count from 1 again when the server restarts, and gear keeps one Connection object over all its
-reconnects. A late answer could so complete somebody else's build. Everything is therefore sent over the very socket
-that the job was assigned on, or not at all.
-"""
+"""One assigned job: what is sent about it, once it was answered or lost no more."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import socket
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import gear
 
+from thcore.gearman.line import Line
+from thcore.gearman.packet import packet
 from thcore.gearman.zuul import PAYLOAD_LIMIT, Reply
 
 log = logging.getLogger(__name__)
-
-
-class Line:
-    """One TCP connection to a Gearman server, from connect to loss. ``connection`` is gear's object for it."""
-
-    def __init__(self, connection: Any) -> None:
-        self.lost = False
-        self._socket: socket.socket = connection.conn
-        self._send_lock: threading.Lock = connection.send_lock  # gear's own packets must not cut into ours
-        self._lock = threading.Lock()
-        self._deliveries: set[Delivery] = set()
-
-    def add(self, delivery: Delivery) -> bool:
-        """Tell this delivery when the line is lost. False: it is lost already."""
-        with self._lock:
-            if not self.lost:
-                self._deliveries.add(delivery)
-            return not self.lost
-
-    def remove(self, delivery: Delivery) -> None:
-        """This delivery has been answered."""
-        with self._lock:
-            self._deliveries.discard(delivery)
-
-    def send(self, packets: bytes) -> bool:
-        """Send in one write. False: it did not all leave, and the caller must call ``lose`` once it holds no lock."""
-        with self._send_lock:
-            if self.lost:
-                return False
-            try:
-                # Not gear's sendRaw: it starts again from the first byte after a partial send.
-                self._socket.sendall(packets)
-            except OSError as error:
-                log.debug("sending to the Gearman server failed: %s", error)
-                return False
-            return True
-
-    def lose(self) -> bool:
-        """Give the line up, and tell every delivery on it. False: that was done before."""
-        with self._lock:
-            if self.lost:
-                return False
-            self.lost = True
-            deliveries, self._deliveries = self._deliveries, set()
-        # Wakes gear's poll thread, which then reconnects, and any thread that is blocked in send. Not the method of an
-        # SSL socket: that would go on in plain text, and make the poll thread fail.
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-        with self._send_lock:
-            pass  # the last sender is out, so that nobody writes to a file descriptor that is about to be used again
-        for delivery in deliveries:
-            delivery.lose()
-        return True
 
 
 class Delivery:
@@ -81,18 +22,16 @@ class Delivery:
     is gone: the server has given the job to somebody else, so the build must stop and publish nothing.
     """
 
-    def __init__(self, job: Any, line: Line) -> None:
-        self.function: str = job.binary_name.decode("utf-8", "replace")
-        self.unique: str = (job.binary_unique or b"").decode("utf-8", "replace")
-        self.arguments: bytes = job.binary_arguments
+    def __init__(self, line: Line, handle: bytes, function: bytes, unique: bytes, arguments: bytes) -> None:
+        self.function = function.decode("utf-8", "replace")
+        self.unique = unique.decode("utf-8", "replace")
+        self.arguments = arguments
         self.lost = threading.Event()
-        self._handle: bytes = job.handle
+        self._handle = handle
         self._line = line
         self._lock = threading.Lock()
         self._finished = False
-        self._ended = False
         self._on_lost: list[Callable[[], None]] = []
-        self._on_end: list[Callable[[], None]] = []
         if not line.add(self):
             self.lose()
 
@@ -118,31 +57,23 @@ class Delivery:
         """
         packets = self._data(reply.data)
         if reply.complete:
-            packets += _packet(gear.constants.WORK_COMPLETE, self._handle, reply.data)
+            packets += packet(gear.constants.WORK_COMPLETE, self._handle, reply.data)
         else:
-            packets += _packet(gear.constants.WORK_FAIL, self._handle)
+            packets += packet(gear.constants.WORK_FAIL, self._handle)
         return self._finish(packets)
 
     def complete(self) -> bool:
         """Send WORK_COMPLETE without data: the answer to a job that is no build. Returns whether it was sent."""
-        return self._finish(_packet(gear.constants.WORK_COMPLETE, self._handle, b""))
+        return self._finish(packet(gear.constants.WORK_COMPLETE, self._handle, b""))
 
     def on_lost(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once when the connection is lost, or at once if it is already.
 
-        It is called in gear's own thread: it must be quick, and must not call the link.
+        It is called in a thread of the link: it must be quick, and must not call the link.
         """
         with self._lock:
             if not self.lost.is_set():
                 self._on_lost.append(callback)
-                return
-        callback()
-
-    def on_end(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` once when the delivery has been answered or lost, or at once if it is already."""
-        with self._lock:
-            if not self._ended:
-                self._on_end.append(callback)
                 return
         callback()
 
@@ -152,8 +83,11 @@ class Delivery:
         self.lost.set()
         with self._lock:
             callbacks, self._on_lost = self._on_lost, []
-        self._call(callbacks)
-        self._end()
+        for callback in callbacks:
+            try:
+                callback()
+            except Exception:  # a faulty listener must not stop the thread that reads from the server
+                log.exception("%r: a listener failed", self)
 
     def _send(self, packets: bytes) -> bool:
         with self._lock:
@@ -171,33 +105,17 @@ class Delivery:
             self._finished = True
             self._line.remove(self)  # what is answered cannot be lost any more
             sent = self._line.send(packets)
-        if not sent:
+        if sent:
+            self._line.answered(self.function)
+        else:
             self._line.lose()
             self.lose()
-        self._end()
         return sent
-
-    def _end(self) -> None:
-        with self._lock:
-            self._ended = True
-            callbacks, self._on_end = self._on_end, []
-        self._call(callbacks)
-
-    def _call(self, callbacks: list[Callable[[], None]]) -> None:
-        for callback in callbacks:
-            try:
-                callback()
-            except Exception:  # a faulty listener must not stop gear's thread
-                log.exception("%r: a listener failed", self)
 
     def _data(self, payload: bytes) -> bytes:
         if len(payload) > PAYLOAD_LIMIT:
             raise ValueError(f"{self!r}: a reply of {len(payload)} bytes is over the limit of {PAYLOAD_LIMIT}")
-        return _packet(gear.constants.WORK_DATA, self._handle, payload)
+        return packet(gear.constants.WORK_DATA, self._handle, payload)
 
     def _status(self, numerator: int, denominator: int) -> bytes:
-        return _packet(gear.constants.WORK_STATUS, self._handle, str(numerator).encode(), str(denominator).encode())
-
-
-def _packet(kind: int, *parts: bytes) -> bytes:
-    return bytes(gear.Packet(gear.constants.REQ, kind, b"\0".join(parts)).toBinary())
+        return packet(gear.constants.WORK_STATUS, self._handle, str(numerator).encode(), str(denominator).encode())

@@ -11,20 +11,21 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
-import gear
-
 from thcore.errors import ConfigError
 from thcore.gearman import zuul
 from thcore.gearman.address import TlsFiles, parse_address
 from thcore.gearman.delivery import Delivery
-from thcore.gearman.listener import Listener
+from thcore.gearman.dial import SILENCE_S, Dial
+from thcore.gearman.listener import Listener, ask_all
+from thcore.gearman.server import ServerState
 
-__all__ = ["Delivery", "Link", "TlsFiles"]
+__all__ = ["Delivery", "Link", "ServerState", "TlsFiles"]
 
 log = logging.getLogger(__name__)
 
 CONNECT_WAIT_S = 5.0
 DRAIN_TIMEOUT_S = 10.0
+CHECK_TIMEOUT_S = 5.0
 
 
 class Link:
@@ -35,7 +36,10 @@ class Link:
     are over or unknown are named too. ``on_link`` is told which server's build connection came up (True) or was lost
     (False). Both are called in threads of the link: they must be quick and must not call the link's own methods.
 
-    Raises ConfigError for a server that is no address.
+    With ``tls`` not a byte is sent in plain text. A server that has not answered anything for ``silence_s`` seconds is
+    given up: its connection is closed, and its builds are lost.
+
+    Any thread may call any method at any time. Raises ConfigError for a server that is no address.
     """
 
     def __init__(
@@ -46,127 +50,107 @@ class Link:
         on_stop: Callable[[str], None],
         on_link: Callable[[str, bool], None] | None = None,
         tls: TlsFiles | None = None,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self.manager = manager
-        self._servers = tuple(dict.fromkeys(parse_address(server) for server in servers))
-        if not self._servers:
+        addresses = dict.fromkeys(parse_address(server) for server in servers)
+        if not addresses:
             raise ConfigError("no Gearman server is configured; set gearman.servers, for example [127.0.0.1:4730]")
-        self._tls = tls
+        dials = tuple(Dial(address, tls, silence_s) for address in addresses)
+        self._builds = Listener(manager, dials, hand_back=self._hand_back, on_link=on_link)
+        self._control = Listener(f"{manager} control", dials, hand_back=_complete)
+        self._control_thread = threading.Thread(target=self._serve_control, name="Gearman stop jobs", daemon=True)
         self._on_stop = on_stop
-        self._on_link = on_link
-        self._functions: tuple[str, ...] = ()
-        self._builds: Listener | None = None
-        self._control: Listener | None = None
-        self._control_thread: threading.Thread | None = None
-        self._changed = threading.Condition()
-        self._draining = False
-        self._closed = False
-        self._takers = 0
-        self._open = 0
+        self._started = False
 
     @property
     def registered(self) -> tuple[str, ...]:
-        """The build functions that are offered; none any more once everything is drained."""
-        return self._functions
+        """The build functions that are offered, or still are because a build of them runs."""
+        return self._builds.desk.registered
+
+    @property
+    def paused(self) -> str | None:
+        """Why no builds are taken at the moment; None when they are, or when the link is drained."""
+        return self._builds.desk.paused
 
     def connected(self) -> bool:
         """Builds and stop jobs can both get through, from at least one server each."""
-        builds, control = self._builds, self._control
-        return builds is not None and control is not None and builds.connected() and control.connected()
+        return self._builds.connected() and self._control.connected()
+
+    def servers(self) -> tuple[ServerState, ...]:
+        """How it stands with each server. One is connected when builds and stop jobs can both get through."""
+        return tuple(a.joined(b) for a, b in zip(self._builds.states, self._control.states, strict=True))
+
+    def check_registered(self, timeout_s: float = CHECK_TIMEOUT_S) -> tuple[str, ...]:
+        """Ask every server that is connected whether it knows our functions, once each.
+
+        What is wrong, in words: a server that does not list a function, lists it more than once, or does not answer in
+        time. Nothing wrong is said of a server that is not connected, see ``servers``. It waits for the answers, for
+        ``timeout_s`` seconds at most.
+        """
+        return ask_all((*self._builds.servers, *self._control.servers), timeout_s)
 
     def start(self, functions: Sequence[str], *, wait_s: float = CONNECT_WAIT_S) -> bool:
         """Offer ``functions`` (see ``zuul.functions``), and answer stop jobs from now on.
 
         Waits up to ``wait_s`` seconds for a connection. Returns whether there is one; without one it goes on trying.
         """
-        if self._builds is not None or self._closed:
+        if self._started:
             raise RuntimeError("a link is started once")
+        self._started = True
         deadline = time.monotonic() + wait_s
-        self._functions = tuple(dict.fromkeys(functions))
         # gearmand looks through the functions of a connection from the last one registered: stop comes first.
-        control = (f"set_description:{self.manager}", f"{zuul.STOP}{self.manager}")
-        self._control = Listener(f"{self.manager} control", control, self._servers, self._tls)
-        self._control_thread = threading.Thread(target=self._serve_control, name="Gearman stop jobs", daemon=True)
+        self._control.start((f"set_description:{self.manager}", f"{zuul.STOP}{self.manager}"))
         self._control_thread.start()
         # A build that can be started must also be one that can be stopped.
-        self._control.wait_connected(wait_s)
-        self._builds = Listener(self.manager, self._functions, self._servers, self._tls, self._on_link)
-        return self._builds.wait_connected(max(0.0, deadline - time.monotonic())) and self.connected()
+        self._control.desk.wait_opened(wait_s)
+        self._builds.start(functions)
+        return self._builds.desk.wait_opened(max(0.0, deadline - time.monotonic())) and self.connected()
+
+    def offer(self, functions: Sequence[str]) -> None:
+        """Offer these functions instead of those before; what stays is not touched.
+
+        One that is gone is withdrawn from a server when its last build there has been answered, not before: gearmand
+        would give a running build of a withdrawn function to the next worker.
+        """
+        self._builds.desk.offer(functions)
 
     def take(self) -> Delivery | None:
         """Wait for a build. None: no more will come, the link is drained or closed.
 
-        As many builds are asked for as threads wait here, so call it only from a free slot, never from the main thread.
+        As many builds are asked for as threads wait here, so call it only from a free slot.
         """
-        with self._changed:
-            builds = self._builds
-            if self._draining or builds is None:
-                return None
-            self._takers += 1
-        try:
-            delivery = self._wait(builds)
-            if delivery is not None and self._draining:
-                job = zuul.job_name(delivery.function)
-                delivery.finish(zuul.retry(delivery.unique, job, self.manager, None, "the worker is stopping"))
-                return None
-            return delivery
-        finally:
-            with self._changed:
-                self._takers -= 1
-                self._changed.notify_all()
+        return self._builds.desk.take()
+
+    def pause(self, reason: str) -> None:
+        """Take no builds until ``resume``. Threads in ``take`` wait on; the functions are withdrawn as by ``offer``.
+
+        A build that is assigned in this moment is handed back for a retry, with ``reason``. Pausing again changes the
+        reason.
+        """
+        self._builds.desk.pause(reason)
+
+    def resume(self) -> None:
+        """Take builds again, if they are not taken already. A drained link stays drained."""
+        self._builds.desk.resume()
 
     def drain(self) -> None:
         """Take no more builds. Those that are running go on; their deliveries can still be answered.
 
         Every waiting ``take`` returns None. A build that was assigned in this moment is handed back for a retry. The
-        functions are withdrawn when the last running build has been answered, not before: gearmand would give a running
-        build of a withdrawn function to the next worker.
+        functions are withdrawn as by ``offer``.
         """
-        with self._changed:
-            self._draining = True
-            builds = self._builds
-        if builds is None:
-            return
-        deadline = time.monotonic() + DRAIN_TIMEOUT_S
-        while time.monotonic() < deadline:
-            with self._changed:
-                waiting = self._takers
-            builds.release(waiting)
-            with self._changed:
-                # Again and again: a thread may have passed the check in take, and not wait yet.
-                if self._changed.wait_for(lambda: self._takers == 0, 0.05):
-                    break
-        self._withdraw_when_idle()
+        self._builds.desk.drain(DRAIN_TIMEOUT_S)
 
     def close(self) -> None:
         """Drain, then close both connections. Deliveries that are not answered are lost: gearmand hands their builds to
         other workers, Zuul's own server has Zuul retry them. A second call does nothing."""
-        with self._changed:
-            if self._closed:
-                return
-            self._closed = True
         self.drain()
-        closers = [
-            threading.Thread(target=listener.close, name="Gearman close", daemon=True)
-            for listener in (self._builds, self._control)
-            if listener is not None
-        ]
-        for closer in closers:
-            closer.start()
-        for closer in closers:
-            closer.join()
-        if self._control_thread is not None:
+        self._builds.close()
+        self._control.desk.drain(0.0)
+        self._control.close()
+        if self._control_thread.ident is not None:
             self._control_thread.join(1.0)
-
-    def abandon(self) -> None:
-        """For a forked child, first of all: let go of the connections without ending them.
-
-        Else they would outlive a parent that is killed, and the server would go on to wait for its builds. Afterwards
-        the child must not use the link or any delivery.
-        """
-        for listener in (self._builds, self._control):
-            if listener is not None:
-                listener.abandon()
 
     def __enter__(self) -> Self:
         return self
@@ -174,36 +158,13 @@ class Link:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _wait(self, builds: Listener) -> Delivery | None:
-        try:
-            delivery = builds.take()
-        except gear.InterruptedError:
-            return None
-        with self._changed:
-            self._open += 1
-        delivery.on_end(self._ended)
-        return delivery
-
-    def _ended(self) -> None:
-        with self._changed:
-            self._open -= 1
-        if self._draining and not self._closed:
-            self._withdraw_when_idle()
-
-    def _withdraw_when_idle(self) -> None:
-        with self._changed:
-            if self._open or self._takers or self._builds is None or not self._functions:
-                return
-            self._functions = ()
-        self._builds.withdraw()
+    def _hand_back(self, delivery: Delivery) -> None:
+        job = zuul.job_name(delivery.function)
+        reason = self.paused or "the worker is stopping"
+        delivery.finish(zuul.retry(delivery.unique, job, self.manager, None, reason))
 
     def _serve_control(self) -> None:
-        control = self._control
-        while control is not None:
-            try:
-                delivery = control.take()
-            except gear.InterruptedError:
-                return
+        while (delivery := self._control.desk.take()) is not None:
             # At once, whatever it says: Zuul waits for no more than that, and keeps a record of what is not answered.
             delivery.complete()
             if delivery.function.startswith(zuul.STOP):
@@ -218,3 +179,7 @@ class Link:
             self._on_stop(number)
         except Exception:  # the next stop must still get through
             log.exception("stopping build %s failed", number)
+
+
+def _complete(delivery: Delivery) -> None:
+    delivery.complete()

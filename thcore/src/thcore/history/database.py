@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy
-from sqlalchemy import URL, Connection, Engine, NullPool, event, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, StaticPool, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from thcore.config.schema import Config
 from thcore.errors import InfrastructureError
+from thcore.history.schema import metadata
 
 FILE = "history.sqlite"
 """The default database, below ``directories.state``."""
@@ -69,6 +70,13 @@ def engine_for(url: URL, *, create: bool = False) -> Engine:
             f"a history in PostgreSQL needs {error.name}, which is not installed; run `pip install thcore[postgresql]`",
             code="history-unavailable",
         ) from None
+
+
+def nothing() -> Engine:
+    """A database in memory that has the tables and nothing in them."""
+    engine = sqlalchemy.create_engine("sqlite://", poolclass=StaticPool)
+    metadata.create_all(engine)
+    return engine
 
 
 @contextlib.contextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 
 import sqlalchemy
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
 
 from thcore.errors import InfrastructureError
+from thcore.history import database
 
 REVISIONS = ("0001",)
 """The revisions in ``migrations/``, oldest first."""
@@ -43,3 +44,16 @@ def standing(connection: Connection) -> Standing:
         "name another database with history.url",
         code="history-unavailable",
     )
+
+
+def standing_of(url: URL) -> Standing:
+    """How the database at an address relates to this thcore; none is made. Raises InfrastructureError when it cannot be
+    reached, or is of a newer thcore."""
+    if not database.exists(url):
+        return Standing.EMPTY
+    engine = database.engine_for(url)
+    try:
+        with database.faults(url), engine.connect() as connection:
+            return standing(connection)
+    finally:
+        engine.dispose()

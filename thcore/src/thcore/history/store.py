@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Select, StaticPool, and_, create_engine, delete, func, insert, select
+from sqlalchemy import URL, Connection, Engine, Select, and_, delete, func, insert, select
 from sqlalchemy.exc import DataError
 
 from thcore.errors import InfrastructureError
 from thcore.history import database, rows
 from thcore.history.attempt import Answered, PastAttempt
-from thcore.history.revision import Standing, standing
-from thcore.history.schema import BELOW, attempts, datasets, measurements, metadata, steps
+from thcore.history.revision import Standing, standing_of
+from thcore.history.schema import BELOW, attempts, datasets, measurements, steps
 from thcore.model import Measurement, Outcome, Verdict
 
 _CANDIDATES = 5
@@ -41,32 +42,24 @@ class History:
 
         Raises InfrastructureError when it cannot be reached, or is of another version.
         """
-        engine = database.engine_for(url)
-        found = _standing(url, engine)
-        if found is not Standing.CURRENT:
-            raise InfrastructureError(
-                f"the history ({database.place(url)}) is {found.value}; start the worker, which brings it up to date",
-                code="history-unavailable",
-            )
-        return cls(url, engine)
+        return cls._opened(url, empty=False)
 
     @classmethod
     def peek(cls, url: URL) -> History:
         """Like ``open``, for who only reads: where no worker has made a history yet, nothing has been done either."""
-        if cls.standing(url) is not Standing.EMPTY:
-            return cls.open(url)
-        nothing = create_engine("sqlite://", poolclass=StaticPool)
-        metadata.create_all(nothing)
-        return cls(url, nothing)
+        return cls._opened(url, empty=True)
 
-    @staticmethod
-    def standing(url: URL) -> Standing:
-        """How a database relates to this thcore. Raises InfrastructureError like ``open``."""
-        engine = database.engine_for(url)
-        try:
-            return _standing(url, engine)
-        finally:
-            engine.dispose()
+    @classmethod
+    def _opened(cls, url: URL, *, empty: bool) -> History:
+        found = standing_of(url)
+        if found is Standing.CURRENT:
+            return cls(url, database.engine_for(url))
+        if found is Standing.EMPTY and empty:
+            return cls(url, database.nothing())
+        raise InfrastructureError(
+            f"the history ({database.place(url)}) is {found.value}; start the worker, which brings it up to date",
+            code="history-unavailable",
+        )
 
     def close(self) -> None:
         """Let the database go."""
@@ -145,7 +138,7 @@ class History:
 
     def forget(self, *, older_than_s: float, maximum: int) -> int:
         """Drop attempts that ended longer ago than that, and the oldest ones beyond a number; answers how many."""
-        horizon = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=older_than_s)
+        horizon = datetime.datetime.fromtimestamp(max(0.0, time.time() - older_than_s), datetime.UTC)
         beyond = select(attempts.c.id).order_by(attempts.c.started.desc(), attempts.c.id.desc()).offset(maximum)
         with self._connection() as connection:
             old = connection.execute(delete(attempts).where(attempts.c.ended < horizon)).rowcount
@@ -191,10 +184,3 @@ def _counters(run: Any) -> Select[Any]:
 def _begins(prefix: str) -> Any:
     # Not LIKE: SQLite's makes no difference between upper and lower case.
     return func.substr(attempts.c.build, 1, len(prefix)) == prefix
-
-
-def _standing(url: URL, engine: Engine) -> Standing:
-    if not database.exists(url):
-        return Standing.EMPTY
-    with database.faults(url), engine.connect() as connection:
-        return standing(connection)

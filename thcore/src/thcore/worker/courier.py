@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from attrs import evolve
 
 from thcore.errors import InfrastructureError
 from thcore.model import BuildEvent, Finding, Outcome, Severity
 from thcore.pipeline.lifecycle import EVIDENCE_S
-from thcore.pipeline.plan import Plan
 from thcore.pipeline.record import PUBLISH_FAILED
+from thcore.worker.action import BuildLogger, event
 from thcore.worker.errand import Errand
+from thcore.worker.generation import Generation
 from thcore.worker.message import Publishing
-from thcore.worker.nursery import Child
 from thcore.worker.spool import Spool, Spooled
 
 log = logging.getLogger(__name__)
@@ -35,20 +35,18 @@ def failed(outcome: Outcome, publishers: tuple[str, ...], reason: str) -> Outcom
 class Courier:
     """A thread that offers what waits to its publishers, each in a child process, with growing pauses.
 
-    ``plans`` and ``child`` answer what is current. ``on_published`` is told the outcome with its publications.
+    ``generation`` answers the current one. ``on_published`` is told the outcome with its publications.
     """
 
     def __init__(
         self,
         spool: Spool,
-        plans: Callable[[], Mapping[str, Plan]],
-        child: Callable[[], Child],
+        generation: Callable[[], Generation],
         grace_s: float,
         on_published: Callable[[Outcome], None] = lambda _outcome: None,
     ) -> None:
         self._spool = spool
-        self._plans = plans
-        self._child = child
+        self._generation = generation
         self._grace_s = grace_s
         self._on_published = on_published
         self._due: dict[str, float] = {}
@@ -86,7 +84,7 @@ class Courier:
                     try:
                         self._offer(entry)
                     except Exception:  # the next one must still get its turn
-                        log.exception("spool: %s could not be offered", entry.name)
+                        log.exception("%s could not be offered", entry.name, extra=event("worker_faulty"))
                         self._postpone(entry)
             now = time.monotonic()
             waiting = [self._due.get(entry.name, now) - now for entry in self._spool.entries()]
@@ -94,24 +92,25 @@ class Courier:
             self._wake.clear()
 
     def _offer(self, entry: Spooled) -> None:
-        if entry.request.job not in self._plans():
+        if entry.request.job not in self._generation().plans:
             outcome = failed(entry.outcome, entry.publishers, f"this worker has no job {entry.request.job} any more")
         else:
             outcome = self._publish(entry)
         if self._closing:
             return
         left = self._spool.update(entry, outcome)
+        told = BuildLogger(log, build=entry.request.id, attempt=outcome.attempt, job=entry.request.job)
         if left is None:
             self._due.pop(entry.name, None)
-            log.info("build %s: its evidence, kept since %s, is published", entry.request.id, entry.since)
+            told.info("its evidence, kept since %s, is published", entry.since, extra=event("result_published"))
             self._on_published(outcome)
         else:
             self._postpone(left)
-            log.warning("build %s: its evidence is not published yet: %s", entry.request.id, left.problem)
+            told.warning("its evidence is not published yet: %s", left.problem, extra=event("result_spooled"))
 
     def _publish(self, entry: Spooled) -> Outcome:
         try:
-            errand = Errand(self._child(), self._grace_s)
+            errand = Errand(self._generation().nursery.child(), self._grace_s)
         except InfrastructureError as error:
             return failed(entry.outcome, entry.publishers, str(error))
         with errand:

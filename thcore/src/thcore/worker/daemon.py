@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-import datetime
 import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from thcore import __version__
 from thcore.config.schema import Config
-from thcore.errors import ConfigError, ExitCode, InfrastructureError, PluginError
+from thcore.errors import ConfigError, ExitCode, InfrastructureError
 from thcore.gearman.link import Link, TlsFiles
-from thcore.model import BuildEvent, Outcome, WorkerEvent, WorkerEventKind, WorkerInfo
-from thcore.worker import leftovers
+from thcore.history.attempt import Answered
+from thcore.model import BuildEvent, Outcome, WorkerEventKind, WorkerInfo
+from thcore.worker import door, leftovers, server
+from thcore.worker.action import event
+from thcore.worker.board import Board
+from thcore.worker.chronicle import Chronicle
 from thcore.worker.claim import claimed
 from thcore.worker.courier import Courier
 from thcore.worker.evidence import Evidence
 from thcore.worker.fitness import Fitness
 from thcore.worker.generation import Generation
+from thcore.worker.herald import Herald
 from thcore.worker.journal import Journal
-from thcore.worker.nursery import Child
+from thcore.worker.notify import Notifier
+from thcore.worker.pulse import Pulse
+from thcore.worker.roll_call import RollCall
+from thcore.worker.server import Server
 from thcore.worker.signals import RELOAD, Signals
-from thcore.worker.slots import Hearers, Shop, Slots, describe
+from thcore.worker.slots import Hearers, Shop, Slots
 from thcore.worker.spool import Spool
+from thcore.worker.status import Phase
 from thcore.worker.supervise import Stores
+from thcore.worker.web import App
 
 log = logging.getLogger(__name__)
 
 _IDLE = "idle"
 """What the drain puts among the requests once no build runs any more."""
-
-_FIXED = ("gearman", "directories", "log")
-"""Keys of the configuration that a running worker cannot change."""
+_BEAT_S = 5.0
+"""How often the main loop comes round when nobody asks for anything."""
 
 
 @frozen(eq=False)
@@ -55,11 +64,13 @@ def serve(
     *,
     read_again: Callable[[], Config] | None = None,
     watchers: Watchers = Watchers(),
+    notifier: Notifier | None = None,
 ) -> ExitCode:
     """Run a worker until it is told to stop.
 
     The first request drains: no new builds, those that run are finished (up to ``drain_timeout``). The second ends
     them; each is answered so that Zuul retries it. ``read_again`` reads the configuration once more, for SIGHUP.
+    ``notifier`` tells systemd; made by the main program, before anything else is started.
 
     Raises ConfigError or InfrastructureError when the worker cannot start.
     """
@@ -67,8 +78,9 @@ def serve(
     worker = WorkerInfo(manager_name(config.gearman.name, hostname), hostname, __version__)
     generation = Generation.made(config, worker)
     with ExitStack() as stack:
+        stack.callback(generation.retire)
         stack.enter_context(claimed(config.directories.state))
-        daemon = Daemon(generation, worker, signals, watchers, stack)
+        daemon = Daemon(generation, worker, signals, watchers, notifier or Notifier(), stack)
         daemon.up()
         return daemon.run(read_again)
 
@@ -77,126 +89,164 @@ class Daemon:
     """A worker that is up. Its parts are taken down by ``stack``, the last one first."""
 
     def __init__(
-        self, generation: Generation, worker: WorkerInfo, signals: Signals, watchers: Watchers, stack: ExitStack
+        self,
+        generation: Generation,
+        worker: WorkerInfo,
+        signals: Signals,
+        watchers: Watchers,
+        notifier: Notifier,
+        stack: ExitStack,
     ) -> None:
         config = generation.config
         state = config.directories.state
         self.generation = generation
         self.worker = worker
         self.stores = Stores(
-            config.directories.work_path,
-            Journal(state / "journal"),
-            Evidence(state / "evidence"),
-            Spool(state / "spool"),
+            config.directories.work_path, Journal.of(state), Evidence.below(state), Spool(state / "spool")
         )
+        self.pulse = Pulse()
+        self._herald = Herald(self._generation)
+        self._lost: set[str] = set()
         self._signals = signals
         self._watchers = watchers
+        self._notifier = notifier
         self._stack = stack
-        self._tls = config.gearman.tls
+        tls = config.gearman.tls
         self.link = Link(
             config.gearman.servers,
             worker.name,
             on_stop=self._end_build,
             on_link=self._link_changed,
-            tls=TlsFiles(self._tls.ssl_key, self._tls.ssl_cert, self._tls.ssl_ca) if self._tls else None,
+            tls=TlsFiles(tls.ssl_key, tls.ssl_cert, tls.ssl_ca) if tls else None,
         )
-        self.courier = Courier(
-            self.stores.spool,
-            lambda: self.generation.plans,
-            self._child,
-            config.kill_grace,
-        )
-        self.fitness = Fitness(self.stores, lambda: self.generation, self._fitness_changed)
+        self.chronicle = Chronicle(config)
+        self.courier = Courier(self.stores.spool, self._generation, config.kill_grace, self._published_later)
+        self.fitness = Fitness(self.stores, self._generation, self._fitness_changed)
+        self.roll_call = RollCall(self.link)
         hearers = Hearers(
             build_event=watchers.build_event,
             outcome=self._outcome_told,
-            unable=lambda _reason: self.fitness.look(),
+            refused=self._refused,
+            unable=self._unable,
             last_build=signals.stop,
         )
-        self.slots = Slots(
-            Shop(self.link, self.stores, worker, lambda: self.generation, hearers),
-            config.slots,
-        )
+        self.slots = Slots(Shop(self.link, self.stores, worker, self._generation, hearers), config.slots)
+        self.board = Board(self)
+        self.board.metrics.expect(generation.plans, config.gearman.servers)
 
     def up(self) -> None:
         """Clean up after an earlier worker, then offer the jobs. Raises InfrastructureError."""
-        generation = self.generation
+        generation, config = self.generation, self.generation.config
         self._stack.callback(self._retire)
+        self._stack.callback(self.chronicle.close)
+        self.chronicle.start()
+        self._open_doors(config)
         self.stores.journal.forget()
         self.stores.evidence.forget(frozenset(entry.request.id for entry in self.stores.journal.builds()))
-        leftovers.clear(self.stores, generation)
+        for outcome in leftovers.clear(self.stores, generation):
+            self.chronicle.record(outcome, answered=Answered.UNKNOWN)
         generation.nursery.open()
         self._stack.callback(self.link.close)
-        self._stack.callback(self.courier.close)
-        self._stack.callback(self.fitness.close)
+        for part in (self.courier, self.fitness, self.roll_call):
+            self._stack.callback(part.close)
         self.courier.start()
-        if not self.link.start(generation.functions):
-            servers = ", ".join(generation.config.gearman.servers)
-            log.warning("no Gearman server answers yet at %s; trying until one does", servers)
         self.fitness.start()
+        if not self.link.start(generation.functions):
+            servers = ", ".join(config.gearman.servers)
+            log.warning("no server answers yet at %s; trying until one does", servers, extra=event("link_lost"))
+        self.roll_call.start()
         self.slots.start()
-        log.info("%s serves %d jobs with %d slots", describe(self.worker), len(generation.plans), self.slots.count)
-        self._tell(WorkerEventKind.STARTED)
+        self.board.enter(Phase.SERVING)
+        told = f"{len(generation.plans)} jobs, {self.slots.count} slots"
+        log.info("thcore %s as %s: %s", __version__, self.worker.name, told, extra=event("worker_started"))
+        self._herald.tell(WorkerEventKind.STARTED)
+        self._notifier.ready(told)
         self._watchers.ready(self.worker.name)
 
     def run(self, read_again: Callable[[], Config] | None) -> ExitCode:
         """Heed requests until one to stop is carried out."""
-        while (request := self._signals.wait()) == RELOAD:
-            self.reload(read_again)
+        while (request := self._next_request(None)) == RELOAD:
+            if read_again is not None:
+                self.reload(read_again)
+        self._notifier.stopping(f"{request}: finishing the builds that run")
         code = self._stop(request or "")
-        self._tell(WorkerEventKind.STOPPED, code.name)
+        log.info("%s", code.name, extra=event("worker_stopped"))
+        self._herald.tell(WorkerEventKind.STOPPED, code.name)
         return code
 
-    def reload(self, read_again: Callable[[], Config] | None) -> None:
+    def reload(self, read_again: Callable[[], Config]) -> None:
         """Take a new configuration for new builds; keep the old one when the new one is no good."""
-        if read_again is None:
-            return
         old = self.generation
+        self._notifier.reloading()
         try:
-            config = read_again()
-            new = Generation.made(_with_fixed(config, old.config), self.worker)
-            try:
-                new.nursery.open()
-                self.link.offer(new.functions)
-            except BaseException:
-                new.retire()
-                raise
+            new = old.successor(read_again())
         except (ConfigError, InfrastructureError) as error:
             for problem in str(error).splitlines():
-                log.error("the configuration stays as it was: %s", problem)
-            self._tell(WorkerEventKind.PROBLEM, f"the configuration stays as it was: {error}")
+                log.error("%s", problem, extra=event("config_rejected"))
+            self._herald.tell(WorkerEventKind.PROBLEM, f"the configuration stays as it was: {error}")
+            self._notifier.ready("the new configuration is wrong; the old one stays")
             return
         self.generation = new
+        self.link.offer(new.functions)
         old.retire()
         self.slots.resize(new.config.slots)
+        self.board.metrics.expect(new.plans, new.config.gearman.servers)
         self.courier.hurry()
-        log.info("configuration read again: %d jobs, %d slots", len(new.plans), self.slots.count)
+        self.fitness.look()
+        told = f"{len(new.plans)} jobs, {self.slots.count} slots"
+        log.info("%s", told, extra=event("config_reloaded"))
+        self._notifier.ready(told)
+
+    def _open_doors(self, config: Config) -> None:
+        """Let the worker be seen from now on."""
+        app = App(self.board.status, self.pulse.alive, self.board.metrics)
+        state = config.directories.state
+        self._stack.enter_context(Server(app, door.listen(state)))
+        self._stack.callback(door.remove, state)
+        if config.web.listen is not None:
+            self._stack.enter_context(Server(app, server.listen(config.web)))
+
+    def _next_request(self, patience_s: float | None) -> str | None:
+        """The next request; None when there is none in time. The main loop's pulse."""
+        horizon = None if patience_s is None else time.monotonic() + patience_s
+        every_s = min(_BEAT_S, self._notifier.beat_s or _BEAT_S)
+        while True:
+            self.pulse.beat()
+            self._notifier.beat()
+            left_s = every_s if horizon is None else min(every_s, horizon - time.monotonic())
+            if left_s <= 0:
+                return None
+            if (request := self._signals.wait(left_s)) is not None:
+                return request
 
     def _stop(self, reason: str) -> ExitCode:
         config = self.generation.config
-        log.info("%s: no new builds; finishing %d that run", reason, len(self.slots.running()))
-        self._tell(WorkerEventKind.DRAINING, reason)
-        self.link.drain()
+        self.board.enter(Phase.DRAINING)
+        running = len(self.slots.running())
+        log.info("%s: no new builds; finishing %d that run", reason, running, extra=event("worker_draining"))
+        self._herald.tell(WorkerEventKind.DRAINING, reason)
 
-        def wait_for_slots() -> None:
+        def drain() -> None:
+            self.link.drain()
             self.slots.join()
             self._signals.stop(_IDLE)
 
-        threading.Thread(target=wait_for_slots, name="drain", daemon=True).start()
-        while (second := self._signals.wait(config.drain_timeout)) == RELOAD:
+        threading.Thread(target=drain, name="drain", daemon=True).start()
+        while (second := self._next_request(config.drain_timeout)) == RELOAD:
             pass
         if second == _IDLE:
             return ExitCode.SUCCESS
         why = "drain_timeout has passed" if second is None else f"{second} after {reason}"
-        log.warning("stopping by force (%s): ending %d builds", why, len(self.slots.running()))
+        self.board.enter(Phase.STOPPING)
+        log.warning("%s: ending %d builds", why, len(self.slots.running()), extra=event("worker_forced"))
         self.slots.stop_all(f"the worker stops: {why}")
         self.slots.join(config.kill_grace * 2 + 10)
         return ExitCode.KILLED
 
-    # The generation and the slots are others, or not there yet, when these are handed out.
+    # What the parts are given: the generation and the slots are others later, or not there yet.
 
-    def _child(self) -> Child:
-        return self.generation.nursery.child()
+    def _generation(self) -> Generation:
+        return self.generation
 
     def _retire(self) -> None:
         self.generation.retire()
@@ -204,40 +254,42 @@ class Daemon:
     def _end_build(self, build_id: str) -> None:
         self.slots.stop(build_id)
 
-    def _outcome_told(self, outcome: Outcome, _answered: bool) -> None:
+    def _outcome_told(self, outcome: Outcome, answered: bool) -> None:
+        self.board.ended(outcome)
+        self.chronicle.record(outcome, answered=Answered.YES if answered else Answered.NO)
         self._watchers.outcome(outcome)
+
+    def _published_later(self, outcome: Outcome) -> None:
+        self.chronicle.record(outcome, answered=Answered.YES)
+
+    def _refused(self, result: str) -> None:
+        self.board.refused(result)
+
+    def _unable(self, _reason: str) -> None:
+        self.fitness.look()
 
     def _fitness_changed(self, problems: tuple[str, ...]) -> None:
         if problems:
             for problem in problems:
-                log.error("no builds are taken: %s", problem)
+                log.error("no builds are taken: %s", problem, extra=event("worker_paused"))
             self.link.pause("; ".join(problems))
-            self._tell(WorkerEventKind.PROBLEM, "; ".join(problems))
+            self._notifier.status(f"paused: {'; '.join(problems)}")
+            self._herald.tell(WorkerEventKind.PROBLEM, "; ".join(problems))
         else:
-            log.info("builds are taken again")
+            log.info("builds are taken again", extra=event("worker_resumed"))
             self.link.resume()
+            self._notifier.status("builds are taken again")
             self.courier.hurry()
 
-    def _link_changed(self, server: str, up: bool) -> None:
-        log.info("Gearman server %s: %s", server, "connected" if up else "connection lost")
-        self._tell(WorkerEventKind.CONNECTED if up else WorkerEventKind.DISCONNECTED, server)
-
-    def _tell(self, kind: WorkerEventKind, detail: str = "") -> None:
-        event = WorkerEvent(kind, datetime.datetime.now(datetime.UTC), detail)
-        plugins = self.generation.surroundings.plugins
-        for name in plugins.implementing("thcore_worker_event"):
-            try:
-                plugins.worker_event(name, event)
-            except PluginError as error:
-                log.warning("%s", error)
-
-
-def _with_fixed(config: Config, old: Config) -> Config:
-    """The new configuration with what cannot change while the worker runs."""
-    changed = [key for key in _FIXED if getattr(config, key) != getattr(old, key)]
-    if changed:
-        log.warning("%s: a change takes a restart; the old values stay", ", ".join(changed))
-    return evolve(config, **{key: getattr(old, key) for key in _FIXED})
+    def _link_changed(self, address: str, up: bool) -> None:
+        if up:
+            log.info("%s: connected", address, extra=event("link_up", server=address))
+            if address in self._lost:
+                self.board.metrics.reconnected(address)
+        else:
+            self._lost.add(address)
+            log.warning("%s: the connection is lost", address, extra=event("link_lost", server=address))
+        self._herald.tell(WorkerEventKind.CONNECTED if up else WorkerEventKind.DISCONNECTED, address)
 
 
 def manager_name(configured: str | None, hostname: str) -> str:

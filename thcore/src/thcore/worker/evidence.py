@@ -22,6 +22,11 @@ class Evidence:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
+    @classmethod
+    def below(cls, state: Path) -> Evidence:
+        """The evidence below a state directory."""
+        return cls(state / "evidence")
+
     def of(self, build_id: str, attempt: int) -> Path:
         """Where the evidence of an attempt is, or would be."""
         return self._directory / build_id / str(attempt)

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from thcore.errors import InfrastructureError
 from thcore.model.quantity import format_size
+from thcore.worker.action import event
 from thcore.worker.generation import Generation
 from thcore.worker.supervise import Stores
 
@@ -69,6 +70,7 @@ class Fitness:
         self._on_change = on_change
         self._disks: tuple[Disk, ...] = ()
         self._problems: tuple[str, ...] = ()
+        self._spool_bytes = 0
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="fitness", daemon=True)
@@ -82,6 +84,11 @@ class Fitness:
     def problems(self) -> tuple[str, ...]:
         """Why no build could be done, as it was last seen."""
         return self._problems
+
+    @property
+    def spool_bytes(self) -> int:
+        """Size of the spool as it was last seen."""
+        return self._spool_bytes
 
     def start(self) -> None:
         """Look once, here, then again and again."""
@@ -110,7 +117,7 @@ class Fitness:
         try:
             problems = tuple(self._found())
         except Exception as error:  # it must look again
-            log.exception("looking whether the worker is fit failed")
+            log.exception("looking whether the worker is fit failed", extra=event("worker_faulty"))
             problems = (f"the worker cannot tell whether it is fit: {error}",)
         if problems != self._problems:
             self._problems = problems
@@ -122,7 +129,7 @@ class Fitness:
         places = {config.directories.state: "state", self._stores.work: "work"}
         self._disks = tuple(disk(path, purpose, config.free_space) for path, purpose in places.items())
         yield from (seen.problem for seen in self._disks if seen.problem)
-        waiting = self._stores.spool.size()
+        self._spool_bytes = waiting = self._stores.spool.size()
         if waiting > config.spool_size:
             yield (
                 f"the spool holds {format_size(waiting)} of evidence that nobody takes, more than spool_size"

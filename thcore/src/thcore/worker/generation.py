@@ -5,10 +5,11 @@ A reload makes a new generation. Builds that run stay with theirs.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from thcore.config.schema import Config
 from thcore.gearman import zuul
@@ -16,8 +17,14 @@ from thcore.model import WorkerInfo
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import Plan, make_plans, used_plugins
 from thcore.plugins import Plugins
+from thcore.worker.action import event
 from thcore.worker.nursery import Nurseries
 from thcore.worker.ward import Start
+
+log = logging.getLogger(__name__)
+
+FIXED = ("gearman", "directories", "log", "web", "history")
+"""Keys of the configuration that a running worker cannot change."""
 
 
 class Users:
@@ -63,6 +70,24 @@ class Generation:
         plans = make_plans(config, plugins)
         surroundings = Surroundings(plugins, worker, config.directories.state, config.secrets, config.kill_grace)
         return cls(config, plans, surroundings, Nurseries(Start(config, worker), stock=config.slots))
+
+    def successor(self, config: Config) -> Generation:
+        """The generation of a new configuration, its nursery open. What cannot change while a worker runs stays.
+
+        Raises ConfigError or InfrastructureError; this generation is as good as before then.
+        """
+        changed = [key for key in FIXED if getattr(config, key) != getattr(self.config, key)]
+        if changed:
+            told = ", ".join(changed)
+            log.warning("%s: a change takes a restart; the old values stay", told, extra=event("config_reloaded"))
+        fixed = {key: getattr(self.config, key) for key in FIXED}
+        new = Generation.made(evolve(config, **fixed), self.surroundings.worker)
+        try:
+            new.nursery.open()
+        except BaseException:
+            new.retire()
+            raise
+        return new
 
     @property
     def functions(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Builds on disk: what this worker has been handed, so that nothing is forgotten when it dies.
 
-One JSON file per build below the state directory, rewritten by rename.
+One JSON file per build below the state directory, rewritten by rename. Builds that are not tried any more are in a
+directory of their own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from cattrs.preconf.json import make_converter
 from thcore.errors import InfrastructureError
 from thcore.model import BuildRequest
 from thcore.process import Identity
+from thcore.worker.action import event
 
 log = logging.getLogger(__name__)
 
@@ -78,29 +80,33 @@ class BuildEntry:
 class Journal:
     """The builds that this worker knows. One process writes it, in any thread; others may read it, and ``pardon``."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, quarantine: Path) -> None:
         self._directory = directory
+        self._quarantine = quarantine
         self._lock = threading.Lock()
         try:
             directory.mkdir(parents=True, exist_ok=True)
+            quarantine.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InfrastructureError(f"cannot make the journal {directory}: {error.strerror}") from error
+
+    @classmethod
+    def of(cls, state: Path) -> Journal:
+        """The journal below a state directory. Raises InfrastructureError."""
+        return cls(state / "journal", state / "quarantine")
 
     def build(self, build_id: str) -> BuildEntry | None:
         """What is known of a build. A file that cannot be read is put aside, and the build is a new one.
 
         Raises InfrastructureError when the disk does not answer.
         """
-        path = self._path(build_id)
-        entry = self._read(path)
-        pardon = path.with_name(f"{build_id}.pardon")
-        if entry is not None and pardon.exists():
-            return evolve(entry, pardoned=_number(pardon), quarantined=None)
-        return entry
+        return _read(_path(self._quarantine, build_id)) or _read(_path(self._directory, build_id))
 
     def begin(self, build: BuildEntry, attempt: AttemptEntry) -> BuildEntry:
         """Note that an attempt begins. It is on the disk when this returns. Raises InfrastructureError."""
-        return self._write(evolve(build, attempts=(*build.attempts, attempt)), sync=True)
+        begun = evolve(build, attempts=(*build.attempts, attempt))
+        _write(_path(self._directory, begun.request.id), begun, sync=True)
+        return begun
 
     def end(self, build_id: str, attempt: int, verdict: str, summary: str, *, answered: bool) -> None:
         """Note how an attempt ended. May be forgotten when the power fails: the next start then cleans up once more."""
@@ -110,15 +116,16 @@ class Journal:
                 return entry
             return evolve(entry, verdict=verdict, summary=summary[:1000], answered=answered)
 
+        path = _path(self._directory, build_id)
         with self._lock:
-            build = self.build(build_id)
+            build = _read(path)
             if build is not None:
-                self._write(evolve(build, attempts=tuple(map(ended, build.attempts))))
+                _write(path, evolve(build, attempts=tuple(map(ended, build.attempts))))
 
     def quarantine(self, build: BuildEntry, reason: str) -> None:
         """Note that a build is not tried any more. Raises InfrastructureError."""
-        self._path(build.request.id).with_name(f"{build.request.id}.pardon").unlink(missing_ok=True)
-        self._write(evolve(build, quarantined=reason), sync=True)
+        _write(_path(self._quarantine, build.request.id), evolve(build, quarantined=reason), sync=True)
+        _path(self._directory, build.request.id).unlink(missing_ok=True)
 
     def pardon(self, build_id: str) -> None:
         """Let a quarantined build be tried again. For the command line: a running worker heeds it at the next delivery.
@@ -127,69 +134,71 @@ class Journal:
         """
         build = self.build(build_id)
         if build is not None:
-            self._put(self._path(build_id).with_name(f"{build_id}.pardon"), str(build.next_attempt - 1), sync=True)
+            pardoned = evolve(build, quarantined=None, pardoned=build.next_attempt - 1)
+            _write(_path(self._directory, build_id), pardoned, sync=True)
+            _path(self._quarantine, build_id).unlink(missing_ok=True)
 
     def builds(self) -> Iterator[BuildEntry]:
-        """Every build that is known, in the order of the ids."""
-        for path in sorted(self._directory.glob("*.json")):
-            entry = self.build(path.name.removesuffix(".json"))
-            if entry is not None:
-                yield entry
+        """Every build that is known."""
+        for directory in (self._directory, self._quarantine):
+            yield from _all(directory)
 
     def quarantined(self) -> tuple[BuildEntry, ...]:
         """The builds that are not tried any more."""
-        return tuple(entry for entry in self.builds() if entry.quarantined is not None)
+        return tuple(_all(self._quarantine))
+
+    def count_quarantined(self) -> int:
+        """How many there are; cheap."""
+        return sum(1 for _ in self._quarantine.glob("*.json"))
 
     def unfinished(self) -> Iterator[tuple[BuildEntry, AttemptEntry]]:
         """Attempts without an end: after a start, what a dead worker left."""
-        for build in self.builds():
+        for build in _all(self._directory):
             yield from ((build, attempt) for attempt in build.attempts if attempt.verdict is None)
 
     def forget(self) -> None:
         """Drop builds whose last attempt ended long ago. A clock that was set back keeps them longer."""
-        now = time.time()
-        for path in self._directory.glob("*.json"):
-            entry = self.build(path.name.removesuffix(".json"))
-            keep_s = KEEP_S if entry is None or entry.quarantined is None else QUARANTINE_KEEP_S
-            if entry is not None and path.stat().st_mtime < now - keep_s and all(a.verdict for a in entry.attempts):
-                path.unlink(missing_ok=True)
-                path.with_name(f"{entry.request.id}.pardon").unlink(missing_ok=True)
-
-    def _path(self, build_id: str) -> Path:
-        return self._directory / f"{build_id}.json"
-
-    def _write(self, build: BuildEntry, *, sync: bool = False) -> BuildEntry:
-        self._put(self._path(build.request.id), json.dumps(_converter.unstructure(build)), sync=sync)
-        return build
-
-    def _put(self, path: Path, text: str, *, sync: bool) -> None:
-        part = path.with_name(f"{path.name}.part")
-        try:
-            with part.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                if sync:
-                    os.fsync(file.fileno())
-            part.replace(path)
-        except OSError as error:
-            raise InfrastructureError(f"cannot write the journal {path}: {error.strerror}", code="journal") from error
-
-    def _read(self, path: Path) -> BuildEntry | None:
-        try:
-            return _converter.structure(json.loads(path.read_text(encoding="utf-8")), BuildEntry)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise InfrastructureError(f"cannot read the journal {path}: {error.strerror}", code="journal") from error
-        except (ValueError, KeyError, TypeError, ExceptionGroup) as error:
-            aside = path.with_name(f"{path.name}.unreadable")
-            log.error("%s is not a file of this journal (%s); put aside as %s", path, type(error).__name__, aside.name)
-            path.replace(aside)
-            return None
+        for directory, keep_s in ((self._directory, KEEP_S), (self._quarantine, QUARANTINE_KEEP_S)):
+            for entry in _all(directory):
+                path = _path(directory, entry.request.id)
+                if path.stat().st_mtime < time.time() - keep_s and all(attempt.verdict for attempt in entry.attempts):
+                    path.unlink(missing_ok=True)
 
 
-def _number(pardon: Path) -> int:
+def _path(directory: Path, build_id: str) -> Path:
+    return directory / f"{build_id}.json"
+
+
+def _all(directory: Path) -> Iterator[BuildEntry]:
+    for path in sorted(directory.glob("*.json")):
+        entry = _read(path)
+        if entry is not None:
+            yield entry
+
+
+def _write(path: Path, build: BuildEntry, *, sync: bool = False) -> None:
+    part = path.with_name(f"{path.name}.part")
     try:
-        return int(pardon.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return 0
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(_converter.unstructure(build), file)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise InfrastructureError(f"cannot write the journal {path}: {error.strerror}", code="journal") from error
+
+
+def _read(path: Path) -> BuildEntry | None:
+    try:
+        return _converter.structure(json.loads(path.read_text(encoding="utf-8")), BuildEntry)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InfrastructureError(f"cannot read the journal {path}: {error.strerror}", code="journal") from error
+    except (ValueError, KeyError, TypeError, ExceptionGroup) as error:
+        aside = path.with_name(f"{path.name}.unreadable")
+        why = type(error).__name__
+        log.error("%s is no file of this journal (%s); now %s", path, why, aside.name, extra=event("state_unreadable"))
+        path.replace(aside)
+        return None

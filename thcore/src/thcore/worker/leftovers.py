@@ -14,6 +14,7 @@ from thcore.pipeline.build import WORKSPACE_VARIABLE
 from thcore.process import cgroups, group, kin
 from thcore.process.belongings import working_for
 from thcore.process.cgroups import Cgroup
+from thcore.worker.action import BuildLogger, event
 from thcore.worker.courier import failed
 from thcore.worker.generation import Generation
 from thcore.worker.journal import LOST, AttemptEntry, BuildEntry
@@ -32,9 +33,8 @@ def clear(stores: Stores, generation: Generation) -> tuple[Outcome, ...]:
     """
     outcomes = []
     for build, attempt in stores.journal.unfinished():
-        log.warning(
-            "build %s attempt %s was left behind by a worker that died; cleaning up", build.request.id, attempt.attempt
-        )
+        told = BuildLogger(log, build=build.request.id, attempt=attempt.attempt, job=build.request.job)
+        told.warning("it was left behind by a worker that died; cleaning up", extra=event("attempt_found"))
         _end_processes(attempt, generation.config.kill_grace)
         outcome = _outcome(build, attempt, generation)
         _keep(stores, build, outcome, Workspace(Path(attempt.workspace)), generation)
@@ -63,7 +63,7 @@ def _keep(stores: Stores, build: BuildEntry, outcome: Outcome, place: Workspace,
         try:
             stores.spool.put(build.request, failed(outcome, publishers, outcome.summary), publishers, place)
         except InfrastructureError as error:
-            log.error("build %s: %s", build.request.id, error)
+            log.error("%s", error, extra=event("result_spooled", build=build.request.id))
 
 
 def _outcome(build: BuildEntry, attempt: AttemptEntry, generation: Generation) -> Outcome:
@@ -104,4 +104,5 @@ def _end_processes(attempt: AttemptEntry, grace_s: float) -> None:
 
 def _end_group(cgroup: Cgroup, grace_s: float) -> None:
     if not cgroup.end(grace_s):
-        log.warning("processes %s of %s cannot be ended", sorted(cgroup.processes()), cgroup.path)
+        processes = sorted(cgroup.processes())
+        log.warning("processes %s of %s cannot be ended", processes, cgroup.path, extra=event("cleanup_failed"))

@@ -11,6 +11,8 @@ from thcore.gearman.link import Delivery
 from thcore.model import BuildEvent, BuildEventKind, StageName
 from thcore.pipeline.plan import Plan
 from thcore.plugins import Plugins
+from thcore.worker.action import BuildLogger
+from thcore.worker.action import event as action
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +31,11 @@ class Listener:
 
     STATUS_EVERY_S = 1.0
 
-    def __init__(self, delivery: Delivery, plan: Plan, plugins: Plugins, hear: Callable[[BuildEvent], None]) -> None:
+    def __init__(
+        self, delivery: Delivery, attempt: int, plan: Plan, plugins: Plugins, hear: Callable[[BuildEvent], None]
+    ) -> None:
         self._delivery = delivery
+        self._told = BuildLogger(log, build=delivery.unique, attempt=attempt, job=plan.job)
         self._plugins = plugins
         self._hear = hear
         self._hearers = self._plugins.implementing("thcore_build_event", plan.plugins)
@@ -39,14 +44,14 @@ class Listener:
     def hear(self, event: BuildEvent) -> None:
         """Take one event of the build."""
         if event.kind is BuildEventKind.STAGE_ENDED:
-            log.info("build %s: stage %s: %s", event.build_id, event.stage, event.detail)
+            self._told.info("%s", event.detail, extra=action("stage_ended", stage=event.stage))
         self._send_status(event)
         self._hear(event)
         for name in self._hearers:
             try:
                 self._plugins.build_event(name, event)
             except PluginError as error:
-                log.warning("build %s: %s", event.build_id, error)
+                self._told.warning("%s", error, extra=action("plugin_failed"))
 
     def _send_status(self, event: BuildEvent) -> None:
         percent = percentage(event)

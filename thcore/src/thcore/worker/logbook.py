@@ -14,6 +14,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, TextIO
@@ -161,7 +162,7 @@ class LogFile(_Quiet, RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
         super().handleError(record)
-        self._drop()  # and with it the part of a line that did not fit: it is counted as lost
+        self._drop()  # and with it what is left of the line in memory: it is counted as lost
 
     def doRollover(self) -> None:  # noqa: N802 - logging's own name
         """Begin a new file, unless another process has just done so."""
@@ -176,6 +177,12 @@ class LogFile(_Quiet, RotatingFileHandler):
                 if not self._stuck:
                     _say(f"the log cannot be begun anew: {error}; it grows")
                 self._stuck = True
+
+    def _open(self) -> TextIOWrapper:
+        stream = super()._open()
+        if self._lost and not _ends_with_a_line(self.baseFilename):
+            stream.write("\n")
+        return stream
 
     def _follow(self) -> None:
         """Let go of a file that is no longer the one of that name."""
@@ -196,6 +203,14 @@ class LogFile(_Quiet, RotatingFileHandler):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
+
+
+def _ends_with_a_line(path: str) -> bool:
+    """Whether the next line can follow at once: a full disk may have cut the last one short."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:  # noqa: PTH123 - as logging names it
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+    return True
 
 
 def _say(text: str) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 from thcore.errors import InfrastructureError
 from thcore.process import Identity, group
 from thcore.process.cgroups import Cgroup
+from thcore.worker.action import event
 from thcore.worker.ward import CHUNK, Start
 
 log = logging.getLogger(__name__)
@@ -230,7 +231,7 @@ class Nurseries:
             if self._closed:
                 raise InfrastructureError("the process that starts builds has been ended")
             if self._nursery is dead:
-                log.error("the process that starts builds has died; starting another one")
+                log.error("starting another one", extra=event("nursery_died"))
                 dead.close()
                 self._nursery = Nursery(self._start, self._stock)
                 self._nursery.open()

@@ -22,6 +22,7 @@ from thcore.pipeline.plan import Plan
 from thcore.plugins import Plugins
 from thcore.process.interrupt import Interrupt
 from thcore.worker import message
+from thcore.worker.action import event
 from thcore.worker.message import Assignment, Cancel, Ended, Judged
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def rehearse(plugins: Plugins) -> None:
         try:
             plugins.preload(name)
         except PluginError as error:
-            log.warning("%s", error)
+            log.warning("%s", error, extra=event("plugin_failed"))
     actor = Plugins()
     actor.add("nothing", Nothing())
     stages = {stage: actor.implementing(f"thcore_{stage.value}") for stage in StageName}

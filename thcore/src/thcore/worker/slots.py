@@ -18,6 +18,7 @@ from thcore.errors import InfrastructureError, RefusedError
 from thcore.gearman import zuul
 from thcore.gearman.link import Delivery, Link
 from thcore.model import BuildEvent, BuildRequest, Finding, Outcome, Severity, Verdict, WorkerInfo
+from thcore.worker.action import BuildLogger, event
 from thcore.worker.generation import Generation
 from thcore.worker.journal import BuildEntry
 from thcore.worker.listener import Listener
@@ -97,7 +98,7 @@ class Slots:
         with self._lock:
             supervision = self._running.get(build_id)
         if supervision is not None:
-            log.info("build %s: cancelled by Zuul", build_id)
+            log.info("Zuul asked for it", extra=event("build_cancelled", build=build_id))
             supervision.cancel("Zuul asked for it")
 
     def stop_all(self, reason: str) -> None:
@@ -118,7 +119,7 @@ class Slots:
             try:
                 self._handle(delivery)
             except Exception as error:
-                log.exception("build %s: fault of the worker", delivery.unique)
+                log.exception("while it handled a build", extra=event("worker_faulty", build=delivery.unique))
                 delivery.finish(self._retry(delivery, f"fault of the worker: {type(error).__name__}"))
             with self._lock:
                 if len(self._threads) > self._wanted:
@@ -136,7 +137,6 @@ class Slots:
                 delivery.function, delivery.unique, delivery.arguments, default_branch=generation.branches.get(job)
             )
         except RefusedError as error:
-            log.warning("build %s: refused: %s", delivery.unique, error)
             self._refuse(delivery, zuul.INVALID_ARGUMENTS, error)
             return
         if request.job not in generation.plans:
@@ -157,7 +157,9 @@ class Slots:
         job = zuul.job_name(delivery.function)
         reply = zuul.refused(delivery.unique, job, shop.link.manager, shop.worker, reason, result=result)
         delivery.finish(reply)
-        shop.hearers.refused(result)
+        if result != QUARANTINED:
+            log.warning("%s", reason, extra=event("build_refused", build=delivery.unique, job=job))
+        shop.hearers.refused(result.lower())
 
     def _retry(self, delivery: Delivery, reason: object) -> zuul.Reply:
         job = zuul.job_name(delivery.function)
@@ -171,7 +173,7 @@ class Slots:
                 self._attempt(delivery, entry, generation)
                 return
             reason = f"it was delivered {entry.deliveries} times before; it is not tried again"
-            log.error("build %s: quarantined: %s", request.id, reason)
+            log.error("%s", reason, extra=event("build_quarantined", build=request.id, job=request.job))
             self._shop.stores.journal.quarantine(entry, reason)
             self._refuse(delivery, QUARANTINED, reason)
 
@@ -182,10 +184,14 @@ class Slots:
             self._running[build_id] = supervision
             self._changed.notify_all()
             forced = self._forced
+        told = BuildLogger(log, build=build_id, attempt=supervision.attempt, job=entry.request.job)
+        told.info("%s", entry.request.change, extra=event("build_started"))
         if forced:
             supervision.cancel("the worker is stopping")
         delivery.on_lost(lambda: supervision.cancel("the connection to the Gearman server was lost"))
-        listener = Listener(delivery, supervision.plan, generation.surroundings.plugins, shop.hearers.build_event)
+        listener = Listener(
+            delivery, supervision.attempt, supervision.plan, generation.surroundings.plugins, shop.hearers.build_event
+        )
         supervision.run(
             listener.hear,
             lambda outcome: self._answer(delivery, outcome, asked=supervision.cancelled is not None),
@@ -197,7 +203,8 @@ class Slots:
         out again, so it has given up on that attempt."""
         with self._changed:
             while build_id in self._claimed:
-                if (earlier := self._running.get(build_id)) is not None:
+                if (earlier := self._running.get(build_id)) is not None and earlier.cancelled is None:
+                    log.warning("delivered again while it runs", extra=event("build_fenced", build=build_id))
                     earlier.cancel("the Gearman server handed the build out again")
                 self._changed.wait()
             self._claimed.add(build_id)
@@ -217,21 +224,18 @@ class Slots:
 
     def _answer(self, delivery: Delivery, outcome: Outcome, *, asked: bool = False) -> bool:
         """``asked`` says that somebody wanted the build cancelled. One that ended all the same was hit by accident."""
-        log.info("build %s: %s: %s", outcome.build, outcome.verdict.value, outcome.summary)
+        told = BuildLogger(log, build=outcome.build, attempt=outcome.attempt, job=outcome.job)
+        words = f"{outcome.verdict.value}: {outcome.summary}"
         if outcome.verdict is Verdict.CANCELLED and (self._forced or not asked):
             answered = delivery.finish(self._retry(delivery, outcome.summary))
+            told.info("%s", words, extra=event("build_returned"))
         else:
             answered = delivery.finish(zuul.final(outcome, self._shop.link.manager))
+            told.info("%s", words, extra=event("build_ended" if answered else "build_unanswered"))
         self._shop.hearers.outcome(outcome, answered)
         return answered
 
     def _unable(self, delivery: Delivery, request: BuildRequest, error: InfrastructureError) -> None:
-        log.error("build %s: could not begin: %s", request.id, error)
         self._shop.hearers.unable(str(error))
         found = Finding(error.code, Severity.UNVERIFIED, str(error))
         self._answer(delivery, refusal(request, self._shop.worker, found))
-
-
-def describe(worker: WorkerInfo) -> str:
-    """A worker in one line."""
-    return f"thcore {worker.version} on {worker.hostname} as {worker.name}"

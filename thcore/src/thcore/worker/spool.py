@@ -22,6 +22,7 @@ from thcore.errors import InfrastructureError
 from thcore.hooks import Workspace
 from thcore.model import BuildRequest, Outcome, document
 from thcore.pipeline.record import unpublished
+from thcore.worker.action import event
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class Spool:
         try:
             self._write(updated)
         except OSError as error:  # the one on the disk is older, and as good
-            log.warning("spool: %s was not updated: %s", entry.name, error.strerror)
+            log.warning("%s was not updated: %s", entry.name, error.strerror, extra=event("result_spooled"))
         return updated
 
     def drop(self, entry: Spooled) -> None:
@@ -149,6 +150,7 @@ def _read(path: Path) -> Spooled | None:
     try:
         entry = _converter.structure(json.loads(path.read_text(encoding="utf-8")), Spooled)
     except (OSError, ValueError, KeyError, TypeError, ExceptionGroup) as error:
-        log.error("spool: %s cannot be read (%s); the evidence beside it stays where it is", path, error)
+        why = type(error).__name__
+        log.error("%s cannot be read (%s); the evidence beside it stays", path, why, extra=event("state_unreadable"))
         return None
     return entry if entry.name == path.parent.name else None

@@ -63,6 +63,10 @@ class RunningBuild:
         """A build that has just been taken."""
         return cls(request.id, request.job, str(request.change), attempt, at)
 
+    def at(self, now: datetime.datetime) -> RunningBuild:
+        """The same build as old as it is then."""
+        return evolve(self, age_s=max(0.0, (now - self.started).total_seconds()))
+
     def after(self, event: BuildEvent, percent: int | None = None) -> RunningBuild:
         """The same build once ``event`` is known. ``percent`` None: as far as it was."""
         news = evolve(self, percent=self.percent if percent is None else percent)

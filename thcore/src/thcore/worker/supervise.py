@@ -20,14 +20,17 @@ from thcore.pipeline.lifecycle import EVIDENCE_S
 from thcore.pipeline.record import unpublished
 from thcore.process.oom import Toll
 from thcore.worker import obituary
+from thcore.worker.action import BuildLogger, event
 from thcore.worker.courier import failed
 from thcore.worker.errand import Errand, Hear, Word
 from thcore.worker.evidence import Evidence
 from thcore.worker.generation import Generation
 from thcore.worker.journal import AttemptEntry, BuildEntry, Journal
+from thcore.worker.listener import percentage
 from thcore.worker.message import Assignment, Publishing
 from thcore.worker.nursery import Child
 from thcore.worker.spool import Spool
+from thcore.worker.status import RunningBuild
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +58,14 @@ class Supervision:
         self.began = datetime.datetime.now(datetime.UTC)
         self.done = threading.Event()
         """Set when the attempt is over and everything of it is gone."""
-        self.last: BuildEvent | None = None
-        """What was heard of it last."""
+        self.view = RunningBuild.begun(self.request, self.attempt, self.began)
+        """What can be seen of it."""
         self._entry = entry
         self._child = child
         self._generation = generation
         self._stores = stores
         self._grace_s = generation.config.kill_grace
+        self._told = BuildLogger(log, build=self.request.id, attempt=self.attempt, job=self.request.job)
         self._toll = Toll.now()
         self._reason: str | None = None
         self._errand: Errand | None = None
@@ -113,7 +117,7 @@ class Supervision:
         """What the attempt amounts to, published as far as that went."""
 
         def listen(event: BuildEvent) -> None:
-            self.last = event
+            self.view = self.view.after(event, percentage(event))
             hear(event)
 
         word = self._have_done(
@@ -149,8 +153,9 @@ class Supervision:
         """The outcome of a child that did not live to tell it, or not to the end."""
         if self._reason is not None:
             return self._made(Verdict.CANCELLED, f"Cancelled: {self._reason}")
-        stage = None if self.last is None or self.last.stage is None else StageName(self.last.stage)
+        stage = None if self.view.stage is None else StageName(self.view.stage)
         found = obituary.finding(self._child, self._toll, stage, place.log, overdue=word.overdue)
+        self._told.error("%s", found.message, extra=event("child_died"))
         if word.outcome is not None:  # it was judged; only publishing it went wrong
             noted = evolve(found, severity=Severity.WARNING)
             return evolve(word.outcome, findings=(*word.outcome.findings, noted))
@@ -183,7 +188,7 @@ class Supervision:
             try:
                 spooled = self._stores.spool.put(self.request, outcome, left, place)
             except InfrastructureError as error:
-                log.error("build %s: %s", self.request.id, error)
+                self._told.error("%s", error, extra=event("result_spooled"))
                 self._stores.evidence.keep(self.request.id, self.attempt, place)
         answered = answer(outcome)
         if spooled is not None and not answered:
@@ -197,7 +202,7 @@ class Supervision:
                 self.request.id, self.attempt, outcome.verdict.value, outcome.summary, answered=answered
             )
         except InfrastructureError as error:
-            log.error("build %s: %s", self.request.id, error)
+            self._told.error("%s", error, extra=event("worker_faulty"))
         if answered and outcome.verdict in (Verdict.SUCCESS, Verdict.FAILURE):
             self._stores.evidence.drop(self.request.id)
 
@@ -222,16 +227,17 @@ def put_away(request: BuildRequest, entry: AttemptEntry, generation: Generation)
     """Clean up after an attempt whose processes are gone: the plugins' hooks, then its workspace. Idempotent."""
     plan, plugins = generation.plans.get(request.job), generation.surroundings.plugins
     root = Path(entry.workspace)
+    told = BuildLogger(log, build=request.id, attempt=entry.attempt, job=request.job)
     if plan is not None:
         for name in plugins.implementing("thcore_cleanup", plan.plugins):
             state = stages.state_of(generation.surroundings.state, name)
             attempt = Attempt(request.id, request.job, entry.attempt, root, state)
             try:
                 plugins.cleanup(name, attempt, plan.options.get(name))
-            except Exception:
-                log.exception("build %s attempt %s: cleanup failed", request.id, entry.attempt)
+            except Exception:  # noqa: BLE001 - it is logged; another plugin may still put away its things
+                told.exception("plugin %s", name, extra=event("cleanup_failed"))
     if not workspace.remove(root):
-        log.warning("build %s attempt %s: could not remove %s", request.id, entry.attempt, root)
+        told.warning("could not remove %s", root, extra=event("cleanup_failed"))
 
 
 def refusal(request: BuildRequest, worker: WorkerInfo, found: Finding) -> Outcome:

@@ -33,6 +33,8 @@ from thcore.plugins import Plugins
 from thcore.process import cgroups, group, kin
 from thcore.process.cgroups import Cgroup
 from thcore.worker import child as build_child
+from thcore.worker import logbook
+from thcore.worker.action import event
 from thcore.worker.rehearsal import rehearse
 
 log = logging.getLogger(__name__)
@@ -139,7 +141,8 @@ class Ward:
         try:
             return self._place.make(f"{os.getpid()}-{self._forked}")
         except OSError as error:
-            log.warning("no control group can be made in %s: %s", self._place.path, error.strerror)
+            told = event("cgroup_failed")
+            log.warning("no control group can be made in %s: %s", self._place.path, error.strerror, extra=told)
             self._place = None
             return None
 
@@ -162,7 +165,7 @@ class Ward:
             self._serve(Connection(descriptor))
             status = 0
         except BaseException:
-            log.exception("the child process of a build failed")
+            log.exception("the child process of a build failed", extra=event("child_died"))
         finally:
             with contextlib.suppress(Exception):
                 # Nothing outlives the build, also when the worker and this process's parent are gone.
@@ -219,6 +222,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # the worker decides when to end
     control = socket.socket(fileno=int(sys.argv[1]))
     start: Start = pickle.load(sys.stdin.buffer)  # noqa: S301 - the worker's own configuration, through a private pipe
+    logbook.start(start.config.log, (secret.reveal() for secret in start.config.secrets.values()))
     plugins = Plugins.installed(used_plugins(start.config))
     plans = make_plans(start.config, plugins)
     surroundings = Surroundings(

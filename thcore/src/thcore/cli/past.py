@@ -1,0 +1,162 @@
+"""Builds of the past, for people: a table of attempts, and everything about one build."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from thcore.cli.progress import RESULT_STYLE, SEVERITY_STYLE, VERDICT_STYLE
+from thcore.cli.terminal import plain
+from thcore.history.attempt import Answered, PastAttempt
+from thcore.model import DatasetRun, Finding, StageResult, StepResult, Verdict
+from thcore.model.quantity import format_duration
+from thcore.worker.evidence import Evidence
+from thcore.worker.journal import BuildEntry
+
+_SHORT_ID = 12
+_PIPE_WIDTH = 200
+_ANSWERS = {
+    Answered.YES: "Zuul was answered",
+    Answered.NO: "Zuul was not answered: the connection was lost, and the build handed to another worker",
+    Answered.UNKNOWN: "nobody knows whether Zuul was answered",
+}
+
+
+def show_attempts(attempts: Sequence[PastAttempt]) -> None:
+    """One line per attempt. Ids are shortened on a terminal."""
+    console = _console()
+    if not attempts:
+        console.print("No builds.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("Build", "Attempt", "Verdict", "Job", "Change", "Started", "Took", "Worker"):
+        table.add_column(title, overflow="fold", justify="right" if title in {"Attempt", "Took"} else "left")
+    for attempt in attempts:
+        table.add_row(
+            plain(attempt.build[:_SHORT_ID] if console.is_terminal else attempt.build),
+            str(attempt.attempt),
+            _verdict(attempt.verdict),
+            plain(attempt.job),
+            plain(attempt.change),
+            f"{attempt.started.astimezone():%Y-%m-%d %H:%M}",
+            format_duration(attempt.duration_s),
+            plain(attempt.worker),
+        )
+    console.print(table)
+
+
+def show_quarantined(entries: Sequence[BuildEntry], evidence: Evidence) -> None:
+    """The builds that are not tried any more: why, and where the evidence of each attempt is."""
+    console = _console()
+    if not entries:
+        console.print("No build is in quarantine.")
+    for entry in entries:
+        request = entry.request
+        what = f"{plain(request.id)} {plain(request.job)} {plain(str(request.change))}"
+        console.print(f"[bold yellow]QUARANTINED[/bold yellow] {what}", highlight=False, soft_wrap=True)
+        console.print(f"  {plain(entry.quarantined or '')}", highlight=False, soft_wrap=True)
+        for attempt in entry.attempts:
+            words = f"  attempt {attempt.attempt}: {attempt.verdict or 'no end'}: {plain(attempt.summary)}"
+            console.print(words, highlight=False, soft_wrap=True)
+            place = evidence.of(request.id, attempt.attempt)
+            if place.is_dir():
+                console.print(f"    evidence: {plain(str(place))}", highlight=False, soft_wrap=True, style="dim")
+        console.print(f"  Try again: thcore builds retry {plain(request.id)}", highlight=False, soft_wrap=True)
+
+
+def show_build(attempts: Sequence[PastAttempt]) -> None:
+    """Every attempt of one build, oldest first."""
+    console = _console()
+    for number, attempt in enumerate(attempts):
+        if number:
+            console.print()
+        _show(console, attempt)
+
+
+def _show(console: Console, attempt: PastAttempt) -> None:
+    def line(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    line(f"[bold]{plain(attempt.build)}[/bold] attempt {attempt.attempt} of {plain(attempt.job)}")
+    line(f"{_verdict(attempt.verdict)} {plain(attempt.summary)}")
+    line(f"  Change:   {plain(attempt.change)}" + (f" at {plain(attempt.commit)}" if attempt.commit else ""))
+    late = ", ended by its deadline" if attempt.timed_out else ""
+    took = f"took {format_duration(attempt.duration_s)}{late}"
+    line(f"  Started:  {attempt.started.astimezone():%Y-%m-%d %H:%M:%S %z}, {took}")
+    line(f"  Worker:   {plain(attempt.worker)}; {_ANSWERS[attempt.answered]}")
+    if attempt.url:
+        line(f"  Evidence: {plain(attempt.url)}")
+    ran = [stage for stage in attempt.stages if stage.result is not StageResult.SKIPPED]
+    if ran:
+        told = (
+            f"{stage.name.value} {_result(stage.result.value)} {format_duration(stage.duration_s)}" for stage in ran
+        )
+        line(f"  Stages:   {', '.join(told)}")
+    for dataset in attempt.datasets:
+        _show_dataset(console, dataset)
+    for finding in attempt.findings:
+        _show_finding(console, finding)
+
+
+def _show_dataset(console: Console, dataset: DatasetRun) -> None:
+    version = f" {dataset.version}" if dataset.version else ""
+    title = f"{dataset.name}{version} on {dataset.engine} {dataset.engine_version}"
+    console.print(f"  Dataset {plain(title)} [dim]{plain(dataset.fingerprint)}[/dim]", highlight=False, soft_wrap=True)
+    if not dataset.steps:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "Step", "Title", "Result", "Took", "Counters"):
+        table.add_column(column, overflow="fold", justify="right" if column == "Took" else "left")
+    for result in dataset.steps:
+        took = format_duration(result.measurement.wall_s) if result.measurement else ""
+        table.add_row(
+            "   [bold]+[/bold]" if result.added else "    ",
+            plain(result.step.version),
+            plain(result.step.title),
+            _result(result.result),
+            took + _limit(result, "wall_s"),
+            ", ".join(_counters(result)),
+        )
+    console.print(table)
+
+
+def _counters(result: StepResult) -> list[str]:
+    counters = result.measurement.counters if result.measurement else {}
+    return [
+        f"{plain(name)} {'unknown' if value is None else f'{value:,}'}{_limit(result, name)}"
+        for name, value in counters.items()
+    ]
+
+
+def _limit(result: StepResult, counter: str) -> str:
+    """The lowest limit of a counter, if it has one."""
+    maxima = [limit.maximum for limit in result.limits if limit.counter == counter]
+    if not maxima:
+        return ""
+    text = format_duration(min(maxima)) if counter == "wall_s" else f"{min(maxima):,.0f}"
+    return f" [dim](limit {text})[/dim]"
+
+
+def _show_finding(console: Console, finding: Finding) -> None:
+    where = f" [dim]({plain(str(finding.location))})[/dim]" if str(finding.location) else ""
+    tone = SEVERITY_STYLE[finding.severity]
+    label = f"[{tone}]{finding.severity.value}[/{tone}]" if tone else finding.severity.value
+    console.print(f"  {label} {plain(finding.code)}: {plain(finding.message)}{where}", highlight=False, soft_wrap=True)
+    if finding.hint:
+        console.print(f"    {plain(finding.hint)}", highlight=False, soft_wrap=True)
+
+
+def _verdict(verdict: Verdict) -> str:
+    return f"[{VERDICT_STYLE[verdict]}]{verdict.value}[/{VERDICT_STYLE[verdict]}]"
+
+
+def _result(result: str) -> str:
+    style = RESULT_STYLE.get(result)
+    return f"[{style}]{result}[/{style}]" if style else plain(result)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_WIDTH)  # a pipe has no edge to fold at

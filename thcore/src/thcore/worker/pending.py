@@ -1,0 +1,114 @@
+"""Outcomes that the history does not have yet: one result.json each, so that nothing is lost when the worker dies."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+from thcore.errors import InfrastructureError
+from thcore.history.attempt import Answered
+from thcore.model import Outcome, document
+from thcore.worker.action import event
+
+log = logging.getLogger(__name__)
+
+_HELD = 1000
+"""How many outcomes are held in memory while the disk takes none."""
+_REFUSED = ".refused"
+
+
+@frozen
+class Waiting:
+    """An outcome that waits. ``path`` is its file, None for one that is held in memory."""
+
+    outcome: Outcome
+    answered: Answered
+    path: Path | None
+
+
+class Pending:
+    """The outcomes that wait, in order. Any thread adds, one takes.
+
+    A file is named by its number and by whether Zuul was answered: ``000000000012-yes.json``.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            for part in directory.glob("*.part"):
+                part.unlink()
+            last = max((int(path.stem.partition("-")[0]) for path in self._files()), default=0)
+        except OSError as error:
+            raise InfrastructureError(f"cannot make {directory}: {error.strerror}") from error
+        self._numbers = itertools.count(last + 1)
+        self._lock = threading.Lock()
+        self._held: collections.deque[Waiting] = collections.deque()
+
+    def add(self, outcome: Outcome, answered: Answered) -> None:
+        """Keep an outcome. It is in a file when this returns, safe from the death of the worker; a disk that takes no
+        file is told, and the outcome held in memory."""
+        with self._lock:
+            path = self._directory / f"{next(self._numbers):012d}-{answered.value}.json"
+            part = path.with_suffix(".part")
+            try:
+                part.write_text(document.to_json(outcome), "utf-8")
+                part.replace(path)
+            except OSError as error:
+                told = event("history_failed", build=outcome.build, attempt=outcome.attempt)
+                log.error("held in memory: cannot write %s: %s", path, error, extra=told)
+                self._hold(Waiting(outcome, answered, None))
+
+    def _hold(self, waiting: Waiting) -> None:
+        if len(self._held) >= _HELD:
+            lost = self._held.popleft()
+            told = event("history_failed", build=lost.outcome.build, attempt=lost.outcome.attempt)
+            log.error("the history will not have it: too many wait in memory", extra=told)
+        self._held.append(waiting)
+
+    def __len__(self) -> int:
+        return len(self._files()) + len(self._held)
+
+    def __iter__(self) -> Iterator[Waiting]:
+        """Those that wait now, in order. A file that holds no outcome, as after a power failure, is set aside.
+
+        Raises OSError when the disk fails.
+        """
+        for path in self._files():
+            try:
+                outcome = document.from_json(path.read_text("utf-8"))
+                answered = Answered(path.stem.partition("-")[2])
+            except ValueError as error:
+                self._set_aside(path, error)
+            else:
+                yield Waiting(outcome, answered, path)
+        yield from tuple(self._held)
+
+    def done(self, waiting: Waiting) -> None:
+        """It waits no more. Raises OSError."""
+        if waiting.path is not None:
+            waiting.path.unlink(missing_ok=True)
+            return
+        with self._lock:
+            self._held.remove(waiting)
+
+    def refuse(self, waiting: Waiting, why: Exception) -> None:
+        """It will never be taken: its file is kept under another name, for whoever looks into it. Raises OSError."""
+        if waiting.path is not None:
+            self._set_aside(waiting.path, why)
+            return
+        log.error("the history will not have it: %s", why, extra=event("history_failed", build=waiting.outcome.build))
+        self.done(waiting)
+
+    def _set_aside(self, path: Path, why: Exception) -> None:
+        log.error("%s is set aside: %s", path, why, extra=event("state_unreadable"))
+        path.rename(path.with_suffix(_REFUSED))
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self._directory.glob("*-*.json") if path.stem.partition("-")[0].isdecimal())

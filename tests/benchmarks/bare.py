@@ -47,15 +47,21 @@ class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
 
 
 class RivalWorker:
-    """A worker process and a client of it, from entering to leaving. ``module`` is run as the worker."""
+    """A worker process and a client of it, from entering to leaving. ``module`` is run as the worker.
 
-    def __init__(self, port: int, function: str, module: str = "benchmarks.bare") -> None:
+    ``worker_port`` is where the worker finds its server, if that is not where the client does.
+    """
+
+    def __init__(
+        self, port: int, function: str, module: str = "benchmarks.bare", *, worker_port: int | None = None
+    ) -> None:
         self._port = port
+        self._worker_port = worker_port or port
         self._function = function
         self._module = module
 
     def __enter__(self) -> Self:
-        argv = [sys.executable, "-m", self._module, str(self._port), self._function]
+        argv = [sys.executable, "-m", self._module, str(self._worker_port), self._function]
         env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
         self._process = subprocess.Popen(argv, env=env)
         self._client = _Client()

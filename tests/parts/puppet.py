@@ -176,5 +176,5 @@ class Theatre:
 
 def journal(worker: Worker, build: ZuulBuild) -> dict[str, Any]:
     """What the worker's journal has of a build."""
-    document: dict[str, Any] = json.loads((next(worker.state.glob(f"*/{build.unique}.json")).read_text())
+    document: dict[str, Any] = json.loads(next(worker.state.glob(f"*/{build.unique}.json")).read_text())
     return document

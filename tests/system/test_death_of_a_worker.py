@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psutil
 import pytest
 
@@ -20,7 +22,8 @@ def kill(worker: Worker) -> None:
 def kill_all(worker: Worker) -> None:
     """SIGKILL to the worker and everything below it, as when the power fails."""
     for process in worker.processes():
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     worker.wait()
 
 

@@ -136,8 +136,15 @@ def test_an_outcome_that_waits_is_a_result_document_in_a_file(tmp_path: Path) ->
 
 
 def test_a_file_that_cannot_be_written_keeps_the_outcomes_in_order_until_it_can(
-    tmp_path: Path, heard: Callable[[str], str], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Callable[[str], str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    opened, tries = Chronicle._open, threading.Semaphore(0)
+
+    def counted(chronicle: Chronicle) -> History:
+        tries.release()
+        return opened(chronicle)
+
+    monkeypatch.setattr(Chronicle, "_open", counted)
     config = lasting(tmp_path / "state", f"sqlite:///{tmp_path}/missing/history.sqlite")
     with running(config) as chronicle:
         for outcome in several(3):
@@ -145,6 +152,8 @@ def test_a_file_that_cannot_be_written_keeps_the_outcomes_in_order_until_it_can(
         heard(r"missing/history\.sqlite\) cannot be used: unable to open .* outcomes wait; trying again")
         for outcome in several(3, start=3):
             chronicle.record(outcome, answered=Answered.YES)
+        for _ in range(4):
+            assert tries.acquire(timeout=30)
         assert chronicle.waiting() == 6
         assert "cannot be used" in (chronicle.trouble or "")
         (tmp_path / "missing").mkdir()

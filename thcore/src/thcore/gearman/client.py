@@ -136,7 +136,7 @@ class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
 class Submission:
     """One build, submitted when entered and followed until left. Leaving does not cancel it.
 
-    ``parameters`` are Zuul's job arguments, see ``zuul_parameters``; their ``ZUUL_UUID`` is the build's unique id unless
+    ``parameters`` are job arguments of Zuul, see ``zuul_parameters``; their ``ZUUL_UUID`` is the unique id unless
     ``unique`` says otherwise. With ``node`` it is for a worker with that node label. With ``background`` the server
     keeps it for whoever comes, also when we have left, and nothing can be followed.
 

@@ -146,9 +146,9 @@ def pages(root: Path) -> Iterator[Page]:
 
 
 def journal(state: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """What a worker's journal has of every attempt, by build and attempt."""
+    """What a worker's journal and its quarantine have of every attempt, by build and attempt."""
     found = {}
-    for path in (state / "journal").glob("*.json"):
+    for path in (*(state / "journal").glob("*.json"), *(state / "quarantine").glob("*.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
         found.update({(document["request"]["id"], entry["attempt"]): entry for entry in document["attempts"]})
     return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -174,6 +176,28 @@ def journals(submissions: Sequence[Submission], states: Mapping[str, Path], entr
         verdict = known[answer.worker].get((build.unique, answer.attempt), {}).get("verdict")
         if verdict not in {answer.verdict, "LOST"}:
             yield f"build {build.unique}: answered {answer.verdict}, and {verdict} in the journal of {answer.worker}"
+
+
+def history(state: Path) -> dict[tuple[str, int], tuple[str, str]]:
+    """What a worker's history has of every attempt, by build and attempt: the verdict, and whether it was answered."""
+    with contextlib.closing(sqlite3.connect(state / "history.sqlite")) as database:
+        rows = database.execute("SELECT build, attempt, verdict, answered FROM attempts")
+        return {(build, attempt): (verdict, answered) for build, attempt, verdict, answered in rows}
+
+
+def histories(submissions: Sequence[Submission], states: Mapping[str, Path]) -> Iterator[str]:
+    """Every attempt of the journal is in the history, with the verdict that Zuul was given if it was given one."""
+    known = {name: history(state) for name, state in states.items()}
+    for name, state in states.items():
+        for build_id, number in journal(state).keys() - known[name].keys():
+            yield f"the history of {name} does not know build {build_id} attempt {number}"
+    for build in _builds(submissions):
+        answer = answer_of(build)
+        if answer is None or answer.attempt is None:
+            continue
+        noted = known[answer.worker].get((build.unique, answer.attempt))
+        if noted not in {(answer.verdict, "yes"), (answer.verdict, "unknown")}:
+            yield f"build {build.unique}: answered {answer.verdict}, and {noted} in the history of {answer.worker}"
 
 
 def quarantine(submissions: Sequence[Submission], entries: Iterable[Entry], max_attempts: int) -> Iterator[str]:

@@ -99,6 +99,7 @@ def test_nothing_is_lost_doubled_or_left_behind_whatever_dies(run: Path) -> None
         *audit.launches(queue.submissions),
         *audit.publications(queue.submissions, results, entries),
         *audit.journals(queue.submissions, states, entries),
+        *audit.histories(queue.submissions, states),
         *audit.quarantine(queue.submissions, entries, MAX_ATTEMPTS),
         *audit.server(status, len(WORKERS)),
         *(f"left behind: {text}" for text in remains.everything(run, states, results, run / "tmp")),

@@ -48,7 +48,7 @@ def answer_of(build: ZuulBuild) -> Answer | None:
     if not ends or not build.data:
         return None
     data = build.data[-1]
-    return Answer(data["manager"], data.get("attempt"), data.get("verdict", ""), ends[0].at)
+    return Answer(data["manager"], data.get("attempt") or None, data.get("verdict", ""), ends[0].at)
 
 
 def outcomes(submissions: Sequence[Submission]) -> Iterator[str]:

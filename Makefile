@@ -5,8 +5,10 @@ SHELL := /bin/bash
 UV = $(shell command -v uv || echo .uv/bin/uv)
 RUN = $(UV) run --no-sync
 DEMO ?= demo
+BUILDS ?= 3000
+SEED ?= $(shell date +%s)
 
-.PHONY: help demo test test-all lint unit bench docs sync packages clean
+.PHONY: help demo test test-all chaos lint unit bench docs sync packages clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +22,9 @@ test: packages sync lint ## Everything that must hold: lint, types, layers, unit
 
 test-all: packages sync lint ## The same, with whole projects and large datasets (some four minutes more)
 	$(RUN) pytest --ignore tests/benchmarks
+
+chaos: packages sync ## Kill everything around BUILDS builds (3000) at the points that SEED chooses; some twelve minutes
+	THCORE_CHAOS_SEED=$(SEED) THCORE_CHAOS_BUILDS=$(BUILDS) $(RUN) pytest tests/system/test_chaos.py -s
 
 lint: sync ## Style, types and layers
 	$(RUN) ruff format --check .

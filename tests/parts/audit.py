@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ def answer_of(build: ZuulBuild) -> Answer | None:
     if not ends or not build.data:
         return None
     data = build.data[-1]
-    return Answer(data["manager"], data.get("attempt"), data.get("verdict", ""), ends[0].at)
+    return Answer(data["manager"], data.get("attempt") or None, data.get("verdict", ""), ends[0].at)
 
 
 def outcomes(submissions: Sequence[Submission]) -> Iterator[str]:
@@ -82,7 +84,7 @@ def publications(submissions: Sequence[Submission], root: Path, entries: Iterabl
         found[page.build].append(page)
     published: dict[str, list[Entry]] = collections.defaultdict(list)
     for entry in entries:
-        if entry.stage == "published" and entry.told["urls"]:
+        if entry.stage == "published" and entry.told["present"] == [entry.worker, entry.attempt]:
             published[entry.build].append(entry)
     for build in _builds(submissions):
         here = found.pop(build.unique, [])
@@ -118,6 +120,10 @@ def _page_of(build: ZuulBuild, here: list[Page], root: Path, published: list[Ent
 
 
 def _order_of(build: ZuulBuild, published: list[Entry]) -> Iterator[str]:
+    """Nobody takes the place of a later attempt, or of the one that was answered.
+
+    Where the answer was only that Zuul may try again, there is nothing to take the place of.
+    """
     name = f"build {build.unique}"
     answer = answer_of(build)
     last: dict[str, int] = {}
@@ -125,9 +131,9 @@ def _order_of(build: ZuulBuild, published: list[Entry]) -> Iterator[str]:
         if entry.attempt < last.get(entry.worker, 0):
             yield f"{name}: {entry.worker} published attempt {entry.attempt} over {last[entry.worker]}"
         last[entry.worker] = entry.attempt
-        # The answerer itself may come later: with what a target did not take at first.
-        same = answer is not None and entry.worker == answer.worker and answer.attempt in {None, entry.attempt}
-        if answer is not None and entry.at > answer.at and not same:
+        if answer is None or answer.attempt is None or entry.at < answer.at:
+            continue
+        if (entry.worker, entry.attempt) != (answer.worker, answer.attempt):
             yield (
                 f"{name}: attempt {entry.attempt} by {entry.worker} published {entry.at - answer.at:.3f} s after"
                 f" attempt {answer.attempt} by {answer.worker} was answered"
@@ -142,9 +148,9 @@ def pages(root: Path) -> Iterator[Page]:
 
 
 def journal(state: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """What a worker's journal has of every attempt, by build and attempt."""
+    """What a worker's journal and its quarantine have of every attempt, by build and attempt."""
     found = {}
-    for path in (state / "journal").glob("*.json"):
+    for path in (*(state / "journal").glob("*.json"), *(state / "quarantine").glob("*.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
         found.update({(document["request"]["id"], entry["attempt"]): entry for entry in document["attempts"]})
     return found
@@ -170,6 +176,28 @@ def journals(submissions: Sequence[Submission], states: Mapping[str, Path], entr
         verdict = known[answer.worker].get((build.unique, answer.attempt), {}).get("verdict")
         if verdict not in {answer.verdict, "LOST"}:
             yield f"build {build.unique}: answered {answer.verdict}, and {verdict} in the journal of {answer.worker}"
+
+
+def history(state: Path) -> dict[tuple[str, int], tuple[str, str]]:
+    """What a worker's history has of every attempt, by build and attempt: the verdict, and whether it was answered."""
+    with contextlib.closing(sqlite3.connect(state / "history.sqlite")) as database:
+        rows = database.execute("SELECT build, attempt, verdict, answered FROM attempts")
+        return {(build, attempt): (verdict, answered) for build, attempt, verdict, answered in rows}
+
+
+def histories(submissions: Sequence[Submission], states: Mapping[str, Path]) -> Iterator[str]:
+    """Every attempt of the journal is in the history, with the verdict that Zuul was given if it was given one."""
+    known = {name: history(state) for name, state in states.items()}
+    for name, state in states.items():
+        for build_id, number in journal(state).keys() - known[name].keys():
+            yield f"the history of {name} does not know build {build_id} attempt {number}"
+    for build in _builds(submissions):
+        answer = answer_of(build)
+        if answer is None or answer.attempt is None:
+            continue
+        noted = known[answer.worker].get((build.unique, answer.attempt))
+        if noted not in {(answer.verdict, "yes"), (answer.verdict, "unknown")}:
+            yield f"build {build.unique}: answered {answer.verdict}, and {noted} in the history of {answer.worker}"
 
 
 def quarantine(submissions: Sequence[Submission], entries: Iterable[Entry], max_attempts: int) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable
+from typing import Any
 
 import gear
 from attrs import define, field
@@ -104,7 +105,7 @@ class CheckQueue:
 
     def _launch(self, submission: Submission) -> ZuulBuild:
         unique = unique_id(self._seed, submission.number, len(submission.launches))
-        parameters: dict[str, str | None] = {
+        parameters: dict[str, Any] = {
             **dict.fromkeys(("ZUUL_REF", "ZUUL_COMMIT", "ZUUL_CHANGE", "ZUUL_PATCHSET", "ZUUL_URL")),
             "ZUUL_PROJECT": "example/tool",
             "ZUUL_BRANCH": "main",

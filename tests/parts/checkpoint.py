@@ -115,13 +115,14 @@ _TOLD = ("build", "attempt", "worker", "stage", "at", "child", "nursery", "progr
 class Equipment:
     """What a worker needs in order to stop at a checkpoint: a plugin's distribution and a program, in a directory."""
 
-    def __init__(self, directory: Path, checkpoint: Path, repositories: Path) -> None:
+    def __init__(self, directory: Path, checkpoint: Path, repositories: Path, results: Path) -> None:
         self.site = Site(directory / "site")
         self.lingerer = directory / "lingerer"
         self._options = {
             "socket": str(checkpoint),
             "lingerer": str(self.lingerer),
             "repositories": str(repositories),
+            "results": str(results),
             "mounts": os.geteuid() == 0,
         }
         here = Path(__file__).parent
@@ -133,15 +134,15 @@ class Equipment:
         # Its own name tells whose process it is, whatever its environment and its working directory have become.
         self.lingerer.symlink_to(sleep)
 
-    def job(self, name: str, worker: str, publisher: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration of a job that stops at every stage and publishes with ``publish_local``."""
+    def job(self, name: str, worker: str) -> dict[str, Any]:
+        """The configuration of a job that stops at every stage, with ``publish_local`` between the last two."""
         options = {**self._options, "worker": worker}
         return {
             "name": name,
             "plugins": {
                 "checkpoint": options,
                 "exit_status": {},
-                "publish_local": dict(publisher),
+                "publish_local": {"path": self._options["results"], "url": "http://logs.example.org/"},
                 "published": options,
             },
         }

@@ -26,7 +26,7 @@ from thcore.builtin.shell import ShellOptions
 from thcore.builtin.shell import plugin as shell
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build, hookimpl, option
-from thcore.model import Attempt, Checkout, Command, Environment, Execution, Outcome
+from thcore.model import Attempt, Checkout, Command, Environment, Execution
 
 
 @frozen
@@ -37,6 +37,7 @@ class CheckpointOptions:
     worker: str = option("What the checkpoint knows this worker as.")
     lingerer: str = option("The program that runs on and on.")
     repositories: str = option("Where the projects are.")
+    results: str = option("What the evidence is published below.")
     mounts: bool = option("Whether this account may mount.", default=False)
 
 
@@ -129,9 +130,17 @@ class Published:
         return CheckpointOptions
 
     @hookimpl
-    def thcore_publish(self, build: Build, options: CheckpointOptions, outcome: Outcome) -> None:
-        urls = [publication.url for publication in outcome.publications]
-        _pass(build, options, "published", verdict=outcome.verdict.value, urls=urls)
+    def thcore_publish(self, build: Build, options: CheckpointOptions) -> None:
+        _pass(build, options, "published", present=_present(Path(options.results) / build.log_path / "result.json"))
+
+
+def _present(result: Path) -> tuple[str, int] | None:
+    """Worker and attempt whose evidence is in place."""
+    try:
+        document = json.loads(result.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return document["worker"]["name"], document["attempt"]
 
 
 def _place(state: Path, build: str, attempt: int) -> Path:

@@ -78,7 +78,8 @@ def everything(run: Path, states: dict[str, Path], results: Path, temporary: Pat
     yield from (f"mount {point}" for point in mounts(run))
     yield from (f"socket {path}" for path in sockets(run))
     for state in states.values():
-        yield from inside(state / "work", state / "spool", state / "plugins" / "checkpoint" / "places")
+        yield from inside(*(state / name for name in ("work", "spool", "history-pending")))
+        yield from inside(state / "plugins" / "checkpoint" / "places")
         yield from half_made(state / "journal")
         yield from attempt_refs(state / "plugins")
         yield from control_groups(state / "journal")

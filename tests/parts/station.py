@@ -24,7 +24,10 @@ UNMEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 
 
 class Station:
-    """Enter it to have the worker running. ``violations`` has what no worker should do: end by itself, fail in its log."""
+    """Enter it to have the worker running. ``violations`` has what no worker should do: end by itself, fail in its log.
+
+    ``log`` is the file with all that its workers have said.
+    """
 
     def __init__(
         self,

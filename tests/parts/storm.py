@@ -137,7 +137,7 @@ class Storm:
         return True
 
     def _half_open_link(self, entry: Entry) -> bool:
-        """The server has given the build to another worker, which answers it; this one hears of it last of all."""
+        """The server has given the build to another worker, which answers it; this one has to notice by itself."""
         wire = self._stations[entry.worker].wire
         with self._wire_locks[entry.worker]:
             wire.half_open()
@@ -146,8 +146,6 @@ class Storm:
                 lambda other: other.build == entry.build and other.stage == "cleanup" and other.at > entry.at
             )
             entry.release()
-            self._wait_for(lambda other: _same(other, entry) and other.stage == "cleanup")
-            wire.cut()
         return True
 
     def _wait_for(self, wanted: Callable[[Entry], bool]) -> bool:

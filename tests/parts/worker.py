@@ -42,7 +42,7 @@ class Worker:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.configuration = directory / "thcore.yaml"
         content = {
-            "gearman": {"servers": [server], "name": name},
+            "gearman": {"servers": [server], "name": name, **configuration.pop("gearman", {})},
             "directories": {"state": str(self.state)},
             "defaults": dict(defaults or {}),
             "jobs": jobs,

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import collections
 import os
 import shutil
 import tempfile
@@ -18,8 +17,9 @@ import pytest
 
 from parts import audit, remains
 from parts.check_queue import CheckQueue, Submission
-from parts.checkpoint import JOB, STAGES, Checkpoint, Equipment
-from parts.faults import STRIKES, Design, Fault, Strike, design
+from parts.checkpoint import JOB, Checkpoint, Equipment
+from parts.faults import STRIKES, Design, design
+from parts.figures import counted, struck
 from parts.gearmand import Gearmand
 from parts.repository import Repository
 from parts.station import Station
@@ -34,6 +34,8 @@ SLOTS = 3
 WINDOW = 9
 """Builds in the queue at once: more than there are slots."""
 MAX_ATTEMPTS = 3
+SILENCE = "3s"
+"""After which a worker gives a connection up; longer than a link is made silent for."""
 PLACES = 1 + BUILDS // 40
 """Directories that the evidence goes to."""
 PASSED = "passed"
@@ -56,15 +58,15 @@ def run() -> Iterator[Path]:
 def test_nothing_is_lost_doubled_or_left_behind_whatever_dies(run: Path) -> None:
     began = time.monotonic()
     planned = design(SEED, BUILDS, STRUCK_SHARE)
+    results = run / "results"
     repository = Repository(run / "repositories" / "example" / "tool")
     (repository.path / "job.sh").write_text(JOB)
     (repository.path / "job.sh").chmod(0o755)
     repository.commit({}, "the job")
-    equipment = Equipment(run, run / "checkpoint", run / "repositories")
-    results = run / "results"
+    equipment = Equipment(run, run / "checkpoint", run / "repositories", results)
     with ExitStack() as stack:
         gearmand = stack.enter_context(Gearmand())
-        stations = {name: station(run, name, gearmand, equipment, results) for name in WORKERS}
+        stations = {name: station(run, name, gearmand, equipment) for name in WORKERS}
         storm = Storm(gearmand, stations)
         stack.enter_context(Checkpoint(run / "checkpoint", storm.meet))
         for one in stations.values():
@@ -81,7 +83,9 @@ def test_nothing_is_lost_doubled_or_left_behind_whatever_dies(run: Path) -> None
         status = gearmand.status()
         for one in stations.values():
             one.close()
-        print(figures(queue.submissions, storm, stations, weathered))
+        print(f"\nseed {SEED}, {weathered:.0f} s of storm")
+        print(counted(queue.submissions, storm.entries, stations.values()))
+        print(struck(storm.struck))
         states = {name: one.state for name, one in stations.items()}
         lines = {name: one.wire.connections for name, one in stations.items()}
         ended_in_order = [text for one in stations.values() for text in one.violations]
@@ -95,6 +99,7 @@ def test_nothing_is_lost_doubled_or_left_behind_whatever_dies(run: Path) -> None
         *audit.launches(queue.submissions),
         *audit.publications(queue.submissions, results, entries),
         *audit.journals(queue.submissions, states, entries),
+        *audit.histories(queue.submissions, states),
         *audit.quarantine(queue.submissions, entries, MAX_ATTEMPTS),
         *audit.server(status, len(WORKERS)),
         *(f"left behind: {text}" for text in remains.everything(run, states, results, run / "tmp")),
@@ -106,17 +111,17 @@ def test_nothing_is_lost_doubled_or_left_behind_whatever_dies(run: Path) -> None
     assert not wrong, f"make chaos SEED={SEED} BUILDS={BUILDS}, kept in {run}:\n" + "\n".join(wrong)
 
 
-def station(run: Path, name: str, gearmand: Gearmand, equipment: Equipment, results: Path) -> Station:
-    job = equipment.job("chaos", name, {"path": str(results), "url": "http://logs.example.org/"})
+def station(run: Path, name: str, gearmand: Gearmand, equipment: Equipment) -> Station:
     return Station(
         run / name,
         gearmand.port,
         name,
-        [{**job, "nodes": [name]}],
+        [{**equipment.job("chaos", name), "nodes": [name]}],
         environment={"PYTHONPATH": str(equipment.site.path), "TMPDIR": str(run / "tmp")},
         slots=SLOTS,
         max_attempts=MAX_ATTEMPTS,
         kill_grace="1s",
+        gearman={"silence": SILENCE},
     )
 
 
@@ -155,27 +160,3 @@ def wait_until_empty(directory: Path, timeout: float = 30) -> None:
     deadline = time.monotonic() + timeout
     while any(directory.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)  # another program's files: nothing to wait on
-
-
-def figures(submissions: list[Submission], storm: Storm, stations: dict[str, Station], seconds: float) -> str:
-    builds = [build for submission in submissions for build in submission.launches]
-    attempts = {(entry.build, entry.attempt, entry.worker) for entry in storm.entries}
-    outcomes = collections.Counter(submission.outcome for submission in submissions)
-    width = max(len(fault.value) for fault in Fault)
-    rows = [f"{'':{width}}  " + "  ".join(f"{stage:>11}" for stage in STAGES)]
-    for fault in Fault:
-        cells = (Strike(stage, fault) for stage in STAGES)
-        counts = (f"{storm.struck[cell] if cell in STRIKES else '-':>11}" for cell in cells)
-        rows.append(f"{fault.value:{width}}  " + "  ".join(counts))
-    return "\n".join(
-        [
-            "",
-            f"seed {SEED}: {len(submissions)} changes, {len(builds)} builds, {len(attempts)} attempts in {seconds:.0f} s",
-            f"outcomes: {dict(outcomes)}",
-            f"lost with the server: {sum(build.lost for build in builds)},"
-            f" not launched: {sum(build.launch_result is not None for build in builds)},"
-            f" ended without a result: {sum(build.ended and not build.lost and build.result is None for build in builds)}",
-            f"starts: { {name: one.starts for name, one in stations.items()} }",
-            *rows,
-        ]
-    )

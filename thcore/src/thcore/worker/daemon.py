@@ -118,6 +118,7 @@ class Daemon:
             on_stop=self._end_build,
             on_link=self._link_changed,
             tls=TlsFiles(tls.ssl_key, tls.ssl_cert, tls.ssl_ca) if tls else None,
+            silence_s=config.gearman.silence,
         )
         self.chronicle = Chronicle(config)
         self.courier = Courier(self.stores.spool, self._generation, config.kill_grace, self._published_later)

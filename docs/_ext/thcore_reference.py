@@ -26,9 +26,9 @@ from thcore.errors import ExitCode
 from thcore.hooks import specs
 from thcore.model import Bytes, Outcome, Seconds, Secret
 from thcore.model.quantity import format_duration, format_size
+from thcore.monitoring.action import ACTIONS
+from thcore.monitoring.metrics import METRICS
 from thcore.plugins import Plugins, inventory
-from thcore.worker.action import ACTIONS
-from thcore.worker.metrics import METRICS
 from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS
 
 SCHEMA = "result.schema.json"

@@ -7,7 +7,7 @@ import datetime
 from attrs import evolve
 
 from thcore.model import Verdict, WorkerInfo
-from thcore.worker.status import (
+from thcore.monitoring.status import (
     DiskStatus,
     LastOutcome,
     Phase,

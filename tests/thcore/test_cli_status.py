@@ -19,11 +19,11 @@ from thcore.cli import status as command
 from thcore.cli.main import main
 from thcore.cli.overview import line, overview
 from thcore.errors import ExitCode, InfrastructureError
-from thcore.worker import door
-from thcore.worker.metrics import Metrics
-from thcore.worker.server import Server
-from thcore.worker.status import ServerStatus, Status
-from thcore.worker.web import App
+from thcore.monitoring import door
+from thcore.monitoring.metrics import Metrics
+from thcore.monitoring.server import Server
+from thcore.monitoring.status import ServerStatus, Status
+from thcore.monitoring.web import App
 
 from parts.status import busy, hostile, idle, paused
 
@@ -113,7 +113,7 @@ def test_the_worker_of_another_user_is_not_told_and_whose_it_is_is_said(tmp_path
     program = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from thcore.worker import door\n"  # before: the interpreter may lie where others cannot read it
+        "from thcore.monitoring import door\n"  # before: the interpreter may lie where others cannot read it
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: door.ask(Path(sys.argv[1]))\n"
         "except door.InfrastructureError as error: print(error)\n"

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from attrs import define, evolve, field
 
 from thcore.hooks import hookimpl
-from thcore.model import Attempt, WorkerInfo
+from thcore.model import Attempt, BuildRequest, Change, ChangeKind, WorkerInfo
 from thcore.pipeline import workspace
 from thcore.pipeline.build import WORKSPACE_VARIABLE
 from thcore.pipeline.lifecycle import Surroundings
@@ -22,7 +23,13 @@ from thcore.plugins import Plugins
 from thcore.process import Identity, cgroups
 from thcore.process.cgroups import Cgroup
 from thcore.worker import leftovers
-from thcore.worker.journal import Entry, Journal
+from thcore.worker.evidence import Evidence
+from thcore.worker.generation import Generation
+from thcore.worker.journal import AttemptEntry, BuildEntry, Journal
+from thcore.worker.spool import Spool
+from thcore.worker.supervise import Stores
+
+REQUEST = BuildRequest("b1", "job", Change("example/project", ChangeKind.BRANCH, branch="main"), {}, "1/check")
 
 
 class Cleaner:
@@ -47,20 +54,29 @@ class Dead:
     cleaner: Cleaner = field(factory=Cleaner)
 
     @property
-    def journal(self) -> Journal:
-        return Journal(self.state / "journal")
+    def stores(self) -> Stores:
+        state = self.state
+        return Stores(state / "work", Journal.of(state), Evidence.below(state), Spool(state / "spool"))
 
-    def entry(self, process: Identity | None = None, cgroup: Cgroup | None = None) -> Entry:
-        return Entry("b1", "job", 1, str(self.root), process, None if cgroup is None else str(cgroup.path))
+    @property
+    def verdicts(self) -> list[str | None]:
+        build = self.stores.journal.build("b1")
+        return [] if build is None else [attempt.verdict for attempt in build.attempts]
 
-    def clear(self, *entries: Entry) -> int:
-        """Start again with these entries in the journal."""
-        for entry in entries:
-            self.journal.record(entry)
+    def attempt(self, process: Identity | None = None, cgroup: Cgroup | None = None) -> AttemptEntry:
+        return AttemptEntry(1, str(self.root), process, None if cgroup is None else str(cgroup.path))
+
+    def clear(self, *attempts: AttemptEntry) -> int:
+        """Start again with these attempts in the journal."""
+        build = BuildEntry(REQUEST)
+        for attempt in attempts:
+            build = self.stores.journal.begin(build, attempt)
         plugins = Plugins()
         plugins.add("cleaner", self.cleaner)
         surroundings = Surroundings(plugins, WorkerInfo("", "", ""), self.state, grace_s=0.2)
-        return leftovers.clear(self.journal, {}, surroundings, self.state / "work")
+        config: Any = SimpleNamespace(kill_grace=0.2, directories=SimpleNamespace(state=self.state))
+        nursery: Any = None
+        return len(leftovers.clear(self.stores, Generation(config, {}, surroundings, nursery)))
 
 
 @pytest.fixture
@@ -105,10 +121,10 @@ def test_the_process_of_a_build_is_ended_with_all_below_it(dead: Dead) -> None:
     with child.stdout:
         below = Identity.of(int(child.stdout.readline()))
     assert below is not None
-    assert dead.clear(dead.entry(identity(child))) == 1
+    assert dead.clear(dead.attempt(identity(child))) == 1
     assert ended(child)
     assert not below.alive()
-    assert dead.journal.attempts("b1")[0].verdict == "LOST"
+    assert dead.verdicts == ["LOST"]
 
 
 def test_a_process_that_has_the_number_now_is_never_touched(dead: Dead, sleep: Any) -> None:
@@ -116,40 +132,41 @@ def test_a_process_that_has_the_number_now_is_never_touched(dead: Dead, sleep: A
     known = identity(child)
     older = evolve(known, ticks=known.ticks - 1)
     earlier_boot = evolve(known, boot="00000000-0000-4000-8000-000000000000")
-    assert dead.clear(dead.entry(older), evolve(dead.entry(earlier_boot), attempt=2)) == 2
+    assert dead.clear(dead.attempt(older), evolve(dead.attempt(earlier_boot), attempt=2)) == 2
     assert known.alive()
 
 
-def test_the_journal_of_an_older_version_is_read_and_its_numbers_are_not_believed(dead: Dead, sleep: Any) -> None:
+def test_a_journal_that_is_none_of_ours_is_put_aside_and_its_numbers_are_not_believed(dead: Dead, sleep: Any) -> None:
     child = sleep()
-    old = {
-        "build_id": "b1",
-        "job": "job",
-        "attempt": 1,
-        "workspace": str(dead.root),
-        "pid": child.pid,
-        "pid_started": 1790000000.25,
-        "began": 1790000000.5,
-        "verdict": None,
-    }
-    dead.journal  # noqa: B018 - makes the directory
-    (dead.state / "journal" / "b1.json").write_text(json.dumps([old]))
-    assert dead.clear() == 1
+    other = [{"build_id": "b1", "attempt": 1, "workspace": str(dead.root), "pid": child.pid, "verdict": None}]
+    (dead.state / "journal").mkdir()
+    (dead.state / "journal" / "b1.json").write_text(json.dumps(other))
+    assert dead.clear() == 0
     assert identity(child).alive()
     assert not dead.root.exists()
-    assert dead.journal.attempts("b1")[0].verdict == "LOST"
+    assert (dead.state / "journal" / "b1.json.unreadable").exists()
 
 
-def test_an_entry_is_read_as_it_was_written(dead: Dead) -> None:
-    entry = dead.entry(Identity.of(os.getpid()), Cgroup(Path("/sys/fs/cgroup/thcore-1/2")))
-    dead.journal.record(entry)
-    assert dead.journal.attempts("b1") == (entry,)
+def test_an_attempt_is_read_as_it_was_written(dead: Dead) -> None:
+    attempt = dead.attempt(Identity.of(os.getpid()), Cgroup(Path("/sys/fs/cgroup/thcore-1/2")))
+    dead.stores.journal.begin(BuildEntry(REQUEST), attempt)
+    build = dead.stores.journal.build("b1")
+    assert build is not None
+    assert build.attempts == (attempt,)
+
+
+def test_an_attempt_that_has_its_verdict_is_only_put_away(dead: Dead) -> None:
+    assert dead.clear(evolve(dead.attempt(), verdict="SUCCESS", answered=True)) == 0
+    assert dead.verdicts == ["SUCCESS"]
+    assert [attempt.number for attempt in dead.cleaner.attempts] == [1]
+    assert not dead.root.exists()
+    assert dead.stores.spool.entries() == ()
 
 
 def test_a_process_with_the_name_of_the_workspace_in_its_environment_is_ended(dead: Dead, sleep: Any) -> None:
     ours = sleep(env={WORKSPACE_VARIABLE: str(dead.root)})
     anothers = sleep(env={WORKSPACE_VARIABLE: f"{dead.root}-2"})
-    dead.clear(dead.entry())
+    dead.clear(dead.attempt())
     assert ended(ours)
     assert identity(anothers).alive()
 
@@ -161,14 +178,14 @@ def test_a_process_without_environment_that_works_in_the_workspace_is_ended(dead
     program.write_bytes(Path("/bin/sleep").read_bytes())
     program.chmod(0o755)
     of_its_own = sleep(str(program), "1000", cwd="/", env={})
-    dead.clear(dead.entry(evolve(since, pid=2**22 + 1)))
+    dead.clear(dead.attempt(evolve(since, pid=2**22 + 1)))
     assert ended(inside)
     assert ended(of_its_own)
 
 
 def test_a_process_that_was_there_before_the_attempt_is_spared(dead: Dead, sleep: Any) -> None:
     before = identity(sleep(cwd=dead.root, env={}))
-    dead.clear(dead.entry(evolve(before, pid=2**22 + 1, ticks=before.ticks + 1)))
+    dead.clear(dead.attempt(evolve(before, pid=2**22 + 1, ticks=before.ticks + 1)))
     assert before.alive()
 
 
@@ -183,7 +200,7 @@ def test_whoever_looks_into_the_workspace_is_spared(dead: Dead, sleep: Any) -> N
     log.touch()
     with log.open() as held:
         shipper = sleep(stdin=held, cwd="/")
-    dead.clear(dead.entry(evolve(since, pid=2**22 + 1)))
+    dead.clear(dead.attempt(evolve(since, pid=2**22 + 1)))
     assert identity(operator).alive()
     assert identity(shipper).alive()
     os.close(controller)
@@ -212,7 +229,7 @@ def test_control_groups_are_ended_whether_the_journal_knows_them_or_not(
     assert elsewhere is not None
     known, unknown = grouped(sleep, elsewhere.make("1-1")), grouped(sleep, place.make("1-2"))
     place.make("1-3")
-    dead.clear(dead.entry(cgroup=Cgroup(elsewhere.path / "1-1")))
+    dead.clear(dead.attempt(cgroup=Cgroup(elsewhere.path / "1-1")))
     assert ended(known)
     assert ended(unknown)
     assert not place.path.exists()
@@ -225,13 +242,13 @@ def test_the_control_groups_of_another_worker_are_left_alone(
     another = cgroups.place(tmp_path)
     assert another is not None
     child = grouped(sleep, another.make("1-1"))
-    dead.clear(dead.entry())
+    dead.clear(dead.attempt())
     assert identity(child).alive()
     another.end()
 
 
 def test_plugins_clean_up_after_a_job_that_is_not_configured_any_more(dead: Dead) -> None:
-    dead.clear(dead.entry())
+    dead.clear(dead.attempt())
     assert [(attempt.build_id, attempt.number) for attempt in dead.cleaner.attempts] == [("b1", 1)]
     assert dead.cleaner.options == [None]
     assert dead.clear() == 0, "it is done once"

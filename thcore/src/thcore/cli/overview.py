@@ -12,7 +12,7 @@ from rich.text import Text
 from thcore.cli.progress import VERDICT_STYLE
 from thcore.cli.terminal import printable
 from thcore.model.quantity import format_duration, format_size
-from thcore.worker.status import RunningBuild, Status
+from thcore.monitoring.status import RunningBuild, Status
 
 BAR_WIDTH = 16
 

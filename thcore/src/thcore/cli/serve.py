@@ -60,10 +60,10 @@ def serve(config_file: Path | None, *, in_background: bool, pidfile: Path | None
 
 def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None) -> ExitCode:
     """Run a worker until it is stopped. Raises ConfigError or InfrastructureError when it cannot start."""
-    from thcore.worker import logbook
+    from thcore.monitoring import logbook
+    from thcore.monitoring.notify import Notifier
     from thcore.worker.daemon import Watchers
     from thcore.worker.daemon import serve as run_worker
-    from thcore.worker.notify import Notifier
     from thcore.worker.pidfile import pid_file
     from thcore.worker.signals import Signals
 
@@ -97,7 +97,7 @@ def _say_ready(name: str) -> None:
 def _go_into_background(config: Config, stack: ExitStack) -> tuple[Config, Callable[[str], None]]:
     """Returns, in the background process only, the configuration for it, and what to call when the worker is ready."""
     from thcore.cli.background import background
-    from thcore.worker import logbook
+    from thcore.monitoring import logbook
 
     state = config.directories.state
     if config.log.file is None:

@@ -17,8 +17,8 @@ from thcore.cli.arguments import config_option, json_option, read_config
 from thcore.cli.overview import line, overview
 from thcore.cli.terminal import printable
 from thcore.errors import ExitCode, InfrastructureError
-from thcore.worker import door
-from thcore.worker.status import Status, to_json
+from thcore.monitoring import door
+from thcore.monitoring.status import Status, to_json
 
 EVERY_S = 1.0
 WIDE = 160

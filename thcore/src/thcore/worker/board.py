@@ -9,12 +9,8 @@ from typing import Protocol
 
 from thcore.gearman.link import Link, ServerState
 from thcore.model import Outcome, WorkerInfo
-from thcore.worker.chronicle import Chronicle
-from thcore.worker.fitness import Fitness
-from thcore.worker.metrics import Metrics
-from thcore.worker.roll_call import RollCall
-from thcore.worker.slots import Slots
-from thcore.worker.status import (
+from thcore.monitoring.metrics import Metrics
+from thcore.monitoring.status import (
     LAST,
     DiskStatus,
     LastOutcome,
@@ -23,6 +19,10 @@ from thcore.worker.status import (
     SpoolStatus,
     Status,
 )
+from thcore.worker.chronicle import Chronicle
+from thcore.worker.fitness import Fitness
+from thcore.worker.roll_call import RollCall
+from thcore.worker.slots import Slots
 from thcore.worker.supervise import Stores
 
 

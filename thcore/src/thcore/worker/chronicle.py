@@ -15,7 +15,7 @@ from thcore.config.schema import Config
 from thcore.errors import InfrastructureError
 from thcore.history.attempt import Answered
 from thcore.model import Outcome
-from thcore.worker.action import event
+from thcore.monitoring.action import event
 from thcore.worker.pending import Pending, Waiting
 
 if TYPE_CHECKING:

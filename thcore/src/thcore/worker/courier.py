@@ -11,9 +11,9 @@ from attrs import evolve
 
 from thcore.errors import InfrastructureError
 from thcore.model import BuildEvent, Finding, Outcome, Severity
+from thcore.monitoring.action import BuildLogger, event
 from thcore.pipeline.lifecycle import EVIDENCE_S
 from thcore.pipeline.record import PUBLISH_FAILED
-from thcore.worker.action import BuildLogger, event
 from thcore.worker.errand import Errand
 from thcore.worker.generation import Generation
 from thcore.worker.message import Publishing

@@ -18,8 +18,14 @@ from thcore.errors import ConfigError, ExitCode, InfrastructureError
 from thcore.gearman.link import Link, TlsFiles
 from thcore.history.attempt import Answered
 from thcore.model import BuildEvent, Outcome, WorkerEventKind, WorkerInfo
-from thcore.worker import door, leftovers, server
-from thcore.worker.action import event
+from thcore.monitoring import door, server
+from thcore.monitoring.action import event
+from thcore.monitoring.notify import Notifier
+from thcore.monitoring.pulse import Pulse
+from thcore.monitoring.server import Server
+from thcore.monitoring.status import Phase
+from thcore.monitoring.web import App
+from thcore.worker import leftovers
 from thcore.worker.board import Board
 from thcore.worker.chronicle import Chronicle
 from thcore.worker.claim import claimed
@@ -29,16 +35,11 @@ from thcore.worker.fitness import Fitness
 from thcore.worker.generation import Generation
 from thcore.worker.herald import Herald
 from thcore.worker.journal import Journal
-from thcore.worker.notify import Notifier
-from thcore.worker.pulse import Pulse
 from thcore.worker.roll_call import RollCall
-from thcore.worker.server import Server
 from thcore.worker.signals import RELOAD, Signals
 from thcore.worker.slots import Hearers, Shop, Slots
 from thcore.worker.spool import Spool, Spooled
-from thcore.worker.status import Phase
 from thcore.worker.supervise import Stores
-from thcore.worker.web import App
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from thcore.errors import InfrastructureError
 from thcore.model.quantity import format_size
-from thcore.worker.action import event
+from thcore.monitoring.action import event
 from thcore.worker.generation import Generation
 from thcore.worker.supervise import Stores
 

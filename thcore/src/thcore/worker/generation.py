@@ -14,10 +14,10 @@ from attrs import evolve, field, frozen
 from thcore.config.schema import Config
 from thcore.gearman import zuul
 from thcore.model import WorkerInfo
+from thcore.monitoring.action import event
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import Plan, make_plans, used_plugins
 from thcore.plugins import Plugins
-from thcore.worker.action import event
 from thcore.worker.nursery import Nurseries
 from thcore.worker.ward import Start
 

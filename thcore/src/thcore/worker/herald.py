@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from thcore.errors import PluginError
 from thcore.model import WorkerEvent, WorkerEventKind
-from thcore.worker.action import event
+from thcore.monitoring.action import event
 from thcore.worker.generation import Generation
 
 log = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from cattrs.preconf.json import make_converter
 
 from thcore.errors import InfrastructureError
 from thcore.model import BuildRequest
+from thcore.monitoring.action import event
 from thcore.process import Identity
-from thcore.worker.action import event
 
 log = logging.getLogger(__name__)
 

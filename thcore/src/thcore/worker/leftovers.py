@@ -9,12 +9,12 @@ from pathlib import Path
 from thcore.errors import InfrastructureError
 from thcore.hooks import Workspace
 from thcore.model import Finding, Outcome, Severity, StageName, Verdict
+from thcore.monitoring.action import BuildLogger, event
 from thcore.pipeline import workspace
 from thcore.pipeline.build import WORKSPACE_VARIABLE
 from thcore.process import cgroups, group, kin
 from thcore.process.belongings import working_for
 from thcore.process.cgroups import Cgroup
-from thcore.worker.action import BuildLogger, event
 from thcore.worker.courier import failed
 from thcore.worker.generation import Generation
 from thcore.worker.journal import LOST, AttemptEntry, BuildEntry

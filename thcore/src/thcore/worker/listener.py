@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from thcore.errors import PluginError
 from thcore.gearman.link import Delivery
 from thcore.model import BuildEvent, BuildEventKind, StageName
+from thcore.monitoring.action import BuildLogger
+from thcore.monitoring.action import event as action
 from thcore.pipeline.plan import Plan
 from thcore.plugins import Plugins
-from thcore.worker.action import BuildLogger
-from thcore.worker.action import event as action
 
 log = logging.getLogger(__name__)
 

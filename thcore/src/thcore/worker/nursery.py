@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from thcore.errors import InfrastructureError
+from thcore.monitoring.action import event
 from thcore.process import Identity, group
 from thcore.process.cgroups import Cgroup
-from thcore.worker.action import event
 from thcore.worker.ward import CHUNK, Start
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from thcore.errors import InfrastructureError
 from thcore.history.attempt import Answered
 from thcore.model import Outcome, document
-from thcore.worker.action import event
+from thcore.monitoring.action import event
 
 log = logging.getLogger(__name__)
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from thcore.errors import PluginError
 from thcore.hooks import Build, hookimpl
 from thcore.model import BuildRequest, Change, ChangeKind, Checkout, Execution, Finding, Severity, StageName, WorkerInfo
+from thcore.monitoring.action import event
 from thcore.pipeline import lifecycle, workspace
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import Plan
 from thcore.plugins import Plugins
 from thcore.process.interrupt import Interrupt
 from thcore.worker import message
-from thcore.worker.action import event
 from thcore.worker.message import Assignment, Cancel, Ended, Judged
 
 log = logging.getLogger(__name__)

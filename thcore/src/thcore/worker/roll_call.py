@@ -6,7 +6,7 @@ import logging
 import threading
 
 from thcore.gearman.link import Link
-from thcore.worker.action import event
+from thcore.monitoring.action import event
 
 log = logging.getLogger(__name__)
 

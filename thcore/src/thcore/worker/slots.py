@@ -18,7 +18,7 @@ from thcore.errors import InfrastructureError, RefusedError
 from thcore.gearman import zuul
 from thcore.gearman.link import Delivery, Link
 from thcore.model import BuildEvent, BuildRequest, Finding, Outcome, Severity, Verdict, WorkerInfo
-from thcore.worker.action import BuildLogger, event
+from thcore.monitoring.action import BuildLogger, event
 from thcore.worker.generation import Generation
 from thcore.worker.journal import BuildEntry
 from thcore.worker.listener import Listener

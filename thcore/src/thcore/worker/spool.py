@@ -21,8 +21,8 @@ from cattrs.preconf.json import make_converter
 from thcore.errors import InfrastructureError
 from thcore.hooks import Workspace
 from thcore.model import BuildRequest, Outcome, document
+from thcore.monitoring.action import event
 from thcore.pipeline.record import unpublished
-from thcore.worker.action import event
 
 log = logging.getLogger(__name__)
 

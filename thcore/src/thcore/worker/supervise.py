@@ -14,13 +14,14 @@ from attrs import evolve, frozen
 from thcore.errors import InfrastructureError
 from thcore.hooks import Workspace
 from thcore.model import Attempt, BuildEvent, BuildRequest, Finding, Outcome, Severity, StageName, Verdict, WorkerInfo
+from thcore.monitoring.action import BuildLogger, event
+from thcore.monitoring.status import RunningBuild
 from thcore.pipeline import build as stages
 from thcore.pipeline import workspace
 from thcore.pipeline.lifecycle import EVIDENCE_S
 from thcore.pipeline.record import unpublished
 from thcore.process.oom import Toll
 from thcore.worker import obituary
-from thcore.worker.action import BuildLogger, event
 from thcore.worker.courier import failed
 from thcore.worker.errand import Errand, Hear, Word
 from thcore.worker.evidence import Evidence
@@ -30,7 +31,6 @@ from thcore.worker.listener import percentage
 from thcore.worker.message import Assignment, Publishing
 from thcore.worker.nursery import Child
 from thcore.worker.spool import Spool
-from thcore.worker.status import RunningBuild
 
 log = logging.getLogger(__name__)
 

@@ -27,14 +27,14 @@ from attrs import frozen
 
 from thcore.config.schema import Config
 from thcore.model import WorkerInfo
+from thcore.monitoring import logbook
+from thcore.monitoring.action import event
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
 from thcore.process import cgroups, group, kin
 from thcore.process.cgroups import Cgroup
 from thcore.worker import child as build_child
-from thcore.worker import logbook
-from thcore.worker.action import event
 from thcore.worker.rehearsal import rehearse
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from waitress.server import BaseWSGIServer, create_server
 
 from thcore.config import WebConfig
 from thcore.errors import InfrastructureError
-from thcore.worker.action import event
+from thcore.monitoring.action import event
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from thcore.errors import InfrastructureError
-from thcore.worker import status
-from thcore.worker.status import Status
+from thcore.monitoring import status
+from thcore.monitoring.status import Status
 
 NAME = "status.sock"
 PATIENCE_S = 5.0

@@ -27,12 +27,12 @@ from thcore.config import WebConfig
 from thcore.errors import InfrastructureError
 from thcore.model import StageRun, Verdict
 from thcore.model.outcome import StageName, StageResult
-from thcore.worker import door, server
-from thcore.worker.metrics import METRICS, Metrics
-from thcore.worker.page import render
-from thcore.worker.server import CONNECTIONS, Server
-from thcore.worker.status import ServerStatus, Status
-from thcore.worker.web import App
+from thcore.monitoring import door, server
+from thcore.monitoring.metrics import METRICS, Metrics
+from thcore.monitoring.page import render
+from thcore.monitoring.server import CONNECTIONS, Server
+from thcore.monitoring.status import ServerStatus, Status
+from thcore.monitoring.web import App
 
 from parts.gearmand import free_port
 from parts.outcomes import failing
@@ -280,9 +280,9 @@ def test_the_template_engine_is_loaded_for_the_first_who_looks() -> None:
         "import sys, wsgiref.util\n"
         "sys.path.insert(0, 'tests')\n"
         "from parts.status import idle\n"
-        "from thcore.worker.metrics import Metrics\n"
-        "from thcore.worker.server import Server\n"
-        "from thcore.worker.web import App\n"
+        "from thcore.monitoring.metrics import Metrics\n"
+        "from thcore.monitoring.server import Server\n"
+        "from thcore.monitoring.web import App\n"
         "app = App(idle, lambda: True, Metrics(idle))\n"
         "def ask(path):\n"
         "    environ = {'PATH_INFO': path}\n"

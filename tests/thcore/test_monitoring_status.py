@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from thcore.model import BuildEvent, BuildEventKind, BuildRequest, Change, ChangeKind
-from thcore.worker.status import (
+from thcore.monitoring.status import (
     STATUS_SCHEMA_VERSION,
     DiskStatus,
     LastOutcome,

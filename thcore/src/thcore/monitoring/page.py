@@ -10,7 +10,7 @@ from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from thcore.model.quantity import format_duration, format_size
-from thcore.worker.status import Status
+from thcore.monitoring.status import Status
 
 _PHASE_TONES = {"serving": "success", "paused": "failure", "stopping": "failure"}
 
@@ -55,7 +55,7 @@ def _is_link(url: str) -> bool:
 
 
 _environment = Environment(
-    loader=PackageLoader("thcore.worker"),
+    loader=PackageLoader("thcore.monitoring"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -17,8 +17,8 @@ from attrs import evolve
 from thcore.config import LogConfig
 from thcore.errors import ConfigError
 from thcore.model import Bytes
-from thcore.worker import logbook
-from thcore.worker.action import ACTIONS, BuildLogger, event
+from thcore.monitoring import logbook
+from thcore.monitoring.action import ACTIONS, BuildLogger, event
 
 SOURCES = sorted((Path(__file__).parents[2] / "thcore" / "src").rglob("*.py"))
 SECRET = "hunter2-of-gate"
@@ -220,7 +220,7 @@ def test_a_line_that_did_not_fit_spoils_no_other_one(file: Path) -> None:
         "import logging, resource, sys\n"
         "from pathlib import Path\n"
         "from thcore.config import LogConfig\n"
-        "from thcore.worker import logbook\n"
+        "from thcore.monitoring import logbook\n"
         "logbook.start(LogConfig(file=Path(sys.argv[1])))\n"
         "def room(size): resource.setrlimit(resource.RLIMIT_FSIZE, (size, -1))\n"
         "logging.error('first')\n"
@@ -301,7 +301,7 @@ def test_several_processes_share_a_file_without_losing_a_line(file: Path) -> Non
         "import logging, sys\n"
         "from pathlib import Path\n"
         "from thcore.config import LogConfig\n"
-        "from thcore.worker import logbook\n"
+        "from thcore.monitoring import logbook\n"
         "logbook.start(LogConfig(file=Path(sys.argv[1]), max_size=65536, keep=50))\n"
         "for number in range(1500):\n"
         "    logging.getLogger('x').info('%s-%d %s', sys.argv[2], number, 'y' * 40)\n"
@@ -318,8 +318,8 @@ def test_several_processes_share_a_file_without_losing_a_line(file: Path) -> Non
 PROGRAM = (
     "import logging\n"
     "from thcore.config import LogConfig\n"
-    "from thcore.worker import logbook\n"
-    "from thcore.worker.action import event\n"
+    "from thcore.monitoring import logbook\n"
+    "from thcore.monitoring.action import event\n"
     "logbook.start(LogConfig())\n"
     "for level in (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):\n"
     "    logging.getLogger('x').log(level, 'told', extra=event('link_up'))\n"

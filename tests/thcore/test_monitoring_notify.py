@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from thcore.worker.notify import Notifier
-from thcore.worker.pulse import Pulse
+from thcore.monitoring.notify import Notifier
+from thcore.monitoring.pulse import Pulse
 
 
 class Systemd:
@@ -156,7 +156,7 @@ def test_an_address_of_another_kind_is_named_and_not_used(caplog: pytest.LogCapt
 def test_programs_of_builds_cannot_speak_for_the_worker(systemd: Systemd) -> None:
     program = (
         "import os, subprocess, sys\n"
-        "from thcore.worker.notify import Notifier\n"
+        "from thcore.monitoring.notify import Notifier\n"
         "notifier = Notifier.from_environment()\n"
         'child = \'import os; print([name for name in os.environ if name.startswith(("NOTIFY", "WATCHDOG"))])\'\n'
         "subprocess.run([sys.executable, '-c', child], check=True)\n"

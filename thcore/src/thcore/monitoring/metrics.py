@@ -16,7 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from thcore.model import Outcome, StageResult, Verdict
-from thcore.worker.status import Phase, Status
+from thcore.monitoring.status import Phase, Status
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0

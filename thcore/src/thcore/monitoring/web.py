@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from thcore.worker.action import event
-from thcore.worker.metrics import Metrics
-from thcore.worker.status import Status, to_json
+from thcore.monitoring.action import event
+from thcore.monitoring.metrics import Metrics
+from thcore.monitoring.status import Status, to_json
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -114,7 +114,7 @@ class App:
         return Answer(http.HTTPStatus.OK, f"{to_json(self._status())}\n".encode(), "application/json")
 
     def _page(self, _environ: WSGIEnvironment) -> Answer:
-        from thcore.worker import page  # Jinja2 is loaded for the first who asks: most workers are never looked at
+        from thcore.monitoring import page  # Jinja2 is loaded for the first who asks: most workers are never looked at
 
         status = self._status()
         shown = page.render(status)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from thcore.errors import ConfigError, InfrastructureError
+from thcore.errors import InfrastructureError
 from thcore.gearman.address import Address, TlsFiles
 
 CONNECT_TIMEOUT_S = 10.0
@@ -38,24 +38,26 @@ class Dial:
         """Connect. ``hold`` is given every socket before it is used, so that another thread can ``hang_up`` on it.
 
         The socket has a time limit for each operation, ``silence_s``. Raises InfrastructureError (code
-        ``gearman-unreachable``) with the reason in words.
+        ``gearman-unreachable``) with the reason in words, ConfigError when the files of ``tls`` are of no use.
         """
+        context = self.tls.context() if self.tls else None
         try:
             places = socket.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise unreachable(self.address, f"its name cannot be resolved: {_words(error)}") from error
-        reason = "its name has no address"
+        reasons = {}
         for family, kind, protocol, _, place in places:
             try:
-                return self._open(socket.socket(family, kind, protocol), place, hold)
-            except (OSError, ConfigError) as error:
-                reason = _reason(error)
-        raise unreachable(self.address, reason)
+                return self._open(socket.socket(family, kind, protocol), place, context, hold)
+            except OSError as error:
+                reasons[_reason(error)] = place
+        raise unreachable(self.address, "; ".join(reasons))
 
-    def _open(self, plain: socket.socket, place: object, hold: Callable[[socket.socket], None]) -> socket.socket:
+    def _open(
+        self, plain: socket.socket, place: object, context: ssl.SSLContext | None, hold: Callable[[socket.socket], None]
+    ) -> socket.socket:
         opened = plain
         try:
-            context = self.tls.context() if self.tls else None
             hold(plain)
             for level, option, value in self._options():
                 plain.setsockopt(level, option, value)
@@ -99,7 +101,7 @@ def unreachable(server: object, reason: object) -> InfrastructureError:
     )
 
 
-def _reason(error: OSError | ConfigError) -> str:
+def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {error.verify_message.rstrip('.')}"
     if isinstance(error, ssl.SSLError):

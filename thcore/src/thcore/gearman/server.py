@@ -14,7 +14,7 @@ import time
 import gear
 from attrs import evolve, frozen
 
-from thcore.errors import InfrastructureError
+from thcore.errors import ConfigError, InfrastructureError
 from thcore.gearman import registration
 from thcore.gearman.delivery import Delivery
 from thcore.gearman.desk import Desk
@@ -128,7 +128,7 @@ class Server:
         try:
             line = Line(self._dial.address, self._dial.open(self._hold), self._rouse)
             self._serve(line)
-        except (InfrastructureError, LostError) as error:
+        except (ConfigError, InfrastructureError, LostError) as error:
             self._fail(str(error))
         except Exception as error:  # the thread must live
             log.exception("the connection to the Gearman server %s failed", self._state.address)

@@ -21,6 +21,17 @@ SILENCE_S = 60.0
 """How long a server may leave us without an answer before it is given up."""
 
 
+class UnreachableError(InfrastructureError):
+    """A server that does not answer, or not as it should. ``reason`` is the part of the text that says why."""
+
+    def __init__(self, server: object, reason: object) -> None:
+        self.reason = str(reason)
+        super().__init__(
+            f"the Gearman server {server} cannot be reached: {reason}; is it running, and is gearman.servers right?",
+            code="gearman-unreachable",
+        )
+
+
 @frozen
 class Dial:
     """How to call one server. With ``tls`` not a byte leaves in plain text, and the server must prove its name.
@@ -37,21 +48,21 @@ class Dial:
     def open(self, hold: Callable[[socket.socket], None] = lambda _socket: None) -> socket.socket:
         """Connect. ``hold`` is given every socket before it is used, so that another thread can ``hang_up`` on it.
 
-        The socket has a time limit for each operation, ``silence_s``. Raises InfrastructureError (code
+        The socket has a time limit for each operation, ``silence_s``. Raises UnreachableError (code
         ``gearman-unreachable``) with the reason in words, ConfigError when the files of ``tls`` are of no use.
         """
         context = self.tls.context() if self.tls else None
         try:
             places = socket.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise unreachable(self.address, f"its name cannot be resolved: {_words(error)}") from error
+            raise UnreachableError(self.address, f"its name cannot be resolved: {_words(error)}") from error
         reasons = {}
         for family, kind, protocol, _, place in places:
             try:
                 return self._open(socket.socket(family, kind, protocol), place, context, hold)
             except OSError as error:
                 reasons[_reason(error)] = place
-        raise unreachable(self.address, "; ".join(reasons))
+        raise UnreachableError(self.address, "; ".join(reasons))
 
     def _open(
         self, plain: socket.socket, place: object, context: ssl.SSLContext | None, hold: Callable[[socket.socket], None]
@@ -91,14 +102,6 @@ def hang_up(connection: socket.socket) -> None:
     # Not the method of an SSL socket: that would go on in plain text.
     with contextlib.suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-
-def unreachable(server: object, reason: object) -> InfrastructureError:
-    """The error for a server that does not answer."""
-    return InfrastructureError(
-        f"the Gearman server {server} cannot be reached: {reason}; is it running, and is gearman.servers right?",
-        code="gearman-unreachable",
-    )
 
 
 def _reason(error: OSError) -> str:

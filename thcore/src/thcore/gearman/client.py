@@ -211,7 +211,7 @@ class Submission:
                 return
             if event is None:
                 raise InfrastructureError(
-                    f"the connection to the Gearman server {self._dial.address} is lost; the build may still be running",
+                    f"the connection to Gearman server {self._dial.address} is lost; the build may still be running",
                     code="gearman-lost",
                 )
             if event.data:

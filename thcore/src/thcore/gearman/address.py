@@ -10,7 +10,8 @@ from pathlib import Path
 from attrs import frozen
 
 from thcore.config import certificates
-from thcore.config.problem import WrongError, at
+from thcore.config.place import Places
+from thcore.config.problem import WrongError
 from thcore.errors import ConfigError
 
 DEFAULT_PORT = 4730
@@ -41,8 +42,7 @@ class TlsFiles:
         try:
             return certificates.client_context(self.key, self.cert, self.ca)
         except WrongError as wrong:
-            problems = (f"{at('gearman.tls', problem.path)}: {problem.text}" for problem in wrong.problems)
-            raise ConfigError(*problems) from None
+            raise ConfigError(*Places("gearman.tls").texts(wrong.problems)) from None
 
     def as_arguments(self) -> Mapping[str, str]:
         """The keyword arguments that gear's ``addServer`` takes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from thcore.gearman.address import TlsFiles, parse_address
-from thcore.gearman.dial import Dial, unreachable
+from thcore.gearman.dial import Dial, UnreachableError
 
 _ANSWER_LIMIT = 16 * 1024 * 1024
 
@@ -42,8 +42,8 @@ def _ask(server: str, command: str, tls: TlsFiles | None, timeout_s: float) -> l
             while not (b"\n" + answer[-4:]).endswith(b"\n.\n"):
                 part = connection.recv(65536)
                 if not part or len(answer) > _ANSWER_LIMIT:
-                    raise unreachable(server, "it does not answer as a Gearman server does")
+                    raise UnreachableError(server, "it does not answer as a Gearman server does")
                 answer += part
     except OSError as error:
-        raise unreachable(server, error) from error
+        raise UnreachableError(server, error) from error
     return answer.decode("utf-8", "replace").splitlines()[:-1]

@@ -18,7 +18,7 @@ from attrs import field, frozen
 from thcore.errors import InfrastructureError
 from thcore.gearman import admin
 from thcore.gearman.address import TlsFiles, parse_address
-from thcore.gearman.dial import Dial, unreachable
+from thcore.gearman.dial import Dial, UnreachableError
 from thcore.gearman.zuul import BUILD, STOP
 
 log = logging.getLogger(__name__)
@@ -160,10 +160,9 @@ class Submission:
         self.unique = unique or parameters.get("ZUUL_UUID") or uuid.uuid4().hex
         self.parameters = dict(parameters)
         self.last: Mapping[str, Any] = {}
-        self._server = server
-        self._address = parse_address(server)
+        # gear's poll loop would wait for ever for the rest of what is no data in TLS 1.3.
+        self._dial = Dial(parse_address(server), tls, connect_timeout_s=timeout_s, newest_tls=ssl.TLSVersion.TLSv1_2)
         self._function = f"{BUILD}{job}:{node}" if node else f"{BUILD}{job}"
-        self._tls = tls
         self._timeout_s = timeout_s
         self._client: _Client | None = None
 
@@ -180,19 +179,17 @@ class Submission:
         return url if isinstance(url, str) else None
 
     def __enter__(self) -> Self:
-        # gear's poll loop would wait for ever for the rest of what is no data in TLS 1.3.
-        dial = Dial(self._address, self._tls, connect_timeout_s=self._timeout_s, newest_tls=ssl.TLSVersion.TLSv1_2)
-        dial.open().close()  # gear tries for ever in its own thread; this tells what is wrong
+        self._dial.open().close()  # gear tries for ever in its own thread; this tells what is wrong
         client = _Client("thcore submit")
         self._client = client
         try:
-            client.connect(dial)
+            client.connect(self._dial)
             client.waitForServer(self._timeout_s)
             client.build = gear.Job(self._function, json.dumps(self.parameters).encode(), unique=self.unique)
             client.submitJob(client.build, background=self._background, timeout=self._timeout_s)
         except (*_NOT_SUBMITTED, gear.TimeoutError) as error:
             self.close()
-            raise unreachable(self._server, str(error) or "it does not answer") from error
+            raise UnreachableError(self._dial.address, str(error) or "it does not answer") from error
         except BaseException:
             self.close()
             raise
@@ -218,7 +215,7 @@ class Submission:
                 return
             if event is None:
                 raise InfrastructureError(
-                    f"the connection to the Gearman server {self._server} is lost; the build may still be running",
+                    f"the connection to Gearman server {self._dial.address} is lost; the build may still be running",
                     code="gearman-lost",
                 )
             if event.data:

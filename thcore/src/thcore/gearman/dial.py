@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from thcore.errors import ConfigError, InfrastructureError
+from thcore.errors import InfrastructureError
 from thcore.gearman.address import Address, TlsFiles
 
 CONNECT_TIMEOUT_S = 10.0
@@ -19,6 +19,17 @@ KEEPALIVE_INTERVAL_S = 20
 KEEPALIVE_COUNT = 3
 SILENCE_S = 60.0
 """How long a server may leave us without an answer before it is given up."""
+
+
+class UnreachableError(InfrastructureError):
+    """A server that does not answer, or not as it should. ``reason`` is the part of the text that says why."""
+
+    def __init__(self, server: object, reason: object) -> None:
+        self.reason = str(reason)
+        super().__init__(
+            f"the Gearman server {server} cannot be reached: {reason}; is it running, and is gearman.servers right?",
+            code="gearman-unreachable",
+        )
 
 
 @frozen
@@ -37,25 +48,27 @@ class Dial:
     def open(self, hold: Callable[[socket.socket], None] = lambda _socket: None) -> socket.socket:
         """Connect. ``hold`` is given every socket before it is used, so that another thread can ``hang_up`` on it.
 
-        The socket has a time limit for each operation, ``silence_s``. Raises InfrastructureError (code
-        ``gearman-unreachable``) with the reason in words.
+        The socket has a time limit for each operation, ``silence_s``. Raises UnreachableError (code
+        ``gearman-unreachable``) with the reason in words, ConfigError when the files of ``tls`` are of no use.
         """
+        context = self.tls.context() if self.tls else None
         try:
             places = socket.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise unreachable(self.address, f"its name cannot be resolved: {_words(error)}") from error
-        reason = "its name has no address"
+            raise UnreachableError(self.address, f"its name cannot be resolved: {_words(error)}") from error
+        reasons = {}
         for family, kind, protocol, _, place in places:
             try:
-                return self._open(socket.socket(family, kind, protocol), place, hold)
-            except (OSError, ConfigError) as error:
-                reason = _reason(error)
-        raise unreachable(self.address, reason)
+                return self._open(socket.socket(family, kind, protocol), place, context, hold)
+            except OSError as error:
+                reasons[_reason(error)] = place
+        raise UnreachableError(self.address, "; ".join(reasons))
 
-    def _open(self, plain: socket.socket, place: object, hold: Callable[[socket.socket], None]) -> socket.socket:
+    def _open(
+        self, plain: socket.socket, place: object, context: ssl.SSLContext | None, hold: Callable[[socket.socket], None]
+    ) -> socket.socket:
         opened = plain
         try:
-            context = self.tls.context() if self.tls else None
             hold(plain)
             for level, option, value in self._options():
                 plain.setsockopt(level, option, value)
@@ -91,15 +104,7 @@ def hang_up(connection: socket.socket) -> None:
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
-def unreachable(server: object, reason: object) -> InfrastructureError:
-    """The error for a server that does not answer."""
-    return InfrastructureError(
-        f"the Gearman server {server} cannot be reached: {reason}; is it running, and is gearman.servers right?",
-        code="gearman-unreachable",
-    )
-
-
-def _reason(error: OSError | ConfigError) -> str:
+def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {error.verify_message.rstrip('.')}"
     if isinstance(error, ssl.SSLError):

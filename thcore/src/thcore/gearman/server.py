@@ -14,11 +14,11 @@ import time
 import gear
 from attrs import evolve, frozen
 
-from thcore.errors import InfrastructureError
+from thcore.errors import ConfigError
 from thcore.gearman import registration
 from thcore.gearman.delivery import Delivery
 from thcore.gearman.desk import Desk
-from thcore.gearman.dial import Dial, hang_up
+from thcore.gearman.dial import Dial, UnreachableError, hang_up
 from thcore.gearman.line import Line, LostError, Question
 from thcore.gearman.packet import packet
 
@@ -41,10 +41,11 @@ class ServerState:
 
     def joined(self, other: ServerState) -> ServerState:
         """The state of two connections to the server together: it is up when both are, and down when one is."""
-        if self.connected == other.connected:
-            later = max(self, other, key=lambda state: state.since)
-            return evolve(later, last_error=later.last_error or self.last_error or other.last_error)
-        return other if self.connected else self
+        if self.connected is not other.connected:
+            return other if self.connected else self
+        first, last = sorted((self, other), key=lambda state: state.since)
+        since = last.since if self.connected else first.since
+        return evolve(last, since=since, last_error=last.last_error or first.last_error)
 
 
 class Server:
@@ -128,7 +129,9 @@ class Server:
         try:
             line = Line(self._dial.address, self._dial.open(self._hold), self._rouse)
             self._serve(line)
-        except (InfrastructureError, LostError) as error:
+        except UnreachableError as error:
+            self._fail(error.reason)
+        except (ConfigError, LostError) as error:
             self._fail(str(error))
         except Exception as error:  # the thread must live
             log.exception("the connection to the Gearman server %s failed", self._state.address)
@@ -151,7 +154,7 @@ class Server:
         if self._closing.is_set():
             reason = before.last_error or ""
         elif before.connected or before.last_error != reason:
-            log.warning("Gearman server %s: %s", before.address, reason)
+            log.warning("%s: Gearman server %s: %s", self._name, before.address, reason)
         self._state = ServerState(before.address, connected=False, since=since, last_error=reason or None)
 
     def _serve(self, line: Line) -> None:
@@ -217,8 +220,10 @@ class Server:
 
     def _handle(self, line: Line, received: gear.Packet) -> None:
         if received.ptype == gear.constants.JOB_ASSIGN_UNIQ:
-            handle, function, unique = (received.getArgument(index) for index in range(3))
-            self._desk.assigned(line, Delivery(line, handle, function, unique, received.getArgument(3, last=True)))
+            parts = bytes(received.data).split(b"\0", 3)
+            if len(parts) != 4:
+                raise LostError("the server assigned a job without saying which")
+            self._desk.assigned(line, Delivery(line, *parts))
         elif received.ptype == gear.constants.NO_JOB:
             if self._desk.without_job(line):
                 line.transmit(packet(gear.constants.PRE_SLEEP))

@@ -31,7 +31,7 @@ def test_a_child_that_dies_leaves_an_outcome_a_publication_and_nothing_else(
         theatre.wait_until(theatre.cleaned, "the cleanup")
         assert theatre.cleaned() == [(build.unique, 1)]
         theatre.wait_until(lambda: not list((worker.state / "work").iterdir()), "an empty work directory")
-        theatre.wait_until(lambda: journal(worker, build)["attempts"][0]["verdict"], "the end in the journal")
+        theatre.wait_until(lambda: journal(worker, build)["attempts"][0]["ended"], "the end in the journal")
         (attempt,) = journal(worker, build)["attempts"]
         assert (attempt["verdict"], attempt["answered"]) == ("UNVERIFIED", True)
 

@@ -48,7 +48,8 @@ def test_the_build_of_a_killed_worker_is_done_by_the_next_one(theatre: Theatre, 
         )
         assert done["attempt"] == 2
         assert theatre.published()[-1] == (build.unique, 2, "SUCCESS")
-        assert set(theatre.cleaned()) == {(build.unique, 1), (build.unique, 2)}
+        both = {(build.unique, 1), (build.unique, 2)}
+        theatre.wait_until(lambda: set(theatre.cleaned()) == both, "the cleanup after both")
 
 
 def test_what_a_killed_worker_had_found_out_is_published(theatre: Theatre) -> None:

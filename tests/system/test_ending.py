@@ -200,7 +200,7 @@ def test_a_runaway_ends_with_the_process_of_the_build(flags: Path, zuul: Zuul, w
 def test_a_runaway_ends_when_the_process_that_starts_builds_is_killed(flags: Path, zuul: Zuul, worker: Worker) -> None:
     build = launch(zuul, ZUUL_WAIT="1")
     process = runaway(flags, build)
-    (nursery,) = psutil.Process(worker.pid).children()
+    (nursery,) = worker.nurseries()
     children = nursery.children()
     nursery.kill()
     assert is_gone(process, *children)

@@ -151,7 +151,7 @@ def test_a_build_whose_connection_is_lost_is_stopped_and_not_published_and_the_n
 
     psutil.wait_procs([script], timeout=NOTICED_S)
     assert not script.is_running()
-    site.worker.wait_for("connection lost")
+    site.worker.wait_for("link_lost")
     wire.heal()
     site.worker.wait_for("connected")
     for client, functions in FUNCTIONS.items():
@@ -183,7 +183,7 @@ def test_an_old_build_does_not_complete_a_new_one_that_got_the_same_handle(
     running = site.script(new)
 
     assert new.gearman_job.handle == old.gearman_job.handle, "the server counts from 1 again"
-    wait_until(lambda: f"build {old.unique}: CANCELLED" in site.worker.text, "the old build has its outcome")
+    wait_until(lambda: f"lost build={old.unique}" in site.worker.text, "the old build has its outcome")
     assert running.is_running()
     assert not new.ended
     assert [packet.kind for packet in new.packets if packet.kind != "STATUS"] == ["DATA"]
@@ -202,7 +202,7 @@ def test_a_build_over_a_slow_connection_is_not_disturbed(wire: Wire, site: Site)
     assert build.wait(60) == "SUCCESS"
 
     assert site.published() == {build.unique[:7]}
-    assert "connection lost" not in site.worker.text
+    assert "link_lost" not in site.worker.text
 
 
 def test_a_build_that_the_server_queues_again_runs_again_and_is_published_once(tmp_path: Path) -> None:

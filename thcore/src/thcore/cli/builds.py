@@ -49,7 +49,7 @@ def builds() -> None:
     """List and show the builds of the past, and try quarantined ones again. Without a command: list.
 
     \b
-    Example: thcore builds --verdict failure --since 2d
+    Example: thcore builds list --verdict failure --since 2d
     """
 
 
@@ -170,7 +170,7 @@ def _one(entries: tuple[BuildEntry, ...], text: str) -> BuildEntry:
     if found:
         ids = ", ".join(entry.request.id for entry in found)
         raise click.UsageError(f"{text!r} is the beginning of several builds: {ids}; write more of it")
-    raise click.UsageError(f"no build {text!r} is in quarantine; `thcore builds --quarantined` lists those that are")
+    raise click.UsageError(f"no build {text!r} is in quarantine; see thcore builds list --quarantined")
 
 
 def _list_quarantined(config_file: Path | None, *, as_json: bool) -> None:

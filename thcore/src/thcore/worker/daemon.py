@@ -155,7 +155,7 @@ class Daemon:
         self.fitness.start()
         if not self.link.start(generation.functions):
             servers = ", ".join(config.gearman.servers)
-            log.warning("no server answers yet at %s; trying until one does", servers, extra=event("link_lost"))
+            log.warning("no Gearman server answers yet at %s; trying until one does", servers, extra=event("link_lost"))
         self.roll_call.start()
         self.slots.start()
         self.board.enter(Phase.SERVING)

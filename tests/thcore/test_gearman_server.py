@@ -56,7 +56,9 @@ def succeed(delivery: Delivery) -> bool:
 
 
 def take(link: Link) -> Delivery:
-    delivery = link.take()
+    taken: queue.Queue[Delivery | None] = queue.Queue()
+    threading.Thread(target=lambda: taken.put(link.take()), daemon=True).start()
+    delivery = taken.get(timeout=TIMEOUT_S)
     assert delivery is not None
     assert begin(delivery)
     return delivery

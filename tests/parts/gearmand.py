@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 from typing import Self
 
+from parts.island import Island
+
 START_TIMEOUT_S = 15.0
 
 
@@ -22,17 +24,22 @@ def free_port() -> int:
 
 
 class Gearmand:
-    """Starts gearmand when entered, waits until it answers, and stops it when left. It keeps its port over restarts."""
+    """Starts gearmand when entered, waits until it answers, and stops it when left. It keeps its port over restarts.
 
-    def __init__(self, *arguments: str) -> None:
+    With ``island`` it runs there.
+    """
+
+    def __init__(self, *arguments: str, island: Island | None = None) -> None:
         self.port = free_port()
+        self.host = island.address if island else "127.0.0.1"
         self.arguments = arguments
+        self._inside = island.inside if island else []
         self._process: subprocess.Popen[bytes] | None = None
         self._directory = Path(tempfile.mkdtemp(prefix="gearmand-"))
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -44,7 +51,17 @@ class Gearmand:
 
     def start(self) -> None:
         log = self._directory / "gearmand.log"
-        command = ["gearmand", "--port", str(self.port), "-L", "127.0.0.1", "-l", str(log), *self.arguments]
+        command = [
+            *self._inside,
+            "gearmand",
+            "--port",
+            str(self.port),
+            "-L",
+            self.host,
+            "-l",
+            str(log),
+            *self.arguments,
+        ]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         pause = threading.Event()
         for _ in range(int(START_TIMEOUT_S / 0.02)):
@@ -81,7 +98,7 @@ class Gearmand:
 
     def ask(self, command: str) -> list[str]:
         """Send an admin command; the lines of the answer, without the final dot."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection((self.host, self.port), timeout=5) as connection:
             connection.sendall(command.encode() + b"\n")
             lines: list[str] = []
             with connection.makefile("r", encoding="utf-8", errors="replace") as answer:

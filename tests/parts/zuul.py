@@ -252,13 +252,14 @@ class _Client(gear.Client):  # type: ignore[misc]  # gear ships no types
 
 
 class Zuul:
-    """Launches builds on the server at ``127.0.0.1:port``. ``violations`` has what workers did wrong in all builds.
+    """Launches builds on the server at ``host:port``. ``violations`` has what workers did wrong in all builds.
 
     A worker that was just started may not be in the server's list yet: Zuul would answer NOT_REGISTERED, we look again
     for ``patience_s`` seconds.
     """
 
-    def __init__(self, port: int, *, patience_s: float = 5.0) -> None:
+    def __init__(self, port: int, *, host: str = "127.0.0.1", patience_s: float = 5.0) -> None:
+        self.host = host
         self.port = port
         self.patience_s = patience_s
         self.builds: list[ZuulBuild] = []
@@ -270,7 +271,7 @@ class Zuul:
 
     def __enter__(self) -> Self:
         self._client = _Client(self)
-        self._client.addServer("127.0.0.1", self.port)
+        self._client.addServer(self.host, self.port)
         self.wait_connected()
         return self
 

@@ -6,12 +6,15 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from unittest.mock import Mock
 
 import gear
 import pytest
 
 from thcore.gearman import zuul as protocol
 from thcore.gearman.delivery import Delivery
+from thcore.gearman.desk import Desk
+from thcore.gearman.line import State
 from thcore.gearman.link import Link
 from thcore.gearman.packet import packet
 
@@ -212,6 +215,49 @@ def test_a_build_that_is_assigned_in_the_moment_of_a_pause_is_handed_back(
         assert build.data[-1]["summary"] in {"the disk is full", "the worker is stopping"}
         assert builds.taken.empty()
         assert gearmand.offered(MANAGER, []) == []
+
+
+class Waiting:
+    """A thread in ``take`` of a desk, and a line over which it has asked for a job."""
+
+    def __init__(self) -> None:
+        self.handed_back: list[Delivery] = []
+        self.desk = Desk(self.handed_back.append, lambda _line, _up: None)
+        self.desk.offer(BOTH)
+        self.line = Mock(state=State.IDLE, since=0.0, registered=("build:j1",))
+        self.desk.opened(self.line)
+        self.taken: queue.Queue[Delivery | None] = queue.Queue()
+        self.thread = threading.Thread(target=lambda: self.taken.put(self.desk.take()))
+        self.thread.start()
+        wait_until(lambda: self.line.change.called, "the line is chosen")
+
+
+@pytest.mark.parametrize("shut", [lambda desk: desk.pause("the disk is full"), lambda desk: desk.drain(0.0)])
+def test_a_build_that_no_slot_has_fetched_when_the_pause_begins_is_handed_back(shut: Callable[[Desk], None]) -> None:
+    waiting = Waiting()
+    delivery = Mock(lost=threading.Event())
+    with waiting.desk._changed:  # the thread cannot fetch it
+        waiting.desk.assigned(waiting.line, delivery)
+        assert waiting.handed_back == []
+        shut(waiting.desk)
+
+    assert waiting.handed_back == [delivery]
+    waiting.desk.drain(0.0)
+    assert waiting.taken.get(timeout=TIMEOUT_S) is None
+    waiting.thread.join()
+
+
+def test_a_build_that_is_lost_before_a_slot_has_fetched_it_is_not_given_to_one() -> None:
+    waiting = Waiting()
+    lost, good = Mock(lost=threading.Event()), Mock(lost=threading.Event())
+    with waiting.desk._changed:
+        waiting.desk.assigned(waiting.line, lost)
+        lost.lost.set()
+    wait_until(lambda: not waiting.desk._jobs, "the lost one is dropped")
+    waiting.desk.assigned(waiting.line, good)
+
+    assert waiting.taken.get(timeout=TIMEOUT_S) is good
+    waiting.thread.join()
 
 
 def asleep(link: Link) -> list[object]:

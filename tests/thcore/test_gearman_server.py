@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import queue
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from thcore.gearman.packet import packet
 from thcore.gearman.zuul import Reply
 
 from parts.gearmand import Gearmand, free_port
+from parts.island import Island
 from parts.wire import Wire
 from parts.zuul import Zuul
 
@@ -56,7 +58,9 @@ def succeed(delivery: Delivery) -> bool:
 
 
 def take(link: Link) -> Delivery:
-    delivery = link.take()
+    taken: queue.Queue[Delivery | None] = queue.Queue()
+    threading.Thread(target=lambda: taken.put(link.take()), daemon=True).start()
+    delivery = taken.get(timeout=TIMEOUT_S)
     assert delivery is not None
     assert begin(delivery)
     return delivery
@@ -200,6 +204,50 @@ def test_a_server_that_is_silent_for_too_long_is_given_up(gearmand: Gearmand, ha
         wait_state(link, wire.address, connected=True)
         again = take(link)
         assert succeed(again), "the build has been queued again"
+
+
+@pytest.fixture
+def island() -> Iterator[Island]:
+    with Island() as made:
+        yield made
+
+
+def test_a_network_that_loses_every_packet_without_a_word_is_noticed(gearmand: Gearmand, island: Island) -> None:
+    with Gearmand(island=island) as far, linked(far.address, gearmand.address, silence_s=4.0) as link:
+        for running in (far, gearmand):
+            wait_state(link, running.address, connected=True)
+        with Zuul(far.port, host=far.host) as zuul:
+            zuul.launch("j1")
+            lost = take(link)
+        with Zuul(gearmand.port) as zuul:
+            build = zuul.launch("j1")
+            kept = take(link)
+
+            island.drop()
+
+            assert lost.lost.wait(TIMEOUT_S)
+            assert not kept.lost.is_set()
+            assert succeed(kept)
+            assert build.wait() == "SUCCESS"
+        island.heal()
+        wait_state(link, far.address, connected=True)
+        assert link.check_registered() == ()
+
+
+def test_what_the_network_does_not_acknowledge_in_time_ends_the_connection(island: Island) -> None:
+    with (
+        Gearmand(island=island) as far,
+        dial.Dial(Address(far.host, far.port), silence_s=1.0).open() as opened,
+    ):
+        island.drop()
+        opened.sendall(b"version\n")
+        poll = select.poll()
+        poll.register(opened, select.POLLIN)
+
+        assert poll.poll(TIMEOUT_S * 1000)
+        with pytest.raises(TimeoutError, match="timed out"):
+            opened.recv(100)
+        island.heal()
 
 
 def test_a_slow_server_that_answers_is_kept(gearmand: Gearmand) -> None:

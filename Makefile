@@ -5,6 +5,7 @@ SHELL := /bin/bash
 UV = $(shell command -v uv || echo .uv/bin/uv)
 RUN = $(UV) run --no-sync
 DEMO ?= demo
+PARALLEL ?= --numprocesses 4 --dist worksteal
 BUILDS ?= 3000
 SEED ?= $(shell date +%s)
 
@@ -18,10 +19,10 @@ demo: sync ## Judge two changes of a sample project on embedded parts; makes the
 	@$(RUN) thcore quickstart $(DEMO)
 
 test: packages sync lint ## Everything that must hold: lint, types, layers, unit, contract and system tests
-	$(RUN) pytest -m "not slow" --ignore tests/benchmarks --cov --cov-report term:skip-covered --cov-fail-under 90
+	$(RUN) pytest $(PARALLEL) -m "not slow" --ignore tests/benchmarks --cov --cov-report term:skip-covered --cov-fail-under 90
 
 test-all: packages sync lint ## The same, with whole projects and large datasets (some four minutes more)
-	$(RUN) pytest --ignore tests/benchmarks
+	$(RUN) pytest $(PARALLEL) --ignore tests/benchmarks
 
 chaos: packages sync ## Kill everything around BUILDS builds (3000) at the points that SEED chooses; some twelve minutes
 	THCORE_CHAOS_SEED=$(SEED) THCORE_CHAOS_BUILDS=$(BUILDS) $(RUN) pytest tests/system/test_chaos.py -s

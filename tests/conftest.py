@@ -33,6 +33,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         shutil.rmtree(session.config.stash[ROOM], ignore_errors=True)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show what tests have measured and told as the property ``figures``, also those that passed elsewhere."""
+    for report in terminalreporter.getreports("passed"):
+        for text in (value for name, value in report.user_properties if name == "figures"):
+            terminalreporter.section(report.nodeid)
+            terminalreporter.write_line(text)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def passable(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Open the directories that pytest makes for tests, too."""

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -55,7 +55,9 @@ def run() -> Iterator[Path]:
         shutil.rmtree(path)
 
 
-def test_nothing_is_lost_doubled_or_left_behind_whatever_dies(run: Path) -> None:
+def test_nothing_is_lost_doubled_or_left_behind_whatever_dies(
+    run: Path, record_property: Callable[[str, object], None]
+) -> None:
     began = time.monotonic()
     planned = design(SEED, BUILDS, STRUCK_SHARE)
     results = run / "results"
@@ -83,9 +85,12 @@ def test_nothing_is_lost_doubled_or_left_behind_whatever_dies(run: Path) -> None
         status = gearmand.status()
         for one in stations.values():
             one.close()
-        print(f"\nseed {SEED}, {weathered:.0f} s of storm")
-        print(counted(queue.submissions, storm.entries, stations.values()))
-        print(struck(storm.struck))
+        figures = (
+            f"seed {SEED}, {weathered:.0f} s of storm",
+            counted(queue.submissions, storm.entries, stations.values()),
+            struck(storm.struck),
+        )
+        record_property("figures", "\n".join(figures))
         states = {name: one.state for name, one in stations.items()}
         lines = {name: one.wire.connections for name, one in stations.items()}
         ended_in_order = [text for one in stations.values() for text in one.violations]

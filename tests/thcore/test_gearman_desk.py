@@ -227,7 +227,7 @@ class Waiting:
         self.line = Mock(state=State.IDLE, since=0.0, registered=("build:j1",))
         self.desk.opened(self.line)
         self.taken: queue.Queue[Delivery | None] = queue.Queue()
-        self.thread = threading.Thread(target=lambda: self.taken.put(self.desk.take()))
+        self.thread = threading.Thread(target=lambda: self.taken.put(self.desk.take(lambda: True)))
         self.thread.start()
         wait_until(lambda: self.line.change.called, "the line is chosen")
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,7 @@ def test_what_the_corpus_breaks_is_whole() -> None:
 
 
 def test_every_hostile_job_is_refused_and_nothing_has_changed(
-    around: Path, gearmand: Gearmand, zuul: Zuul, worker: Worker
+    around: Path, gearmand: Gearmand, zuul: Zuul, worker: Worker, record_property: Callable[[str, object], None]
 ) -> None:
     corpus, more = list(hostile.written()), generated()
     assert launch_valid(zuul).wait() == "SUCCESS"
@@ -153,7 +153,8 @@ def test_every_hostile_job_is_refused_and_nothing_has_changed(
     assert len(corpus) * 2 + len(more) >= LEAST
     assert State.of(around, worker, gearmand) == before
     assert launch_valid(zuul).wait() == "SUCCESS"
-    print(f"\n{len(corpus)} written, each with and without a node, and {len(more)} generated: all refused")
+    told = f"{len(corpus)} written, each with and without a node, and {len(more)} generated: all refused"
+    record_property("figures", told)
 
 
 def test_every_hostile_unique_id_is_refused_and_nothing_has_changed(

@@ -15,7 +15,7 @@ from thcore.monitoring.action import BuildLogger, event
 from thcore.pipeline.lifecycle import EVIDENCE_S
 from thcore.pipeline.record import PUBLISH_FAILED
 from thcore.worker.errand import Errand
-from thcore.worker.generation import Generation
+from thcore.worker.generation import Generation, in_use
 from thcore.worker.message import Publishing
 from thcore.worker.spool import Spool, Spooled
 
@@ -93,10 +93,8 @@ class Courier:
             self._wake.clear()
 
     def _offer(self, entry: Spooled) -> None:
-        if entry.request.job not in self._generation().plans:
-            outcome = failed(entry.outcome, entry.publishers, f"this worker has no job {entry.request.job} any more")
-        else:
-            outcome = self._publish(entry)
+        with in_use(self._generation) as generation:
+            outcome = self._publish(entry, generation)
         if self._closing:
             return
         left = self._spool.update(entry, outcome)
@@ -109,9 +107,11 @@ class Courier:
             self._postpone(left)
             told.warning("its evidence is not published yet: %s", left.problem, extra=event("result_spooled"))
 
-    def _publish(self, entry: Spooled) -> Outcome:
+    def _publish(self, entry: Spooled, generation: Generation) -> Outcome:
+        if entry.request.job not in generation.plans:
+            return failed(entry.outcome, entry.publishers, f"this worker has no job {entry.request.job} any more")
         try:
-            errand = Errand(self._generation().nursery.child(), self._grace_s)
+            errand = Errand(generation.nursery.child(), self._grace_s)
         except InfrastructureError as error:
             return failed(entry.outcome, entry.publishers, str(error))
         with errand:

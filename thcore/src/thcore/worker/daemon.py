@@ -143,8 +143,7 @@ class Daemon:
         self._stack.callback(self.chronicle.close)
         self.chronicle.start()
         self._open_doors(config)
-        self.stores.journal.forget()
-        self.stores.evidence.forget(frozenset(entry.request.id for entry in self.stores.journal.builds()))
+        self.stores.journal.tidy()
         for outcome in leftovers.clear(self.stores, generation):
             self.chronicle.record(outcome, answered=Answered.UNKNOWN)
         generation.nursery.open()

@@ -44,12 +44,11 @@ class Evidence:
         """Forget a build: it has a result."""
         shutil.rmtree(self._directory / build_id, ignore_errors=True)
 
-    def forget(self, known: frozenset[str]) -> None:
-        """Drop every build that is not among the known ones."""
+    def builds(self) -> tuple[str, ...]:
+        """The builds that there is evidence of."""
         with contextlib.suppress(OSError):
-            for path in self._directory.iterdir():
-                if path.name not in known:
-                    shutil.rmtree(path, ignore_errors=True)
+            return tuple(path.name for path in self._directory.iterdir())
+        return ()
 
 
 def _end_of(path: Path, limit: int | None) -> bytes:

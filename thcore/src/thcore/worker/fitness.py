@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 10.0
 """How often a fit worker looks whether it still is."""
+FORGET_EVERY_S = 3600.0
+"""How often builds that ended long ago are dropped."""
 UNFIT_EVERY_S = 3.0
 """How often one that is not looks whether it is again."""
 
@@ -107,11 +110,21 @@ class Fitness:
             self._thread.join(10)
 
     def _run(self) -> None:
+        forget_at = 0.0
         while not self._closing:
+            if time.monotonic() >= forget_at:
+                forget_at = time.monotonic() + FORGET_EVERY_S
+                self._forget()
             self._wake.wait(UNFIT_EVERY_S if self._problems else EVERY_S)
             self._wake.clear()
             if not self._closing:
                 self._look()
+
+    def _forget(self) -> None:
+        try:
+            self._stores.forget()
+        except Exception as error:  # noqa: BLE001 - the disk may be the very problem; there will be another time
+            log.warning("old builds are not dropped: %s", error, extra=event("worker_faulty"))
 
     def _look(self) -> None:
         try:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from attrs import evolve, field, frozen
 
 from thcore.config.schema import Config
+from thcore.errors import InfrastructureError
 from thcore.gearman import zuul
 from thcore.model import WorkerInfo
 from thcore.monitoring.action import event
@@ -35,10 +37,12 @@ class Users:
         self._count = 0
         self._retired = False
 
-    def enter(self) -> None:
-        """One more."""
+    def enter(self) -> bool:
+        """One more. False: it is retired already, and nobody may use it."""
         with self._lock:
-            self._count += 1
+            if not self._retired:
+                self._count += 1
+            return not self._retired
 
     def leave(self) -> bool:
         """One less. True: that was the last of a retired thing."""
@@ -104,16 +108,30 @@ class Generation:
         """Jobs after whose builds the worker stops."""
         return frozenset(job.name for job in self.config.jobs if job.shutdown_after)
 
-    def enter(self) -> None:
-        """A build begins with it."""
-        self._users.enter()
-
-    def leave(self) -> None:
-        """That build has ended."""
-        if self._users.leave():
-            self.nursery.close()
-
     def retire(self) -> None:
-        """No build begins with it any more; its nursery ends with the last that runs."""
+        """Nothing begins with it any more; its nursery ends with the last that works with it."""
         if self._users.retire():
             self.nursery.close()
+
+    @contextmanager
+    def used(self) -> Iterator[bool]:
+        """Work with it: its nursery stays open meanwhile. False: it is retired, there is a newer one."""
+        entered = self._users.enter()
+        try:
+            yield entered
+        finally:
+            if entered and self._users.leave():
+                self.nursery.close()
+
+
+@contextmanager
+def in_use(current: Callable[[], Generation]) -> Iterator[Generation]:
+    """Work with the current generation. Raises InfrastructureError when the worker has given up its last one."""
+    before: Generation | None = None
+    while (generation := current()) is not before:
+        with generation.used() as entered:
+            if entered:
+                yield generation
+                return
+        before = generation
+    raise InfrastructureError("the worker has stopped")

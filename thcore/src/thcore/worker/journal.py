@@ -150,11 +150,6 @@ class Journal:
             _write(_path(self._directory, build_id), pardoned, sync=True)
             _path(self._quarantine, build_id).unlink(missing_ok=True)
 
-    def builds(self) -> Iterator[BuildEntry]:
-        """Every build that is known."""
-        for directory in (self._directory, self._quarantine):
-            yield from _all(directory)
-
     def quarantined(self) -> tuple[BuildEntry, ...]:
         """The builds that are not tried any more."""
         return tuple(_all(self._quarantine))
@@ -168,12 +163,15 @@ class Journal:
         for build in _all(self._directory):
             yield from ((build, attempt) for attempt in build.attempts if not attempt.ended)
 
-    def forget(self) -> None:
-        """Drop builds whose last attempt ended long ago, and what was half written when a worker died. A clock that was
-        set back keeps builds longer."""
-        for directory, keep_s in ((self._directory, KEEP_S), (self._quarantine, QUARANTINE_KEEP_S)):
+    def tidy(self) -> None:
+        """Remove what was half written when a worker died. For its next start, before anything is written."""
+        for directory in (self._directory, self._quarantine):
             for part in directory.glob("*.part"):
                 part.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Drop builds whose last attempt ended long ago. A clock that was set back keeps them longer."""
+        for directory, keep_s in ((self._directory, KEEP_S), (self._quarantine, QUARANTINE_KEEP_S)):
             for entry in _all(directory):
                 path = _path(directory, entry.request.id)
                 if path.stat().st_mtime < time.time() - keep_s and all(attempt.ended for attempt in entry.attempts):

@@ -19,7 +19,7 @@ from thcore.gearman import zuul
 from thcore.gearman.link import Delivery, Link
 from thcore.model import BuildEvent, BuildRequest, Finding, Outcome, Severity, Verdict, WorkerInfo
 from thcore.monitoring.action import BuildLogger, event
-from thcore.worker.generation import Generation
+from thcore.worker.generation import Generation, in_use
 from thcore.worker.journal import BuildEntry
 from thcore.worker.listener import Listener
 from thcore.worker.supervise import Stores, Supervision, refusal
@@ -138,14 +138,15 @@ class Slots:
             self._over = self._over or wanted()
         else:
             try:
-                self._handle(delivery)
+                with in_use(self._shop.generation) as generation:
+                    self._handle(delivery, generation)
             except Exception as error:
                 log.exception("while it handled a build", extra=event("worker_faulty", build=delivery.unique))
                 delivery.finish(self._retry(delivery, f"fault of the worker: {type(error).__name__}"))
 
-    def _handle(self, delivery: Delivery) -> None:
+    def _handle(self, delivery: Delivery, generation: Generation) -> None:
         """Do one delivery to its answer."""
-        shop, generation = self._shop, self._shop.generation()
+        shop = self._shop
         job = zuul.job_name(delivery.function)
         # Before anything else: until Zuul has this, it cannot cancel the build.
         delivery.begin(zuul.started(delivery.unique, job, shop.link.manager, shop.worker))
@@ -159,13 +160,10 @@ class Slots:
         if request.job not in generation.plans:
             delivery.finish(self._retry(delivery, f"this worker has no job {request.job} any more"))
             return
-        generation.enter()
         try:
             self._build(delivery, request, generation)
         except InfrastructureError as error:
             self._unable(delivery, request, error)
-        finally:
-            generation.leave()
         if request.job in generation.last_jobs:
             shop.hearers.last_build(f"a build of {request.job} has ended, after which the worker stops")
 

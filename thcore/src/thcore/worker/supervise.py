@@ -47,6 +47,13 @@ class Stores:
     evidence: Evidence
     spool: Spool
 
+    def forget(self) -> None:
+        """Drop what is known of builds that ended long ago."""
+        self.journal.forget()
+        for build_id in self.evidence.builds():
+            if self.journal.build(build_id) is None:
+                self.evidence.drop(build_id)
+
 
 class Supervision:
     """One attempt of a build while it runs. ``run`` is called once, in a slot's thread; ``cancel`` from any."""

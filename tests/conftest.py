@@ -33,6 +33,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         shutil.rmtree(session.config.stash[ROOM], ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that have asked for more time than others, so that nobody waits for them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Show what tests have measured and told as the property ``figures``, also those that passed elsewhere."""
     for report in terminalreporter.getreports("passed"):

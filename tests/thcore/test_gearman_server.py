@@ -359,6 +359,7 @@ def test_half_a_packet_of_one_server_keeps_no_other_one_waiting(gearmand: Gearma
         taken: queue.Queue[Delivery] = queue.Queue()
         thread = threading.Thread(target=lambda: taken.put(take(link)))
         thread.start()
+        wait_until(lambda: link._builds.desk._hands == 1, "a slot waits")
         connection.sendall(job[20:])
         assert taken.get(timeout=TIMEOUT_S).unique == "u1"
         thread.join()

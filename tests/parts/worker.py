@@ -87,6 +87,11 @@ class Worker:
             if text in line:
                 return line
 
+    def wait_said(self, text: str, timeout: float = 60) -> None:
+        """Wait until there is ``text`` in its output, wherever."""
+        if text not in self.text:
+            self.wait_for(text, timeout)
+
     @property
     def text(self) -> str:
         """All it has said."""

@@ -183,7 +183,11 @@ def test_an_old_build_does_not_complete_a_new_one_that_got_the_same_handle(
     running = site.script(new)
 
     assert new.gearman_job.handle == old.gearman_job.handle, "the server counts from 1 again"
-    wait_until(lambda: f"lost build={old.unique}" in site.worker.text, "the old build has its outcome")
+    told = f"build={old.unique}"
+    wait_until(
+        lambda: any("build_unanswered" in line and told in line for line in list(site.worker.output)),
+        "the old build has its outcome",
+    )
     assert running.is_running()
     assert not new.ended
     assert [packet.kind for packet in new.packets if packet.kind != "STATUS"] == ["DATA"]

@@ -165,7 +165,7 @@ def test_worker_sends_its_first_data_before_it_touches_the_disk(zuul: Zuul, work
 def test_worker_refuses_hostile_arguments_and_touches_nothing(
     tmp_path: Path, zuul: Zuul, worker: Worker, parameters: dict[str, Any]
 ) -> None:
-    worker.wait_for("history_upgraded")  # the last file of a new state directory
+    worker.wait_said("history_upgraded")  # the last file of a new state directory
     before = sorted(str(path) for path in tmp_path.rglob("*") if not path.name.startswith("history.sqlite"))
 
     build = launch(zuul, "hello", **parameters)

@@ -228,6 +228,7 @@ def test_a_line_that_did_not_fit_spoils_no_other_one(file: Path) -> None:
         "for _ in range(3): logging.error('x' * 60)\n"
         "room(10000)\n"
         "logging.error('last')\n"
+        "room(-1)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(file)], stderr=subprocess.PIPE, text=True, timeout=60, check=True

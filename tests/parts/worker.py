@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -108,6 +109,14 @@ class Worker:
             return [main, *main.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+    def named(self, *names: str) -> list[psutil.Process]:
+        """Those of its processes that have one of these names."""
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += [process] if process.name() in names else []
+        return found
 
     def nurseries(self) -> list[psutil.Process]:
         """The processes that start its builds; one, unless it has just got a new configuration."""

@@ -256,7 +256,7 @@ def test_worker_leaves_no_server_socket_or_workspace_behind(ground: Path, worker
     while list((worker.state / "work").iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)  # the answer goes out before the workspace is removed
     assert list((worker.state / "work").iterdir()) == []
-    assert not [process for process in worker.processes() if process.name() in {"mariadbd", "postgres"}]
+    assert not worker.named("mariadbd", "postgres")
 
 
 def wait_for_step(worker: Worker, build: ZuulBuild, text: str, timeout: float = 120) -> None:

@@ -183,7 +183,7 @@ def test_stop_ends_every_process_of_the_build_and_the_answer_is_no_result(
     build = launch(zuul, "stubborn")
     wait_started(flags, build)
     idle = 3  # the worker, its nursery, and a child for the other slot
-    processes = [process for process in worker.processes() if process.name() in {"sleep", "sh", "stubborn.sh"}]
+    processes = worker.named("sleep", "sh", "stubborn.sh")
     assert len(processes) >= 3
 
     asked = time.monotonic()
@@ -228,7 +228,7 @@ def test_worker_leaves_nothing_of_a_build_behind(zuul: Zuul, worker: Worker) -> 
     build.wait()
 
     wait_until(lambda: not list((worker.state / "work").iterdir()), "an empty work directory")
-    assert not any(process.name() == "go.sh" for process in worker.processes())
+    assert not worker.named("go.sh")
 
 
 def test_deadline_ends_the_build_and_is_published_as_timed_out(tmp_path: Path, zuul: Zuul, worker: Worker) -> None:
@@ -245,7 +245,7 @@ def test_worker_answers_for_a_child_that_was_killed(flags: Path, zuul: Zuul, wor
     build = launch(zuul, "stubborn")
     wait_started(flags, build)
     script = next(process for process in worker.processes() if "stubborn.sh" in " ".join(process.cmdline()))
-    below = [process for process in worker.processes() if process.name() == "sleep"]
+    below = worker.named("sleep")
 
     script.parent().kill()
 
@@ -325,10 +325,9 @@ def test_next_worker_cleans_up_after_one_that_was_killed(
 ) -> None:
     build = launch(zuul, "stubborn")
     wait_started(flags, build)
-    processes = [process for process in worker.processes() if process.name() in {"sleep", "sh", "stubborn.sh"}]
-    for process in worker.processes():
-        if process.name().startswith("python"):
-            process.kill()
+    processes = worker.named("sleep", "sh", "stubborn.sh")
+    for process in worker.named("python", "python3", "python3.11", "python3.12", "python3.13"):
+        process.kill()
     worker.wait()
 
     with Worker(

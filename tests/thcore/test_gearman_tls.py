@@ -42,7 +42,7 @@ def ours(authority: Authority) -> TlsFiles:
 
 @contextmanager
 def serving(files: TlsFiles) -> Iterator[gear.Server]:
-    server = gear.Server(0, host="127.0.0.1", **files.as_arguments())
+    server = gear.Server(0, host="127.0.0.1", ssl_key=str(files.key), ssl_cert=str(files.cert), ssl_ca=str(files.ca))
     try:
         yield server
     finally:

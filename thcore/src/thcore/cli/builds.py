@@ -146,7 +146,6 @@ def retry(build: str, config_file: Path | None, *, no_follow: bool, as_json: boo
     entry = _one(journal.quarantined(), build)
     journal.pardon(entry.request.id)
     _, _, node = entry.function.removeprefix("build:").partition(":")
-    tls = config.gearman.tls
     with Submission(
         config.gearman.servers[0],
         entry.request.job,
@@ -154,7 +153,7 @@ def retry(build: str, config_file: Path | None, *, no_follow: bool, as_json: boo
         node=node or None,
         unique=entry.request.id,
         background=no_follow,
-        tls=TlsFiles(tls.ssl_key, tls.ssl_cert, tls.ssl_ca) if tls else None,
+        tls=TlsFiles.of(config.gearman.tls),
     ) as submission:
         if no_follow:
             click.echo(json.dumps({"build": submission.unique}) if as_json else submission.unique)

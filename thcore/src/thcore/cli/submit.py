@@ -14,7 +14,7 @@ from thcore.cli.arguments import change_options, config_option, json_option, rea
 from thcore.cli.terminal import plain, printable
 from thcore.errors import ConfigError, ExitCode
 from thcore.gearman import client
-from thcore.gearman.address import parse_address
+from thcore.gearman.address import TlsFiles, parse_address
 from thcore.gearman.client import Submission, SubmissionEvent, SubmissionEventKind
 
 RESULTS: Mapping[str | None, ExitCode] = {
@@ -28,7 +28,10 @@ RESULTS: Mapping[str | None, ExitCode] = {
 @click.command(short_help="Hand a build to Gearman, as Zuul would, and follow it.")
 @click.argument("job")
 @change_options
-@click.option("--server", help="The Gearman server, host:port. Default: the first one of the configuration.")
+@click.option(
+    "--server",
+    help="The Gearman server, host:port, without TLS. Default: the first one of the configuration, as it says.",
+)
 @click.option("--no-follow", is_flag=True, help="Do not wait for the end; print the build's id.")
 @config_option
 @json_option
@@ -43,15 +46,15 @@ def submit(
     Example: thcore submit gate-shop --project example/shop --branch main \\
                --ref refs/changes/45/12345/2
     """
-    address = _checked(server) if server else _first_server(config_file)
+    address, tls = (_checked(server), None) if server else _first_server(config_file)
     arguments = zuul_arguments(job, "submit", **change)
     console = Console(stderr=True)
-    if not client.offered(address, job):
+    if not client.offered(address, job, tls=tls):
         function = plain(f"build:{job}")
         console.print(
             f"[yellow]Warning[/yellow]: no worker at {plain(address)} offers {function}; it will wait in the queue"
         )
-    with Submission(address, job, arguments, background=no_follow) as submission:
+    with Submission(address, job, arguments, background=no_follow, tls=tls) as submission:
         if no_follow:
             click.echo(json.dumps({"build": submission.unique}) if as_json else submission.unique)
             return ExitCode.SUCCESS
@@ -70,13 +73,14 @@ def _checked(server: str) -> str:
         raise click.BadParameter(str(error), param_hint="--server") from error
 
 
-def _first_server(config_file: Path | None) -> str:
+def _first_server(config_file: Path | None) -> tuple[str, TlsFiles | None]:
     try:
-        return read_config(config_file).gearman.servers[0]
+        gearman = read_config(config_file).gearman
     except ConfigError:
         if config_file is not None:
             raise
-        return "127.0.0.1:4730"
+        return "127.0.0.1:4730", None
+    return gearman.servers[0], TlsFiles.of(gearman.tls)
 
 
 def follow(submission: Submission, console: Console, *, as_json: bool) -> ExitCode:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -12,6 +11,7 @@ from attrs import frozen
 from thcore.config import certificates
 from thcore.config.place import Places
 from thcore.config.problem import WrongError
+from thcore.config.schema import TlsConfig
 from thcore.errors import ConfigError
 
 DEFAULT_PORT = 4730
@@ -37,16 +37,17 @@ class TlsFiles:
     cert: Path
     ca: Path
 
+    @classmethod
+    def of(cls, tls: TlsConfig | None) -> TlsFiles | None:
+        """Those of a configuration; None where it asks for no TLS."""
+        return None if tls is None else cls(tls.ssl_key, tls.ssl_cert, tls.ssl_ca)
+
     def context(self) -> ssl.SSLContext:
         """What a connection needs, from the files as they are now. Raises ConfigError with every problem of them."""
         try:
             return certificates.client_context(self.key, self.cert, self.ca)
         except WrongError as wrong:
             raise ConfigError(*Places("gearman.tls").texts(wrong.problems)) from None
-
-    def as_arguments(self) -> Mapping[str, str]:
-        """The keyword arguments that gear's ``addServer`` takes."""
-        return {"ssl_key": str(self.key), "ssl_cert": str(self.cert), "ssl_ca": str(self.ca)}
 
 
 def parse_address(text: str) -> Address:

@@ -112,13 +112,12 @@ class Daemon:
         self._watchers = watchers
         self._notifier = notifier
         self._stack = stack
-        tls = config.gearman.tls
         self.link = Link(
             config.gearman.servers,
             worker.name,
             on_stop=self._end_build,
             on_link=self._link_changed,
-            tls=TlsFiles(tls.ssl_key, tls.ssl_cert, tls.ssl_ca) if tls else None,
+            tls=TlsFiles.of(config.gearman.tls),
             silence_s=config.gearman.silence,
         )
         self.chronicle = Chronicle(config)

@@ -26,6 +26,7 @@ from thcore.model import Finding, Location, Outcome, Severity
 from thcore.model.document import from_json
 from thcore.worker import chronicle as module
 from thcore.worker.chronicle import DIRECTORY, Chronicle
+from thcore.worker.pending import Pending
 
 from parts.history import at, configuration
 from parts.outcomes import BUILD, failing, passing
@@ -386,3 +387,25 @@ def test_old_attempts_are_forgotten_again_after_a_while(
             caplog.clear()
             history.record(passing(), answered=Answered.YES)
             heard("1 old attempts are forgotten")
+
+
+def test_an_outcome_that_is_not_settled_is_not_to_be_had_and_then_is_as_it_was_answered(tmp_path: Path) -> None:
+    pending = Pending(tmp_path)
+    first = pending.add(passing(), Answered.UNKNOWN, settled=False)
+    second = pending.add(failing(), Answered.YES)
+    assert [waiting.outcome for waiting in pending] == [second.outcome]
+
+    pending.settle(first, Answered.NO)
+
+    assert [(waiting.outcome, waiting.answered) for waiting in pending] == [
+        (first.outcome, Answered.NO),
+        (second.outcome, Answered.YES),
+    ]
+
+
+def test_an_outcome_whose_worker_died_before_it_was_settled_is_one_of_which_nobody_knows(tmp_path: Path) -> None:
+    Pending(tmp_path).add(passing(), Answered.UNKNOWN, settled=False)
+
+    (waiting,) = Pending(tmp_path)
+
+    assert waiting.answered is Answered.UNKNOWN

@@ -38,12 +38,14 @@ _strict.register_structure_hook_func(lambda cls: cls == tuple[str, ...], _lines)
 _strict.register_structure_hook_func(lambda cls: cls is object, lambda value, _type: value)
 
 
-def to_json(outcome: Outcome) -> str:
-    """The outcome as result.json: two-space indented, keys in the order of the classes.
+def to_json(outcome: Outcome, *, compact: bool = False) -> str:
+    """The outcome as result.json: two-space indented, keys in the order of the classes. ``compact``: in one line, for
+    programs, which costs a tenth of the time.
 
     It can be encoded as UTF-8: bytes of file names that are none have become question marks.
     """
-    text = json.dumps(_converter.unstructure(outcome), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    indent = None if compact else 2
+    text = json.dumps(_converter.unstructure(outcome), indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

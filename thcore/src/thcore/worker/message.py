@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from thcore.model import BuildEvent, BuildRequest, Outcome, document
 
 _converter = make_converter()
 # An outcome has a document of its own, versioned like result.json.
-_converter.register_unstructure_hook(Outcome, document.to_json)
+_converter.register_unstructure_hook(Outcome, partial(document.to_json, compact=True))
 _converter.register_structure_hook(Outcome, lambda text, _type: document.from_json(text))
 
 

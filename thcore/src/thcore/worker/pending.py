@@ -59,12 +59,13 @@ class Pending:
             path = self._directory / f"{next(self._numbers):012d}-{answered.value}.json"
             part = path.with_suffix(".part")
             try:
-                part.write_text(document.to_json(outcome), "utf-8")
-                part.replace(path)
                 if not settled:
-                    self._unsettled.add(path)
+                    self._unsettled.add(path)  # before it is there: whoever takes must not be quicker
+                part.write_text(document.to_json(outcome, compact=True), "utf-8")
+                part.replace(path)
                 return Waiting(outcome, answered, path)
             except OSError as error:
+                self._unsettled.discard(path)
                 told = event("history_failed", build=outcome.build, attempt=outcome.attempt)
                 log.error("build %s is held in memory: cannot write %s: %s", outcome.build, path, error, extra=told)
                 waiting = Waiting(outcome, answered, None)
@@ -107,6 +108,8 @@ class Pending:
             try:
                 outcome = document.from_json(path.read_text("utf-8"))
                 answered = Answered(path.stem.partition("-")[2])
+            except FileNotFoundError:
+                continue  # it has been settled since, under another name, and whoever did that will wake us
             except ValueError as error:
                 self._set_aside(path, error)
             else:

@@ -13,6 +13,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -27,7 +28,7 @@ from thcore.pipeline.record import unpublished
 log = logging.getLogger(__name__)
 
 _converter = make_converter()
-_converter.register_unstructure_hook(Outcome, document.to_json)
+_converter.register_unstructure_hook(Outcome, partial(document.to_json, compact=True))
 _converter.register_structure_hook(Outcome, lambda text, _type: document.from_json(text))
 _ENTRY = "entry.json"
 

@@ -1,7 +1,8 @@
 """A plugin that does every stage as the build's parameters say, and a worker that has it.
 
 ``DO_<STAGE>`` says what a stage does: ``wait`` for ``release``, ``kill`` or ``segv`` its own process, ``kill-once``,
-``raise``, ``fail`` (a failure of the change), ``hang`` (deaf to SIGTERM), ``spawn`` a program that outlives everything.
+``raise``, ``fail`` (a failure of the change), ``hang`` (deaf to SIGTERM), ``talk`` without end, ``spawn`` a program that
+outlives everything.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from attrs import frozen
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import hookimpl, option
-from thcore.model import Checkout, Environment, Execution, Finding, Publication, Severity
+from thcore.model import Checkout, Environment, Execution, Progress, Publication
 
 
 @frozen
@@ -53,6 +54,10 @@ def act(build, options, stage):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         while True:
             time.sleep(60)
+    elif what == "talk":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            build.emit(Progress("and so on", 1, 2))
     elif what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif what == "segv":

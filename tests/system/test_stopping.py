@@ -96,3 +96,48 @@ def test_functions_are_withdrawn_when_the_worker_has_stopped(theatre: Theatre, g
         worker.wait()
 
     assert "worker-under-test" not in gearmand.workers()
+
+
+def test_the_last_job_stops_the_worker_once_and_ends_nobody_elses_build(theatre: Theatre) -> None:
+    plugins = {"puppet": {"directory": str(theatre.flags)}}
+    last, play = {"name": "last", "shutdown_after": True, "plugins": plugins}, {"name": "play", "plugins": plugins}
+    with theatre.worker(jobs=[last, play], slots=3) as worker:
+        other = theatre.launch("play", DO_EXECUTE="wait")
+        lasts = [theatre.launch("last", DO_EXECUTE="wait") for _ in range(2)]
+        for build in (other, *lasts):
+            theatre.wait_at("execute", build)
+
+        for build in lasts:
+            theatre.release("execute", build)
+            assert build.wait() == "SUCCESS"
+        worker.wait_for("worker_draining")
+        theatre.release("execute", other)
+
+        assert other.wait() == "SUCCESS"
+        assert worker.wait() == 0
+
+
+def test_a_cancel_reaches_a_build_that_waits_for_its_process(theatre: Theatre) -> None:
+    with theatre.worker() as worker:
+        assert theatre.launch().wait() == "SUCCESS"
+        (nursery,) = worker.nurseries()
+        nursery.kill()
+        build = theatre.launch(DO_EXECUTE="wait")
+        build.wait_started()
+
+        build.cancel()
+
+        theatre.wait_until(lambda: build.ended, "the end of the cancelled build")
+        assert build.data[-1]["result"] == "ABORTED"
+
+
+def test_a_cancel_reaches_a_build_that_never_stops_talking(theatre: Theatre) -> None:
+    with theatre.worker(kill_grace="500ms") as worker:
+        talker = theatre.launch(DO_EXECUTE="talk")
+        theatre.wait_at("execute", talker)
+
+        talker.cancel()
+
+        theatre.wait_until(lambda: talker.ended, "the end of the talker")
+        assert talker.data[-1]["result"] == "ABORTED"
+        assert worker.process.poll() is None

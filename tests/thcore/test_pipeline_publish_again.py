@@ -31,7 +31,9 @@ REQUEST = BuildRequest(
 AWAY = fail(InfrastructureError("the log server does not answer"))
 
 
-def publish_again(directory: Path, outcome: Outcome, workspace: Workspace, publishers: dict[str, Any]) -> Outcome:
+def publish_again(
+    directory: Path, outcome: Outcome, workspace: Workspace, publishers: dict[str, Any], given: Interrupt | None = None
+) -> Outcome:
     loaded = Plugins()
     for name, plugin in publishers.items():
         assert loaded.add(name, plugin)
@@ -40,7 +42,7 @@ def publish_again(directory: Path, outcome: Outcome, workspace: Workspace, publi
     surroundings = Surroundings(loaded, WORKER, directory / "state")
     with Interrupt() as interrupt:
         return lifecycle.publish_again(
-            REQUEST, outcome, names, plan, surroundings, workspace, interrupt, lambda _event: None
+            REQUEST, outcome, names, plan, surroundings, workspace, given or interrupt, lambda _event: None
         )
 
 
@@ -117,6 +119,20 @@ def test_a_later_attempt_that_is_published_already_is_no_reason_to_try_again(tmp
 
     assert outcome.findings[0].code == "publish-superseded"
     assert unpublished(outcome) == ()
+
+
+def test_what_was_interrupted_is_not_taken_for_published(tmp_path: Path) -> None:
+    plugins = {"checkout": CheckOut(), "execute": Execute(), "publish": Publish("https://logs.example.org/", AWAY)}
+    outcome, workspace = run_job(tmp_path, plugins)
+
+    with Interrupt() as interrupt:
+        interrupt.cancel("process 1 was sent SIGTERM")
+        publish = Publish("https://logs.example.org/")
+        again = publish_again(tmp_path, outcome, workspace, {"publish": publish}, interrupt)
+
+    assert publish.seen == []
+    assert unpublished(again) == ("publish",)
+    assert "SIGTERM" in again.findings[0].message
 
 
 def test_other_findings_stay_when_evidence_is_published_later(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def test_what_is_put_in_is_there_for_the_next_worker(tmp_path: Path, workspace: 
     again = Spool(tmp_path / "spool")
 
     assert again.entries() == (entry,)
+    assert entry.lost, "its worker did not live to say whether Zuul was answered"
     assert entry.problem == "the target is away"
     assert (again.workspace(entry).artifacts / "datasets" / "steps.json").read_text() == "[]"
     assert again.workspace(entry).log.read_text() == "the log\n"
@@ -49,6 +50,7 @@ def test_what_is_put_in_is_there_for_the_next_worker(tmp_path: Path, workspace: 
 def test_an_entry_goes_when_all_its_publishers_have_it(tmp_path: Path, workspace: Workspace) -> None:
     spool = Spool(tmp_path / "spool")
     entry = spool.put(REQUEST, away("swift", "local"), ("swift", "local"), workspace)
+    spool.release(entry, answered=True)
 
     left = spool.update(entry, away("swift"))
 
@@ -65,7 +67,8 @@ def test_the_oldest_is_offered_first(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         made = Workspace(tmp_path / "work" / str(number))
         made.artifacts.mkdir(parents=True)
-        spool.put(evolve(REQUEST, id=f"b{number}"), evolve(away("swift"), build=f"b{number}"), ("swift",), made)
+        request = evolve(REQUEST, id=f"b{number}")
+        spool.release(spool.put(request, evolve(away("swift"), build=f"b{number}"), ("swift",), made), answered=True)
 
     assert [entry.request.id for entry in Spool(tmp_path / "spool").entries()] == ["b1", "b2", "b3"]
 
@@ -95,9 +98,42 @@ def test_listeners_hear_that_something_waits(tmp_path: Path, workspace: Workspac
     heard: list[int] = []
     spool.listen(lambda: heard.append(len(spool.entries())))
 
-    spool.put(REQUEST, away("swift"), ("swift",), workspace)
+    entry = spool.put(REQUEST, away("swift"), ("swift",), workspace)
+    assert (heard, spool.entries()) == ([], ()), "it was offered before anybody knew whether Zuul was answered"
+    spool.release(entry, answered=True)
 
     assert heard == [1]
+    assert [waiting.lost for waiting in Spool(tmp_path / "spool").entries()] == [False]
+
+
+def test_what_was_dropped_while_it_was_offered_stays_dropped(tmp_path: Path, workspace: Workspace) -> None:
+    spool = Spool(tmp_path / "spool")
+    entry = spool.put(REQUEST, away("swift"), ("swift",), workspace)
+    spool.release(entry, answered=True)
+    spool.drop(entry)
+
+    assert spool.update(entry, away("swift")) is None
+    assert spool.entries() == ()
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_evidence_without_its_entry_is_half_an_entry_and_never_published(tmp_path: Path, workspace: Workspace) -> None:
+    spool = Spool(tmp_path / "spool")
+    entry = spool.put(REQUEST, away("swift"), ("swift",), workspace)
+    (spool.workspace(entry).root / "entry.json").unlink()
+
+    assert Spool(tmp_path / "spool").entries() == ()
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_the_size_of_a_spool_that_changes_meanwhile_is_no_error(tmp_path: Path, workspace: Workspace) -> None:
+    spool = Spool(tmp_path / "spool")
+    entry = spool.put(REQUEST, away("swift"), ("swift",), workspace)
+    (spool.workspace(entry).artifacts / "dangling").symlink_to("nowhere")
+
+    assert spool.size() > 0
+    spool.drop(entry)
+    assert spool.size() == 0
 
 
 def test_a_publisher_that_failed_before_has_one_finding(tmp_path: Path) -> None:

@@ -243,8 +243,9 @@ def thcore_cleanup(attempt: Attempt, options: Any) -> None:
 def thcore_build_event(event: BuildEvent) -> None:
     """Hear what happens to a build of a job that names this plugin.
 
-    Called in the worker, in a thread of its own for each build, in order. The answer is ignored, an exception is
-    logged: an event can never affect a build.
+    Called in the worker, in one thread for all events, in order. The answer is ignored, an exception is logged: an
+    event can never affect a build. One who takes long delays what others hear; when a thousand calls wait, news is
+    dropped.
 
     .. code-block:: python
 
@@ -261,7 +262,8 @@ def thcore_build_event(event: BuildEvent) -> None:
 def thcore_worker_event(event: WorkerEvent) -> None:
     """Hear what happens to the worker.
 
-    Called in the worker, for every loaded plugin. The answer is ignored, an exception is logged.
+    Called in the worker, for every loaded plugin, in the same thread as ``thcore_build_event``. The answer is ignored,
+    an exception is logged.
 
     .. code-block:: python
 

@@ -23,8 +23,10 @@ from thcore.model import (
     Checkout,
     Environment,
     Execution,
+    Finding,
     Outcome,
     Secret,
+    Severity,
     StageName,
     StageResult,
     WorkerInfo,
@@ -34,7 +36,7 @@ from thcore.pipeline import evidence, verdict
 from thcore.pipeline.build import Emit, StageBuild
 from thcore.pipeline.evidence import EvidenceTime
 from thcore.pipeline.plan import Plan
-from thcore.pipeline.record import PUBLISH_FAILED, Record, blanked, now, write_result
+from thcore.pipeline.record import PUBLISH_FAILED, PUBLISH_SUPERSEDED, Record, blanked, now, write_result
 from thcore.plugins import Plugins
 from thcore.process.buildlog import BuildLog
 from thcore.process.interrupt import Interrupt
@@ -118,8 +120,19 @@ def publish_again(
 
         write_result(build, published())
         _each(build, record, publishers, StageName.PUBLISH, lambda view: _publish(view, record, published()))
+        if record.cancelled is not None:  # nobody knows of those that had not their turn, or not to the end
+            record.findings.extend(_interrupted(record, publishers))
         write_result(build, published())
         return published()
+
+
+def _interrupted(record: Record, publishers: tuple[str, ...]) -> Iterator[Finding]:
+    told = {found.plugin for found in record.findings if found.code in {PUBLISH_FAILED, PUBLISH_SUPERSEDED}}
+    done = {publication.plugin for publication in record.publications}
+    for name in publishers:
+        if name not in told | done:
+            message = f"publishing was interrupted: {record.cancelled}"
+            yield Finding(PUBLISH_FAILED, Severity.WARNING, message, plugin=name)
 
 
 def _failures(publishers: tuple[str, ...]) -> frozenset[tuple[str, str]]:

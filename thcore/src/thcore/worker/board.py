@@ -106,8 +106,9 @@ class Board:
 
 
 def _server(state: ServerState, deaf: tuple[str, ...]) -> ServerStatus:
-    told = next((problem for problem in deaf if problem.startswith(f"{state.address}:")), "")
-    problem = told.removeprefix(f"{state.address}:").strip() if state.connected else state.last_error or ""
+    front = f"{state.address} "
+    told = next((problem.removeprefix(front) for problem in deaf if problem.startswith(front)), "")
+    problem = told if state.connected else state.last_error or ""
     return ServerStatus(state.address, state.connected, state.since, problem)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -21,10 +22,11 @@ from thcore.model import BuildEvent, Outcome, WorkerEventKind, WorkerInfo
 from thcore.monitoring import door, server
 from thcore.monitoring.action import event
 from thcore.monitoring.notify import Notifier
-from thcore.monitoring.pulse import Pulse
 from thcore.monitoring.server import Server
 from thcore.monitoring.status import Phase
 from thcore.monitoring.web import App
+from thcore.pipeline.plan import Plan
+from thcore.plugins import Plugins
 from thcore.worker import leftovers
 from thcore.worker.board import Board
 from thcore.worker.chronicle import Chronicle
@@ -35,8 +37,9 @@ from thcore.worker.fitness import Fitness
 from thcore.worker.generation import Generation
 from thcore.worker.herald import Herald
 from thcore.worker.journal import Journal
+from thcore.worker.main_loop import MainLoop
 from thcore.worker.roll_call import RollCall
-from thcore.worker.signals import RELOAD, Signals
+from thcore.worker.signals import Signals
 from thcore.worker.slots import Hearers, Shop, Slots
 from thcore.worker.spool import Spool, Spooled
 from thcore.worker.supervise import Stores
@@ -45,8 +48,6 @@ log = logging.getLogger(__name__)
 
 _IDLE = "idle"
 """What the drain puts among the requests once no build runs any more."""
-_BEAT_S = 5.0
-"""How often the main loop comes round when nobody asks for anything."""
 
 
 @frozen(eq=False)
@@ -77,10 +78,10 @@ def serve(
     """
     hostname = socket.gethostname()
     worker = WorkerInfo(manager_name(config.gearman.name, hostname), hostname, __version__)
-    generation = Generation.made(config, worker)
     with ExitStack() as stack:
-        stack.callback(generation.retire)
         stack.enter_context(claimed(config.directories.state))
+        generation = Generation.made(config, worker)
+        stack.callback(generation.retire)
         daemon = Daemon(generation, worker, signals, watchers, notifier or Notifier(), stack)
         daemon.up()
         return daemon.run(read_again)
@@ -105,7 +106,7 @@ class Daemon:
         self.stores = Stores(
             config.directories.work_path, Journal.of(state), Evidence.below(state), Spool(state / "spool")
         )
-        self.pulse = Pulse()
+        self._loop = MainLoop(signals, notifier)
         self._herald = Herald(self._generation)
         self._lost: set[str] = set()
         self._signals = signals
@@ -125,11 +126,11 @@ class Daemon:
         self.fitness = Fitness(self.stores, self._generation, self._fitness_changed)
         self.roll_call = RollCall(self.link)
         hearers = Hearers(
-            build_event=watchers.build_event,
+            build_event=self._build_event,
             outcome=self._outcome_told,
             refused=self._refused,
             unable=self._unable,
-            last_build=signals.stop,
+            last_build=signals.finish,
         )
         self.slots = Slots(Shop(self.link, self.stores, worker, self._generation, hearers), config.slots)
         self.board = Board(self)
@@ -139,6 +140,8 @@ class Daemon:
         """Clean up after an earlier worker, then offer the jobs. Raises InfrastructureError."""
         generation, config = self.generation, self.generation.config
         self._stack.callback(self._retire)
+        self._stack.callback(self._herald.close)
+        self._herald.start()
         self._stack.callback(self.chronicle.close)
         self.chronicle.start()
         self._open_doors(config)
@@ -165,11 +168,12 @@ class Daemon:
 
     def run(self, read_again: Callable[[], Config] | None) -> ExitCode:
         """Heed requests until one to stop is carried out."""
-        while (request := self._next_request(None)) == RELOAD:
+        while (request := self._loop.next_request(math.inf)) is not None and request.reload:
             if read_again is not None:
-                self.reload(read_again)
-        self._notifier.stopping(f"{request}: finishing the builds that run")
-        code = self._stop(request or "")
+                self._loop.do(lambda: self.reload(read_again))
+        reason = request.reason if request else ""
+        self._notifier.stopping(f"{reason}: finishing the builds that run")
+        code = self._stop(reason)
         log.info("%s", code.name, extra=event("worker_stopped"))
         self._herald.tell(WorkerEventKind.STOPPED, code.name)
         return code
@@ -180,11 +184,13 @@ class Daemon:
         self._notifier.reloading()
         try:
             new = old.successor(read_again())
-        except (ConfigError, InfrastructureError) as error:
-            for problem in str(error).splitlines():
+        except Exception as error:  # whatever is wrong with the new one, builds go on with the old one
+            for problem in str(error).splitlines() or [type(error).__name__]:
                 log.error("%s", problem, extra=event("config_rejected"))
+            if not isinstance(error, ConfigError | InfrastructureError):
+                log.exception("the configuration could not be taken", extra=event("worker_faulty"))
             self._herald.tell(WorkerEventKind.PROBLEM, f"the configuration stays as it was: {error}")
-            self._notifier.ready("the new configuration is wrong; the old one stays")
+            self._notifier.ready("the new configuration cannot be used; the old one stays")
             return
         self.generation = new
         self.link.offer(new.functions)
@@ -199,25 +205,12 @@ class Daemon:
 
     def _open_doors(self, config: Config) -> None:
         """Let the worker be seen from now on."""
-        app = App(self.board.status, self.pulse.alive, self.board.metrics)
+        app = App(self.board.status, self._loop.pulse.alive, self.board.metrics)
         state = config.directories.state
         self._stack.enter_context(Server(app, door.listen(state)))
         self._stack.callback(door.remove, state)
         if config.web.listen is not None:
             self._stack.enter_context(Server(app, server.listen(config.web)))
-
-    def _next_request(self, patience_s: float | None) -> str | None:
-        """The next request; None when there is none in time. The main loop's pulse."""
-        horizon = None if patience_s is None else time.monotonic() + patience_s
-        every_s = min(_BEAT_S, self._notifier.beat_s or _BEAT_S)
-        while True:
-            self.pulse.beat()
-            self._notifier.beat()
-            left_s = every_s if horizon is None else min(every_s, horizon - time.monotonic())
-            if left_s <= 0:
-                return None
-            if (request := self._signals.wait(left_s)) is not None:
-                return request
 
     def _stop(self, reason: str) -> ExitCode:
         config = self.generation.config
@@ -232,11 +225,12 @@ class Daemon:
             self._signals.stop(_IDLE)
 
         threading.Thread(target=drain, name="drain", daemon=True).start()
-        while (second := self._next_request(config.drain_timeout)) == RELOAD:
+        horizon = time.monotonic() + config.drain_timeout
+        while (second := self._loop.next_request(horizon)) is not None and (second.reload or not second.insists):
             pass
-        if second == _IDLE:
+        if second is not None and second.reason == _IDLE:
             return ExitCode.SUCCESS
-        why = "drain_timeout has passed" if second is None else f"{second} after {reason}"
+        why = "drain_timeout has passed" if second is None else f"{second.reason} after {reason}"
         self.board.enter(Phase.STOPPING)
         log.warning("%s: ending %d builds", why, len(self.slots.running()), extra=event("worker_forced"))
         self.slots.stop_all(f"the worker stops: {why}")
@@ -253,6 +247,10 @@ class Daemon:
 
     def _end_build(self, build_id: str) -> None:
         self.slots.stop(build_id)
+
+    def _build_event(self, plugins: Plugins, plan: Plan, news: BuildEvent) -> None:
+        self._watchers.build_event(news)
+        self._herald.tell_build(plugins, plan, news)
 
     def _outcome_told(self, outcome: Outcome) -> Callable[[bool], None]:
         # Before Zuul is answered: a worker that dies in between has told its history.

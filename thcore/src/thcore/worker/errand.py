@@ -60,7 +60,16 @@ class Errand:
                 left = None if horizon is None else max(0.0, horizon - time.monotonic())
                 waiting: Sequence[object] = [self.child.connection] if told else [self.child.connection, self._wake]
                 ready = connections.wait(waiting, left)  # type: ignore[arg-type] # a descriptor is waitable as well
-                if self.child.connection in ready:
+                # A child that never stops talking must not talk its end away.
+                if self._wake in ready:
+                    told = True
+                    horizon = time.monotonic() + self._grace_s
+                    message.send(self.child.connection, Cancel(self._reason or "cancelled"))
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(self.child.pid, signal.SIGTERM)
+                elif left == 0.0 or not ready:
+                    return Word(outcome, overdue=True)
+                else:
                     news = message.receive(self.child.connection)
                     if isinstance(news, Ended):
                         return Word(news.outcome, complete=True)
@@ -68,14 +77,6 @@ class Errand:
                         outcome = news.outcome
                     elif isinstance(news, BuildEvent):
                         hear(news)
-                elif self._wake in ready:
-                    told = True
-                    horizon = time.monotonic() + self._grace_s
-                    message.send(self.child.connection, Cancel(self._reason or "cancelled"))
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(self.child.pid, signal.SIGTERM)
-                elif not ready:
-                    return Word(outcome, overdue=True)
         return Word(outcome)
 
     def end(self) -> None:

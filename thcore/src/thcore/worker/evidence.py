@@ -8,12 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from thcore.hooks import Workspace
 
 LOG_LIMIT = 256 * 1024
 """Bytes of a log's end that are kept."""
+RESULT_LIMIT = 4 * 1024 * 1024
+"""A result.json of so many bytes is not kept: the programs of the build could write there."""
 
 
 class Evidence:
@@ -38,7 +41,9 @@ class Evidence:
             target.mkdir(parents=True, exist_ok=True)
             for source in (workspace.artifacts / "result.json", workspace.log):
                 with contextlib.suppress(OSError):
-                    (target / source.name).write_bytes(_end_of(source, LOG_LIMIT if source == workspace.log else None))
+                    content = _end_of(source, LOG_LIMIT if source == workspace.log else RESULT_LIMIT)
+                    if source == workspace.log or len(content) < RESULT_LIMIT:
+                        (target / source.name).write_bytes(content)
 
     def drop(self, build_id: str) -> None:
         """Forget a build: it has a result."""
@@ -51,10 +56,12 @@ class Evidence:
         return ()
 
 
-def _end_of(path: Path, limit: int | None) -> bytes:
+def _end_of(path: Path, limit: int) -> bytes:
     # The programs of the build could write here: no link is followed, and nothing but a file is read.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
-        size = os.fstat(descriptor).st_size
-        file.seek(max(0, size - limit) if limit else 0)
-        return file.read(limit or size)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return b""
+        file.seek(max(0, status.st_size - limit))
+        return file.read(limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -16,7 +17,7 @@ from attrs import frozen
 from thcore.errors import InfrastructureError
 from thcore.model.quantity import format_size
 from thcore.monitoring.action import event
-from thcore.worker.generation import Generation
+from thcore.worker.generation import Generation, in_use
 from thcore.worker.supervise import Stores
 
 log = logging.getLogger(__name__)
@@ -132,12 +133,18 @@ class Fitness:
         except Exception as error:  # it must look again
             log.exception("looking whether the worker is fit failed", extra=event("worker_faulty"))
             problems = (f"the worker cannot tell whether it is fit: {error}",)
-        if problems != self._problems:
-            self._problems = problems
-            self._on_change(problems)
+        before, self._problems = self._problems, problems
+        if _kinds(problems) != _kinds(before):
+            try:
+                self._on_change(problems)
+            except Exception:
+                log.exception("telling that the worker is fit or not failed", extra=event("worker_faulty"))
 
     def _found(self) -> Iterable[str]:
-        generation = self._generation()
+        with in_use(self._generation) as generation:
+            yield from self._found_in(generation)
+
+    def _found_in(self, generation: Generation) -> Iterable[str]:
         config = generation.config
         places = {config.directories.state: "state", self._stores.work: "work"}
         self._disks = tuple(disk(path, purpose, config.free_space) for path, purpose in places.items())
@@ -152,3 +159,8 @@ class Fitness:
             generation.nursery.check()
         except InfrastructureError as error:
             yield str(error)
+
+
+def _kinds(problems: tuple[str, ...]) -> tuple[str, ...]:
+    """The problems without their figures: a disk that has a little less room than before is no news."""
+    return tuple(re.sub(r"\d[\d.]*", "", problem) for problem in problems)

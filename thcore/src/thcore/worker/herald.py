@@ -1,31 +1,76 @@
-"""Tells plugins what happens to the worker."""
+"""Tells plugins what happens, in a thread of its own: no hook can hold up a build, a connection or the worker."""
 
 from __future__ import annotations
 
 import datetime
 import logging
+import queue
+import threading
 from collections.abc import Callable
 
 from thcore.errors import PluginError
-from thcore.model import WorkerEvent, WorkerEventKind
+from thcore.model import BuildEvent, WorkerEvent, WorkerEventKind
 from thcore.monitoring.action import event
+from thcore.pipeline.plan import Plan
+from thcore.plugins import Plugins
 from thcore.worker.generation import Generation
 
 log = logging.getLogger(__name__)
 
+WAITING = 1000
+"""How many calls may wait for plugins that take their time; further news is not told."""
+PATIENCE_S = 5.0
+"""How long an ending worker waits until everything is told."""
+
 
 class Herald:
-    """Calls ``thcore_worker_event`` of every plugin of the current generation, in whatever thread has the news."""
+    """Calls ``thcore_worker_event`` and ``thcore_build_event``, in the order of the news. Any thread may tell."""
 
     def __init__(self, generation: Callable[[], Generation]) -> None:
         self._generation = generation
+        self._calls: queue.Queue[Callable[[], None] | None] = queue.Queue(WAITING)
+        self._lost = False
+        self._thread = threading.Thread(target=self._run, name="herald", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
 
     def tell(self, kind: WorkerEventKind, detail: str = "") -> None:
-        """Tell it. A plugin that raises affects nothing."""
+        """Tell every plugin of the current generation what happened to the worker."""
         news = WorkerEvent(kind, datetime.datetime.now(datetime.UTC), detail)
         plugins = self._generation().surroundings.plugins
         for name in plugins.implementing("thcore_worker_event"):
+            self._put(lambda name=name: plugins.worker_event(name, news))  # type: ignore[misc] # a name each
+
+    def tell_build(self, plugins: Plugins, plan: Plan, news: BuildEvent) -> None:
+        """Tell the plugins of a build's job what happened to it."""
+        for name in plugins.implementing("thcore_build_event", plan.plugins):
+            self._put(lambda name=name: plugins.build_event(name, news))  # type: ignore[misc] # a name each
+
+    def close(self) -> None:
+        """Tell what waits, for some seconds at most."""
+        try:
+            self._calls.put(None, timeout=PATIENCE_S)
+        except queue.Full:
+            return
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE_S)
+
+    def _put(self, call: Callable[[], None]) -> None:
+        try:
+            self._calls.put_nowait(call)
+            self._lost = False
+        except queue.Full:
+            if not self._lost:
+                log.error("a plugin takes too long to hear of events; news is not told", extra=event("plugin_failed"))
+            self._lost = True
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
             try:
-                plugins.worker_event(name, news)
+                call()
             except PluginError as error:
                 log.warning("%s", error, extra=event("plugin_failed"))
+            except Exception:
+                log.exception("telling a plugin failed", extra=event("worker_faulty"))

@@ -198,6 +198,12 @@ def _write(path: Path, build: BuildEntry, *, sync: bool = False) -> None:
             if sync:
                 os.fsync(file.fileno())
         part.replace(path)
+        if sync:
+            directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
     except OSError as error:
         raise InfrastructureError(f"cannot write the journal {path}: {error.strerror}", code="journal") from error
 

@@ -63,7 +63,8 @@ def _keep(stores: Stores, build: BuildEntry, outcome: Outcome, place: Workspace,
     publishers = plan.stages[StageName.PUBLISH] if plan else ()
     if publishers:
         try:
-            stores.spool.put(build.request, failed(outcome, publishers, outcome.summary), publishers, place, lost=True)
+            kept = stores.spool.put(build.request, failed(outcome, publishers, outcome.summary), publishers, place)
+            stores.spool.release(kept, answered=False)
         except InfrastructureError as error:
             log.error("%s", error, extra=event("result_spooled", build=build.request.id))
 

@@ -1,4 +1,4 @@
-"""What a build's events are for: WORK_STATUS for Zuul, the log, and the plugins that want to hear them."""
+"""What a build's events are for: WORK_STATUS for Zuul, the log, and whoever else wants to hear them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from thcore.errors import PluginError
 from thcore.gearman.link import Delivery
 from thcore.model import BuildEvent, BuildEventKind, StageName
 from thcore.monitoring.action import BuildLogger
 from thcore.monitoring.action import event as action
-from thcore.pipeline.plan import Plan
-from thcore.plugins import Plugins
 
 log = logging.getLogger(__name__)
 
@@ -27,18 +24,14 @@ SHARE: Mapping[StageName, tuple[int, int]] = {
 
 
 class Listener:
-    """Passes a build's events on: to Gearman as WORK_STATUS, to the log, to plugins that want to hear them."""
+    """Passes a build's events on: to Gearman as WORK_STATUS, to the log, to whoever else wants to hear them."""
 
     STATUS_EVERY_S = 1.0
 
-    def __init__(
-        self, delivery: Delivery, attempt: int, plan: Plan, plugins: Plugins, hear: Callable[[BuildEvent], None]
-    ) -> None:
+    def __init__(self, delivery: Delivery, attempt: int, job: str, hear: Callable[[BuildEvent], None]) -> None:
         self._delivery = delivery
-        self._told = BuildLogger(log, build=delivery.unique, attempt=attempt, job=plan.job)
-        self._plugins = plugins
+        self._told = BuildLogger(log, build=delivery.unique, attempt=attempt, job=job)
         self._hear = hear
-        self._hearers = self._plugins.implementing("thcore_build_event", plan.plugins)
         self._sent = (0, 0.0)
 
     def hear(self, event: BuildEvent) -> None:
@@ -47,11 +40,6 @@ class Listener:
             self._told.info("%s", event.detail, extra=action("stage_ended", stage=event.stage))
         self._send_status(event)
         self._hear(event)
-        for name in self._hearers:
-            try:
-                self._plugins.build_event(name, event)
-            except PluginError as error:
-                self._told.warning("%s", error, extra=action("plugin_failed"))
 
     def _send_status(self, event: BuildEvent) -> None:
         percent = percentage(event)

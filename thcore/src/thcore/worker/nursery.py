@@ -78,6 +78,7 @@ class Nursery:
         self._children: dict[int, Child] = {}
         self._ready = threading.Event()
         self._gone = threading.Event()
+        self._barren = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             argv = [sys.executable, "-m", "thcore.worker.ward", str(theirs.fileno())]
@@ -127,12 +128,21 @@ class Nursery:
                 raise InfrastructureError(f"the process that starts builds is gone: {error}") from error
             self._ordered.append(ours)
 
+    def check(self) -> None:
+        """See that it can fork. Raises InfrastructureError when it last could not; it tries again then."""
+        if self._barren:
+            self._order()
+            raise InfrastructureError("the process that starts builds cannot fork: too many processes, or no memory")
+
     def alive(self) -> bool:
         """Whether children can be had from it."""
         return self._ready.is_set() and not self._gone.is_set()
 
     def close(self) -> None:
         """End it, and with it every child that still waits."""
+        if (stdin := self._process.stdin) is not None:
+            with contextlib.suppress(OSError):
+                stdin.close()  # one that was never opened waits there
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
         if self._reader.is_alive():
@@ -174,6 +184,7 @@ class Nursery:
             with self._lock:
                 ours = self._ordered.popleft()
             pid = news["born"]
+            self._barren = pid is None
             if pid is None:
                 ours.close()
                 self._stock.put(None)
@@ -219,6 +230,7 @@ class Nurseries:
         nursery = self._nursery
         if not nursery.alive():
             self._replace(nursery)
+        self._nursery.check()
 
     def close(self) -> None:
         """End the nursery, and with it every child that still waits."""

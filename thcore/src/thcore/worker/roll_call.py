@@ -24,7 +24,7 @@ class RollCall:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What the servers did not know when they were last asked; each names its server."""
+        """What the servers did not know when they were last asked; each begins with its server's address."""
         return self._problems
 
     def start(self) -> None:

@@ -19,10 +19,12 @@ from thcore.gearman import zuul
 from thcore.gearman.link import Delivery, Link
 from thcore.model import BuildEvent, BuildRequest, Finding, Outcome, Severity, Verdict, WorkerInfo
 from thcore.monitoring.action import BuildLogger, event
+from thcore.pipeline.plan import Plan
+from thcore.plugins import Plugins
 from thcore.worker.generation import Generation, in_use
 from thcore.worker.journal import BuildEntry
 from thcore.worker.listener import Listener
-from thcore.worker.supervise import Stores, Supervision, refusal
+from thcore.worker.supervise import Keep, Stores, Supervision, refusal
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +41,8 @@ class Hearers:
     stop.
     """
 
-    build_event: Callable[[BuildEvent], None] = lambda _event: None
-    outcome: Callable[[Outcome], Callable[[bool], None]] = lambda _outcome: lambda _answered: None
+    build_event: Callable[[Plugins, Plan, BuildEvent], None] = lambda _plugins, _plan, _event: None
+    outcome: Keep = lambda _outcome: lambda _answered: None
     refused: Callable[[str], None] = lambda _result: None
     unable: Callable[[str], None] = lambda _reason: None
     last_build: Callable[[str], None] = lambda _reason: None
@@ -64,6 +66,8 @@ class Slots:
         self._shop = shop
         self._running: dict[str, Supervision] = {}
         self._claimed: set[str] = set()
+        self._unwanted: dict[str, str] = {}
+        """Why builds that are on their way into a slot shall end; empty for those that nobody has said it of."""
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._forced = False
@@ -99,11 +103,16 @@ class Slots:
 
     def stop(self, build_id: str) -> None:
         """End a build because Zuul said so; one that is not here is none of our business."""
+        reason = "Zuul asked for it"
         with self._lock:
             supervision = self._running.get(build_id)
+            coming = build_id in self._unwanted
+            if coming:
+                self._unwanted[build_id] = reason
+        if supervision is not None or coming:
+            log.info("%s", reason, extra=event("build_cancelled", build=build_id))
         if supervision is not None:
-            log.info("Zuul asked for it", extra=event("build_cancelled", build=build_id))
-            supervision.cancel("Zuul asked for it")
+            supervision.cancel(reason)
 
     def stop_all(self, reason: str) -> None:
         """End every build; each is answered so that Zuul retries it."""
@@ -143,11 +152,16 @@ class Slots:
             except Exception as error:
                 log.exception("while it handled a build", extra=event("worker_faulty", build=delivery.unique))
                 delivery.finish(self._retry(delivery, f"fault of the worker: {type(error).__name__}"))
+            finally:
+                with self._lock:
+                    self._unwanted.pop(delivery.unique, None)
 
     def _handle(self, delivery: Delivery, generation: Generation) -> None:
         """Do one delivery to its answer."""
         shop = self._shop
         job = zuul.job_name(delivery.function)
+        with self._lock:
+            self._unwanted[delivery.unique] = ""
         # Before anything else: until Zuul has this, it cannot cancel the build.
         delivery.begin(zuul.started(delivery.unique, job, shop.link.manager, shop.worker))
         try:
@@ -194,18 +208,22 @@ class Slots:
 
     def _attempt(self, delivery: Delivery, entry: BuildEntry, generation: Generation) -> None:
         shop, build_id = self._shop, entry.request.id
-        supervision = Supervision(entry, generation.nursery.child(), generation, shop.stores)
+        supervision = Supervision(entry, generation.nursery.child(), generation, shop.stores, shop.hearers.outcome)
         with self._changed:
             self._running[build_id] = supervision
             self._changed.notify_all()
-            forced = self._forced
+            unwanted = "the worker is stopping" if self._forced else self._unwanted.get(build_id)
         told = BuildLogger(log, build=build_id, attempt=supervision.attempt, job=entry.request.job)
         told.info("%s", entry.request.change, extra=event("build_started"))
-        if forced:
-            supervision.cancel("the worker is stopping")
+        if unwanted:
+            supervision.cancel(unwanted)
         delivery.on_lost(lambda: supervision.cancel("the connection to the Gearman server was lost"))
+        plan, plugins = supervision.plan, generation.surroundings.plugins
         listener = Listener(
-            delivery, supervision.attempt, supervision.plan, generation.surroundings.plugins, shop.hearers.build_event
+            delivery,
+            supervision.attempt,
+            plan.job,
+            lambda news: shop.hearers.build_event(plugins, plan, news),
         )
         supervision.run(
             listener.hear,
@@ -240,7 +258,6 @@ class Slots:
     def _answer(self, delivery: Delivery, outcome: Outcome, *, asked: bool = False) -> bool:
         """``asked`` says that somebody wanted the build cancelled. One that ended all the same was hit by accident."""
         told = BuildLogger(log, build=outcome.build, attempt=outcome.attempt, job=outcome.job)
-        settle = self._shop.hearers.outcome(outcome)
         words = f"{outcome.verdict.value}: {outcome.summary}"
         if outcome.verdict is Verdict.CANCELLED and (self._forced or not asked):
             answered = delivery.finish(self._retry(delivery, outcome.summary))
@@ -248,10 +265,11 @@ class Slots:
         else:
             answered = delivery.finish(zuul.final(outcome, self._shop.link.manager))
             told.info("%s", words, extra=event("build_ended" if answered else "build_unanswered"))
-        settle(answered)
         return answered
 
     def _unable(self, delivery: Delivery, request: BuildRequest, error: InfrastructureError) -> None:
         self._shop.hearers.unable(str(error))
         found = Finding(error.code, Severity.UNVERIFIED, str(error))
-        self._answer(delivery, refusal(request, self._shop.worker, found))
+        outcome = refusal(request, self._shop.worker, found)
+        settle = self._shop.hearers.outcome(outcome)
+        settle(self._answer(delivery, outcome))

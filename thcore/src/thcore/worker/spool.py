@@ -6,6 +6,7 @@ that publishing goes on where it stopped, whoever does it.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import logging
@@ -23,6 +24,7 @@ from thcore.errors import InfrastructureError
 from thcore.hooks import Workspace
 from thcore.model import BuildRequest, Outcome, document
 from thcore.monitoring.action import event
+from thcore.pipeline import workspace as workspaces
 from thcore.pipeline.record import unpublished
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,9 @@ class Spool:
         except OSError as error:
             raise InfrastructureError(f"cannot use the spool {directory}: {error.strerror}") from error
         for path in found:
+            if not (path / _ENTRY).exists():  # half put in, or half removed
+                workspaces.remove(path)
+                continue
             entry = _read(path / _ENTRY)
             if entry is not None:
                 self._entries[path.name] = entry
@@ -80,35 +85,36 @@ class Spool:
         return Workspace(self._directory / entry.name)
 
     def put(
-        self,
-        request: BuildRequest,
-        outcome: Outcome,
-        publishers: tuple[str, ...],
-        workspace: Workspace,
-        *,
-        lost: bool = False,
+        self, request: BuildRequest, outcome: Outcome, publishers: tuple[str, ...], workspace: Workspace
     ) -> Spooled:
         """Take over the evidence of a workspace. It is on the disk when this returns; the workspace has it no more.
 
-        Raises InfrastructureError when the disk does not take it; the workspace is as it was then.
+        Nobody is offered it before ``release``; should the worker die, the next start releases it. Raises
+        InfrastructureError when the disk does not take it; the workspace is as it was then.
         """
         problem = next((found.message for found in outcome.findings if found.plugin in publishers), "")
-        entry = Spooled(request, outcome, publishers, datetime.datetime.now(datetime.UTC), problem=problem, lost=lost)
+        since = datetime.datetime.now(datetime.UTC)
+        entry = Spooled(request, outcome, publishers, since, problem=problem, lost=True)
         place = self.workspace(entry)
         try:
             shutil.rmtree(place.root, ignore_errors=True)
             place.temporary.mkdir(parents=True)
-            self._write(entry)
             # Within one file system this needs no space; so the spool is beside the work directory by default.
             shutil.move(workspace.artifacts, place.artifacts)
+            self._write(entry)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                shutil.move(place.artifacts, workspace.artifacts)
             shutil.rmtree(place.root, ignore_errors=True)
             raise InfrastructureError(f"cannot keep evidence in {place.root}: {error.strerror or error}") from error
-        with self._lock:
-            self._entries[entry.name] = entry
+        return entry
+
+    def release(self, entry: Spooled, *, answered: bool) -> None:
+        """Let the evidence be offered. ``answered``: Zuul was given the outcome."""
+        released = evolve(entry, lost=not answered)
+        self._keep(released)
         for listener in self._listeners:
             listener()
-        return entry
 
     def update(self, entry: Spooled, outcome: Outcome) -> Spooled | None:
         """Note what became of another try. None: all publishers have it, and the spool has it no more."""
@@ -119,18 +125,28 @@ class Spool:
         problem = next((found.message for found in outcome.findings if found.plugin in left), "")
         updated = evolve(entry, outcome=outcome, publishers=left, tries=entry.tries + 1, problem=problem)
         with self._lock:
-            self._entries[entry.name] = updated
-        try:
-            self._write(updated)
-        except OSError as error:  # the one on the disk is older, and as good
-            log.warning("%s was not updated: %s", entry.name, error.strerror, extra=event("result_spooled"))
+            if entry.name not in self._entries:
+                return None  # it was dropped meanwhile
+        self._keep(updated)
         return updated
 
+    def _keep(self, entry: Spooled) -> None:
+        with self._lock:
+            self._entries[entry.name] = entry
+        try:
+            self._write(entry)
+        except OSError as error:  # the one on the disk is older, and as good
+            log.warning("%s was not updated: %s", entry.name, error.strerror, extra=event("result_spooled"))
+
     def drop(self, entry: Spooled) -> None:
-        """Remove an entry."""
-        shutil.rmtree(self.workspace(entry).root, ignore_errors=True)
+        """Remove an entry: first that it is one, so that no half of it is ever published."""
         with self._lock:
             self._entries.pop(entry.name, None)
+        root = self.workspace(entry).root
+        with contextlib.suppress(OSError):
+            (root / _ENTRY).unlink(missing_ok=True)
+        if not workspaces.remove(root):
+            log.warning("%s cannot be removed", root, extra=event("cleanup_failed"))
 
     def entries(self) -> tuple[Spooled, ...]:
         """All that waits, the oldest first."""
@@ -139,11 +155,12 @@ class Spool:
 
     def size(self) -> int:
         """Bytes of all that waits."""
-        return sum(
-            path.stat(follow_symlinks=False).st_size
-            for path in self._directory.rglob("*")
-            if path.is_file() and not path.is_symlink()
-        )
+        total = 0
+        for place, _, names in os.walk(self._directory):  # what goes meanwhile is no error to it
+            for name in names:
+                with contextlib.suppress(OSError):
+                    total += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118 - as os.walk has it
+        return total
 
     def _write(self, entry: Spooled) -> None:
         path = self.workspace(entry).root / _ENTRY

@@ -38,6 +38,10 @@ Answer = Callable[[Outcome], bool]
 """Gives Zuul the outcome; says whether it was sent."""
 
 
+Keep = Callable[[Outcome], Callable[[bool], None]]
+"""Remembers an outcome before Zuul is told it; what it answers is then told whether Zuul was given it."""
+
+
 @frozen(eq=False)
 class Stores:
     """Where a worker keeps what must survive it."""
@@ -58,7 +62,7 @@ class Stores:
 class Supervision:
     """One attempt of a build while it runs. ``run`` is called once, in a slot's thread; ``cancel`` from any."""
 
-    def __init__(self, entry: BuildEntry, child: Child, generation: Generation, stores: Stores) -> None:
+    def __init__(self, entry: BuildEntry, child: Child, generation: Generation, stores: Stores, keep: Keep) -> None:
         self.request: BuildRequest = entry.request
         self.attempt = entry.next_attempt
         self.plan = generation.plans[entry.request.job]
@@ -71,6 +75,7 @@ class Supervision:
         self._child = child
         self._generation = generation
         self._stores = stores
+        self._keep = keep
         self._grace_s = generation.config.kill_grace
         self._told = BuildLogger(log, build=self.request.id, attempt=self.attempt, job=self.request.job)
         self._toll = Toll.now()
@@ -107,8 +112,8 @@ class Supervision:
                     None if self._child.cgroup is None else str(self._child.cgroup.path),
                     time.time(),
                 )
-                self._stores.journal.begin(self._entry, entry)
                 try:
+                    self._stores.journal.begin(self._entry, entry)
                     outcome = self._outcome(errand, place, hear)
                     answered = self._conclude(outcome, place, answer)
                 finally:
@@ -197,11 +202,15 @@ class Supervision:
             except InfrastructureError as error:
                 self._told.error("%s", error, extra=event("result_spooled"))
                 self._stores.evidence.keep(self.request.id, self.attempt, place)
+        settle = self._keep(outcome)
         # Whoever finds the attempt after the death of this worker must know that it has its verdict.
         verdict, journal = outcome.verdict.value, self._stores.journal
         self._write_down(lambda: journal.judge(self.request.id, self.attempt, verdict, outcome.summary))
         answered = answer(outcome)
-        if spooled is not None and not answered:
+        settle(answered)
+        if spooled is not None and answered:
+            self._stores.spool.release(spooled, answered=True)
+        elif spooled is not None:
             self._stores.spool.drop(spooled)
         return answered
 

@@ -1,8 +1,8 @@
 """A plugin that does every stage as the build's parameters say, and a worker that has it.
 
 ``DO_<STAGE>`` says what a stage does: ``wait`` for ``release``, ``kill`` or ``segv`` its own process, ``kill-once``,
-``raise``, ``fail`` (a failure of the change), ``hang`` (deaf to SIGTERM), ``talk`` without end, ``spawn`` a program that
-outlives everything.
+``raise``, ``fail`` (a failure of the change), ``hang`` (deaf to SIGTERM), ``talk`` without end, ``spawn`` a program
+that outlives everything.
 """
 
 from __future__ import annotations

@@ -106,8 +106,8 @@ class Board:
 
 
 def _server(state: ServerState, deaf: tuple[str, ...]) -> ServerStatus:
-    told = next((problem for problem in deaf if problem.startswith(f"{state.address}:")), "")
-    problem = told.removeprefix(f"{state.address}:").strip() if state.connected else state.last_error or ""
+    told = next((problem for problem in deaf if problem.startswith(f"{state.address} ")), "")
+    problem = told.removeprefix(state.address).strip() if state.connected else state.last_error or ""
     return ServerStatus(state.address, state.connected, state.since, problem)
 
 

@@ -14,7 +14,7 @@ from thcore.cli.arguments import change_options, config_option, json_option, rea
 from thcore.cli.terminal import plain, printable
 from thcore.errors import ConfigError, ExitCode
 from thcore.gearman import client
-from thcore.gearman.address import parse_address
+from thcore.gearman.address import TlsFiles, parse_address
 from thcore.gearman.client import Submission, SubmissionEvent, SubmissionEventKind
 
 RESULTS: Mapping[str | None, ExitCode] = {
@@ -46,11 +46,7 @@ def submit(
     address = _checked(server) if server else _first_server(config_file)
     arguments = zuul_arguments(job, "submit", **change)
     console = Console(stderr=True)
-    if not client.offered(address, job):
-        function = plain(f"build:{job}")
-        console.print(
-            f"[yellow]Warning[/yellow]: no worker at {plain(address)} offers {function}; it will wait in the queue"
-        )
+    warn_if_nobody_offers(address, job, console)
     with Submission(address, job, arguments, background=no_follow) as submission:
         if no_follow:
             click.echo(json.dumps({"build": submission.unique}) if as_json else submission.unique)
@@ -77,6 +73,15 @@ def _first_server(config_file: Path | None) -> str:
         if config_file is not None:
             raise
         return "127.0.0.1:4730"
+
+
+def warn_if_nobody_offers(address: str, job: str, console: Console, *, tls: TlsFiles | None = None) -> None:
+    """Say that a build of the job would have to wait, if so. Raises InfrastructureError when no server answers."""
+    if not client.offered(address, job, tls=tls):
+        function = plain(f"build:{job}")
+        console.print(
+            f"[yellow]Warning[/yellow]: no worker at {plain(address)} offers {function}; it will wait in the queue"
+        )
 
 
 def follow(submission: Submission, console: Console, *, as_json: bool) -> ExitCode:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,9 @@ class Theatre:
         self._server = server
         Site(directory / "site").plugin("puppet", PLUGIN)
 
-    def worker(self, name: str = "worker", **configuration: Any) -> Worker:
+    def worker(
+        self, name: str = "worker", *, environment: Mapping[str, str] | None = None, **configuration: Any
+    ) -> Worker:
         """A worker of that name with the jobs ``play`` and, with a time limit, ``short``."""
         plugins = {"puppet": {"directory": str(self.flags)}}
         jobs = [
@@ -145,7 +147,7 @@ class Theatre:
             self.directory / name,
             self._server,
             name=f"{name}-under-test",
-            environment={"PYTHONPATH": str(self.directory / "site")},
+            environment={"PYTHONPATH": str(self.directory / "site"), **(environment or {})},
             **made,
         )
 

@@ -70,6 +70,10 @@ class Wire:
         """Hold every piece of data back for so long, in both directions."""
         self._delay_s = seconds
 
+    def say(self, data: bytes) -> None:
+        """Send bytes of our own to the server, over every connection."""
+        self._do(lambda: [pair.server.write(data) for pair in self._pairs])
+
     def heal(self) -> None:
         """Pass everything on again without delay, also what has been held back."""
         self._delay_s = 0.0
@@ -85,7 +89,7 @@ class Wire:
         self._thread.join(TIMEOUT_S)
         assert not self._thread.is_alive()
 
-    def _do(self, action: Callable[[], None]) -> None:
+    def _do(self, action: Callable[[], object]) -> None:
         """Do it in the wire's thread, and wait until it is done."""
 
         async def act() -> None:

@@ -93,6 +93,28 @@ class Worker:
         if text not in self.text:
             self.wait_for(text, timeout)
 
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another ``thcore`` with its configuration, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "thcore.cli.main", *arguments, "-c", str(self.configuration)],
+            capture_output=True,
+            text=True,
+            env=self._environment,
+            cwd=self.directory,
+            timeout=60,
+            check=False,
+        )
+
+    def rewrite(self, **changes: Any) -> None:
+        """Change its configuration file."""
+        content = yaml.safe_load(self.configuration.read_text())
+        self.configuration.write_text(yaml.safe_dump({**content, **changes}))
+
+    def reload(self, said: str = "config_reloaded") -> str:
+        """Send SIGHUP; what it says of it."""
+        self.process.send_signal(signal.SIGHUP)
+        return self.wait_for(said)
+
     @property
     def text(self) -> str:
         """All it has said."""

@@ -6,23 +6,11 @@ import signal
 from typing import Any
 
 import pytest
-import yaml
 
 from parts.gearmand import Gearmand
 from parts.puppet import Theatre
-from parts.worker import Worker
 
 pytestmark = pytest.mark.system
-
-
-def rewrite(worker: Worker, **changes: Any) -> None:
-    content = yaml.safe_load(worker.configuration.read_text())
-    worker.configuration.write_text(yaml.safe_dump({**content, **changes}))
-
-
-def reload(worker: Worker, said: str = "config_reloaded") -> str:
-    worker.process.send_signal(signal.SIGHUP)
-    return worker.wait_for(said)
 
 
 def jobs(theatre: Theatre, *names: str, word: str = "") -> list[dict[str, Any]]:
@@ -34,8 +22,8 @@ def test_new_jobs_are_offered_and_gone_ones_withdrawn_each_once(theatre: Theatre
     with theatre.worker() as worker:
         assert gearmand.offered("worker-under-test", ["build:play", "build:short"]) == ["build:play", "build:short"]
 
-        rewrite(worker, jobs=jobs(theatre, "play", "other"))
-        reload(worker)
+        worker.rewrite(jobs=jobs(theatre, "play", "other"))
+        worker.reload()
 
         assert gearmand.offered("worker-under-test", ["build:other", "build:play"]) == ["build:other", "build:play"]
         assert theatre.launch("other").wait() == "SUCCESS"
@@ -47,8 +35,8 @@ def test_a_build_that_runs_stays_with_the_configuration_that_it_began_with(theat
         running = theatre.launch(DO_CHECKOUT="wait")
         theatre.wait_at("checkout", running)
 
-        rewrite(worker, jobs=jobs(theatre, "play", word="new"))
-        reload(worker)
+        worker.rewrite(jobs=jobs(theatre, "play", word="new"))
+        worker.reload()
         after = theatre.launch()
         assert after.wait() == "SUCCESS"
         assert after.data[-1]["summary"] == "new"
@@ -61,26 +49,26 @@ def test_a_build_that_runs_stays_with_the_configuration_that_it_began_with(theat
 def test_a_bad_file_keeps_the_old_configuration_and_every_problem_is_told(theatre: Theatre) -> None:
     with theatre.worker() as worker:
         before = worker.configuration.read_text()
-        rewrite(worker, slotz=3, jobs=[{"name": "play", "plugins": {"puppet": {"directry": "x"}}}])
+        worker.rewrite(slotz=3, jobs=[{"name": "play", "plugins": {"puppet": {"directry": "x"}}}])
 
-        line = reload(worker, "config_rejected")
+        line = worker.reload("config_rejected")
 
         assert "slotz: unknown key" in line
         assert theatre.launch().wait() == "SUCCESS"
         worker.configuration.write_text("{")
-        reload(worker, "config_rejected")
+        worker.reload("config_rejected")
         worker.configuration.unlink()
-        reload(worker, "config_rejected")
+        worker.reload("config_rejected")
         assert theatre.launch().wait() == "SUCCESS"
         worker.configuration.write_text(before)
-        reload(worker)
+        worker.reload()
         assert theatre.launch().wait() == "SUCCESS"
 
 
 def test_a_reload_adds_slots(theatre: Theatre) -> None:
     with theatre.worker(slots=1) as worker:
-        rewrite(worker, slots=3)
-        reload(worker)
+        worker.rewrite(slots=3)
+        worker.reload()
 
         builds = [theatre.launch(DO_EXECUTE="wait") for _ in range(3)]
 
@@ -92,8 +80,8 @@ def test_a_reload_adds_slots(theatre: Theatre) -> None:
 
 def test_a_reload_takes_slots_away(theatre: Theatre) -> None:
     with theatre.worker(slots=3) as worker:
-        rewrite(worker, slots=1)
-        reload(worker)
+        worker.rewrite(slots=1)
+        worker.reload()
         first = theatre.launch(DO_EXECUTE="wait")
         theatre.wait_at("execute", first)
 
@@ -108,9 +96,9 @@ def test_a_reload_takes_slots_away(theatre: Theatre) -> None:
 
 def test_what_cannot_change_is_said_and_the_rest_is_taken(theatre: Theatre) -> None:
     with theatre.worker() as worker:
-        rewrite(worker, jobs=jobs(theatre, "other"), directories={"state": str(theatre.directory / "elsewhere")})
+        worker.rewrite(jobs=jobs(theatre, "other"), directories={"state": str(theatre.directory / "elsewhere")})
 
-        line = reload(worker, "a change takes a restart")
+        line = worker.reload("a change takes a restart")
 
         assert "directories: " in line
         worker.wait_for("config_reloaded")

@@ -14,7 +14,7 @@ from cattrs.preconf.json import make_converter
 from rich.console import Console
 
 from thcore.cli.arguments import config_option, json_option, read_config
-from thcore.cli.submit import follow
+from thcore.cli.submit import follow, warn_if_nobody_offers
 from thcore.errors import ExitCode
 from thcore.gearman.address import TlsFiles
 from thcore.gearman.client import Submission
@@ -144,21 +144,25 @@ def retry(build: str, config_file: Path | None, *, no_follow: bool, as_json: boo
     config = read_config(config_file)
     journal = Journal.of(config.directories.state)
     entry = _one(journal.quarantined(), build)
-    journal.pardon(entry.request.id)
     _, _, node = entry.function.removeprefix("build:").partition(":")
+    server, tls = config.gearman.servers[0], TlsFiles.of(config.gearman.tls)
+    console = Console(stderr=True)
+    # Before the pardon: a build that cannot be submitted stays where it is.
+    warn_if_nobody_offers(server, entry.request.job, console, tls=tls)
+    journal.pardon(entry.request.id)
     with Submission(
-        config.gearman.servers[0],
+        server,
         entry.request.job,
         json.loads(entry.arguments),
         node=node or None,
         unique=entry.request.id,
         background=no_follow,
-        tls=TlsFiles.of(config.gearman.tls),
+        tls=tls,
     ) as submission:
         if no_follow:
             click.echo(json.dumps({"build": submission.unique}) if as_json else submission.unique)
             return ExitCode.SUCCESS
-        return follow(submission, Console(stderr=True), as_json=as_json)
+        return follow(submission, console, as_json=as_json)
 
 
 def _one(entries: tuple[BuildEntry, ...], text: str) -> BuildEntry:

@@ -49,11 +49,7 @@ def submit(
     address, tls = (_checked(server), None) if server else _first_server(config_file)
     arguments = zuul_arguments(job, "submit", **change)
     console = Console(stderr=True)
-    if not client.offered(address, job, tls=tls):
-        function = plain(f"build:{job}")
-        console.print(
-            f"[yellow]Warning[/yellow]: no worker at {plain(address)} offers {function}; it will wait in the queue"
-        )
+    warn_if_nobody_offers(address, job, console, tls=tls)
     with Submission(address, job, arguments, background=no_follow, tls=tls) as submission:
         if no_follow:
             click.echo(json.dumps({"build": submission.unique}) if as_json else submission.unique)
@@ -81,6 +77,15 @@ def _first_server(config_file: Path | None) -> tuple[str, TlsFiles | None]:
             raise
         return "127.0.0.1:4730", None
     return gearman.servers[0], TlsFiles.of(gearman.tls)
+
+
+def warn_if_nobody_offers(address: str, job: str, console: Console, *, tls: TlsFiles | None = None) -> None:
+    """Say that a build of the job would have to wait, if so. Raises InfrastructureError when no server answers."""
+    if not client.offered(address, job, tls=tls):
+        function = plain(f"build:{job}")
+        console.print(
+            f"[yellow]Warning[/yellow]: no worker at {plain(address)} offers {function}; it will wait in the queue"
+        )
 
 
 def follow(submission: Submission, console: Console, *, as_json: bool) -> ExitCode:

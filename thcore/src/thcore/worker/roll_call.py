@@ -14,10 +14,11 @@ EVERY_S = 20.0
 
 
 class RollCall:
-    """A thread that asks every server again and again."""
+    """A thread that asks every server again and again, every ``every_s`` seconds."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, *, every_s: float = EVERY_S) -> None:
         self._link = link
+        self._every_s = every_s
         self._problems: tuple[str, ...] = ()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="roll call", daemon=True)
@@ -36,7 +37,7 @@ class RollCall:
         self._closing.set()
 
     def _run(self) -> None:
-        while not self._closing.wait(EVERY_S):
+        while not self._closing.wait(self._every_s):
             try:
                 problems = self._link.check_registered()
             except Exception:  # it must ask again

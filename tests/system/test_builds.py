@@ -88,7 +88,7 @@ def test_a_build_whose_worker_was_killed_has_two_attempts(theatre: Theatre) -> N
 
     lost, done = asked(worker, "show", build.unique)
     assert (lost["attempt"], lost["verdict"], lost["answered"]) == (1, "UNVERIFIED", "unknown")
-    assert [finding["code"] for finding in lost["findings"]][0] == "worker-died"
+    assert next(finding["code"] for finding in lost["findings"]) == "worker-died"
     assert (done["attempt"], done["verdict"], done["answered"]) == (2, "SUCCESS", "yes")
 
 

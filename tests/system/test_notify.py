@@ -64,7 +64,7 @@ def test_systemd_hears_of_the_start_of_a_reload_and_of_the_stop(theatre: Theatre
         worker.reload("config_rejected")
 
         assert systemd.next()["RELOADING"] == "1"
-        assert systemd.next() == {"READY": "1", "STATUS": "the new configuration is wrong; the old one stays"}
+        assert systemd.next() == {"READY": "1", "STATUS": "the new configuration cannot be used; the old one stays"}
 
         worker.terminate()
 

@@ -178,7 +178,7 @@ class Link:
     def _stop(self, delivery: Delivery) -> None:
         number = zuul.parse_stop(delivery.arguments)
         if number is None:
-            log.warning("a stop job names no build; ignored")
+            log.warning("a stop job names no build; ignored", extra={"action": "stop_ignored"})
             return
         try:
             self._on_stop(number)

@@ -24,6 +24,9 @@ from thcore.gearman.packet import packet
 
 log = logging.getLogger(__name__)
 
+TROUBLE = {"action": "link_trouble"}
+"""What a line of the log is about, for whoever reads it by its action."""
+
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 15.0
 STABLE_S = 10.0
@@ -134,7 +137,7 @@ class Server:
         except (ConfigError, LostError) as error:
             self._fail(str(error))
         except Exception as error:  # the thread must live
-            log.exception("the connection to the Gearman server %s failed", self._state.address)
+            log.exception("the connection to the Gearman server %s failed", self._state.address, extra=TROUBLE)
             self._fail(f"{type(error).__name__}: {error}")
         if line is None:
             return 0.0
@@ -154,7 +157,7 @@ class Server:
         if self._closing.is_set():
             reason = before.last_error or ""
         elif before.connected or before.last_error != reason:
-            log.warning("%s: Gearman server %s: %s", self._name, before.address, reason)
+            log.warning("%s: Gearman server %s: %s", self._name, before.address, reason, extra=TROUBLE)
         self._state = ServerState(before.address, connected=False, since=since, last_error=reason or None)
 
     def _serve(self, line: Line) -> None:
@@ -231,7 +234,7 @@ class Server:
             self._desk.roused(line)
         elif received.ptype == gear.constants.ERROR:
             code, _, text = bytes(received.data).decode("utf-8", "replace").partition("\0")
-            log.warning("the Gearman server %s answered %s: %s", self._state.address, code, text)
+            log.warning("the Gearman server %s answered %s: %s", self._state.address, code, text, extra=TROUBLE)
             if code != "JOB_NOT_FOUND":  # about one job: the line stays, with all the other builds on it
                 raise LostError(f"the server answered {code}: {text}")
 

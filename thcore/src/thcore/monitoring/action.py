@@ -18,6 +18,8 @@ ACTIONS: Mapping[str, str] = {
     "config_rejected": "SIGHUP: the new configuration is wrong and the old one stays; the message says what is wrong.",
     "link_up": "A Gearman server is connected, and everything that the worker offers is registered there.",
     "link_lost": "The connection to a Gearman server is lost; the builds that came from there are stopped.",
+    "link_trouble": "Something is wrong with a connection to a Gearman server, or with making one; it is tried again.",
+    "stop_ignored": "A request to stop a build names none.",
     "link_deaf": "A connected Gearman server does not know what the worker offers: no builds come from there.",
     "build_refused": "A build was answered without having been begun; the message says why.",
     "build_started": "A build has begun.",

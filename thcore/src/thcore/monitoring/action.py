@@ -18,7 +18,7 @@ ACTIONS: Mapping[str, str] = {
     "config_rejected": "SIGHUP: the new configuration is wrong and the old one stays; the message says what is wrong.",
     "link_up": "A Gearman server is connected, and everything that the worker offers is registered there.",
     "link_lost": "The connection to a Gearman server is lost; the builds that came from there are stopped.",
-    "link_deaf": "A Gearman server is connected and yet does not rightly know what the worker offers; the message says what.",
+    "link_deaf": "A Gearman server is connected and yet does not know rightly what the worker offers; it says what.",
     "build_refused": "A build was answered without having been begun; the message says why.",
     "build_started": "A build has begun.",
     "build_cancelled": "A build is being ended; the message says who wanted it.",

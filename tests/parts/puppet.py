@@ -1,8 +1,8 @@
 """A plugin that does every stage as the build's parameters say, and a worker that has it.
 
 ``DO_<STAGE>`` says what a stage does: ``wait`` for ``release``, ``kill`` or ``segv`` its own process, ``kill-once``,
-``raise``, ``fail`` (a failure of the change), ``hang`` (deaf to SIGTERM), ``talk`` without end, ``spawn`` a program
-that outlives everything.
+``raise``, ``fail`` (a failure of the change), ``warn`` (as Python does, with the parameter ``NOTE``), ``hang`` (deaf to
+SIGTERM), ``talk`` without end, ``spawn`` a program that outlives everything.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import pathlib
 import signal
 import subprocess
 import time
+import warnings
 
 from attrs import frozen
 
@@ -67,6 +68,8 @@ def act(build, options, stage):
         raise RuntimeError("the puppet was told to raise")
     elif what == "fail":
         raise ChangeError("the puppet was told to fail")
+    elif what == "warn":
+        warnings.warn(build.parameters["NOTE"], stacklevel=1)
     elif what == "spawn":
         variables = {"PATH": os.environ["PATH"], "THCORE_WORKSPACE": str(build.workspace.root)}
         program = subprocess.Popen(["sleep", "300"], start_new_session=True, env=variables)

@@ -88,7 +88,7 @@ def test_a_build_whose_worker_was_killed_has_two_attempts(theatre: Theatre) -> N
 
     lost, done = asked(worker, "show", build.unique)
     assert (lost["attempt"], lost["verdict"], lost["answered"]) == (1, "UNVERIFIED", "unknown")
-    assert next(finding["code"] for finding in lost["findings"]) == "worker-died"
+    assert lost["findings"][0]["code"] == "worker-died"
     assert (done["attempt"], done["verdict"], done["answered"]) == (2, "SUCCESS", "yes")
 
 
@@ -119,7 +119,9 @@ def test_a_build_in_quarantine_is_listed_with_why_and_shown_with_its_evidence(th
 
 @pytest.mark.parametrize("options", [(), ("--no-follow",)], ids=["followed", "left"])
 def test_a_build_in_quarantine_is_tried_again_under_its_own_id(theatre: Theatre, options: tuple[str, ...]) -> None:
-    with theatre.worker(max_attempts=2) as worker:
+    logs = theatre.directory / "logs"
+    defaults = {"plugins": {"publish_local": {"path": str(logs), "url": "https://logs.example.org/"}}}
+    with theatre.worker(max_attempts=2, defaults=defaults) as worker:
         poison = {"DO_CHECKOUT": "kill-once", "DO_EXECUTE": "kill-once"}  # the third attempt would be well
         for _ in range(2):
             assert theatre.launch(unique=UNIQUE, **poison).wait() is None
@@ -131,10 +133,12 @@ def test_a_build_in_quarantine_is_tried_again_under_its_own_id(theatre: Theatre,
         if options:
             assert done.stdout == f"{UNIQUE}\n"
         else:
-            assert f"https://puppet.example.org/{UNIQUE}/3" in done.stderr
+            assert f"Evidence: https://logs.example.org/45/12345/2/check/play/{UNIQUE[:7]}/" in done.stderr
         wait_for(theatre, worker, 3)
         assert verdicts(worker)[0] == (UNIQUE, 3, "SUCCESS", "yes")
         assert theatre.published()[-1] == (UNIQUE, 3, "SUCCESS")
+        (page,) = logs.rglob("result.json")
+        assert {"build": UNIQUE, "attempt": 3, "verdict": "SUCCESS"}.items() <= json.loads(page.read_text()).items()
         assert asked(worker, "list", "--quarantined") == []
         assert "QUARANTINED" not in worker.command("builds", "show", UNIQUE).stdout
         assert theatre.launch(unique=UNIQUE).wait() == "SUCCESS", "it was in quarantine still"

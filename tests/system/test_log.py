@@ -66,7 +66,7 @@ def test_text_of_others_makes_no_line_of_its_own(theatre: Theatre, zuul: Zuul) -
         assert theatre.launch(ZUUL_PROJECT=HOSTILE).wait() == "INVALID_ARGUMENTS"
         assert theatre.launch(ZUUL_BRANCH=HOSTILE).wait() == "INVALID_ARGUMENTS"
         assert theatre.launch(LOG_PATH=HOSTILE, NOTE=HOSTILE).wait() == "INVALID_ARGUMENTS"
-        assert theatre.launch(NOTE=HOSTILE).wait() == "SUCCESS"
+        assert theatre.launch(NOTE=HOSTILE, DO_EXECUTE="warn").wait() == "SUCCESS"
         build = theatre.launch(DO_EXECUTE="wait")
         theatre.wait_at("execute", build)
         zuul.stop("worker-under-test", "play", HOSTILE)
@@ -77,6 +77,8 @@ def test_text_of_others_makes_no_line_of_its_own(theatre: Theatre, zuul: Zuul) -
     refused = [line for line in found if line.get("action") == "build_refused"]
     assert len(refused) == 4
     assert all(line["job"] == "play" and line["build"] for line in refused)
+    (warned,) = [line for line in found if line["logger"] == "py.warnings"]
+    assert HOSTILE in warned["message"]
     assert "\x1b" not in worker.text
 
 

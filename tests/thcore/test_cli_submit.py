@@ -137,7 +137,7 @@ def test_without_a_configuration_the_usual_address_is_tried(
     def nowhere(_file: object) -> None:
         raise ConfigError("there is no configuration")
 
-    def offered(address: str, _job: str, *, tls: object) -> bool:
+    def offered(address: str, _job: str, **_options: object) -> bool:
         asked.append(address)
         raise ConfigError("enough")
 

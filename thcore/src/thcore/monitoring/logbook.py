@@ -28,7 +28,7 @@ _PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (log
 
 
 def start(config: LogConfig, secrets: Iterable[str] = ()) -> None:
-    """Have everything that is logged in this process written as ``config`` says, ``secrets`` blanked out.
+    """Have everything that is logged or warned of in this process written as ``config`` says, ``secrets`` blanked out.
 
     Whatever was set up before is replaced. Several processes may write to one file. Raises ConfigError when the file
     cannot be written.
@@ -41,6 +41,7 @@ def start(config: LogConfig, secrets: Iterable[str] = ()) -> None:
     else:
         handler.setFormatter(TextFormatter(redaction, journal=journal))
     logging.basicConfig(level=config.level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)  # Python would print them as lines of their own
 
 
 def _handler(config: LogConfig) -> logging.Handler:

@@ -40,6 +40,8 @@ def test_every_line_is_an_object_and_those_of_builds_name_them(theatre: Theatre)
         assert raised.wait() is None
         (nursery,) = worker.nurseries()
         nursery.kill()
+        theatre.launch().wait()  # in a child that dies along, or in one of the next nursery
+        worker.wait_for("nursery_died")
         assert theatre.launch().wait() == "SUCCESS"
         worker.rewrite(slots=3)
         worker.reload()

@@ -24,7 +24,7 @@ test: packages sync lint ## Everything that must hold: lint, types, layers, unit
 test-all: packages sync lint ## The same, with whole projects and large datasets (some four minutes more)
 	$(RUN) pytest $(PARALLEL) --ignore tests/benchmarks
 
-chaos: packages sync ## Kill everything around BUILDS builds (3000) at the points that SEED chooses; some twelve minutes
+chaos: packages sync ## Kill everything around BUILDS builds (3000) at the points that SEED chooses; some twenty minutes
 	THCORE_CHAOS_SEED=$(SEED) THCORE_CHAOS_BUILDS=$(BUILDS) $(RUN) pytest tests/system/test_chaos.py -s
 
 lint: sync ## Style, types and layers

@@ -67,8 +67,7 @@ class Supervision:
         self.attempt = entry.next_attempt
         self.plan = generation.plans[entry.request.job]
         self.began = datetime.datetime.now(datetime.UTC)
-        self.done = threading.Event()
-        """Set when the attempt is over and everything of it is gone."""
+        self._over = False
         self.view = RunningBuild.begun(self.request, self.attempt, self.began)
         """What can be seen of it."""
         self._entry = entry
@@ -91,7 +90,7 @@ class Supervision:
     def cancel(self, reason: str) -> None:
         """End the build; the first reason counts. Returns at once."""
         with self._lock:
-            if self._reason is None and not self.done.is_set():
+            if self._reason is None and not self._over:
                 self._reason = reason
                 if self._errand is not None:
                     self._errand.cancel(reason)
@@ -123,7 +122,7 @@ class Supervision:
             return outcome
         finally:
             with self._lock:
-                self.done.set()
+                self._over = True
 
     def _outcome(self, errand: Errand, place: Workspace, hear: Hear) -> Outcome:
         """What the attempt amounts to, published as far as that went."""

@@ -17,6 +17,14 @@ import psutil
 import yaml
 
 
+def words(process: psutil.Process) -> list[str]:
+    """The words of its command line; none if it has ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # a zombie is one too
+        return []
+
+
 class Worker:
     """A worker that is ready when entered and ended when left.
 
@@ -142,7 +150,7 @@ class Worker:
 
     def nurseries(self) -> list[psutil.Process]:
         """The processes that start its builds; one, unless it has just got a new configuration."""
-        return [p for p in psutil.Process(self.pid).children() if "thcore.worker.ward" in p.cmdline()]
+        return [process for process in psutil.Process(self.pid).children() if "thcore.worker.ward" in words(process)]
 
     def terminate(self) -> None:
         """Send SIGTERM."""

@@ -21,7 +21,7 @@ from thcore.process.cgroups import Cgroup
 
 from parts.gearmand import Gearmand
 from parts.repository import Repository
-from parts.worker import Worker
+from parts.worker import Worker, words
 from parts.zuul import Zuul, ZuulBuild
 
 pytestmark = pytest.mark.system
@@ -129,7 +129,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 30) ->
 
 def of_thcore(worker: Worker) -> list[psutil.Process]:
     """The worker, its nursery and the children, without the programs of builds."""
-    return [process for process in worker.processes() if any("thcore" in word for word in process.cmdline()[:4])]
+    return [process for process in worker.processes() if any("thcore" in word for word in words(process)[:4])]
 
 
 def group_of(worker: Worker) -> Path | None:
@@ -189,7 +189,7 @@ def test_a_runaway_does_not_outlive_a_build_that_went_well(flags: Path, zuul: Zu
 def test_a_runaway_ends_with_the_process_of_the_build(flags: Path, zuul: Zuul, worker: Worker) -> None:
     build = launch(zuul, ZUUL_WAIT="1")
     process = runaway(flags, build)
-    script = next(process for process in worker.processes() if "runaway.py" in " ".join(process.cmdline()))
+    script = next(process for process in worker.processes() if "runaway.py" in " ".join(words(process)))
     script.parent().kill()
     assert is_gone(process, script)
     assert build.wait() is None

@@ -22,7 +22,7 @@ from parts.dataset import write_dataset
 from parts.gearmand import Gearmand
 from parts.package import project_files
 from parts.repository import Repository
-from parts.worker import Worker
+from parts.worker import Worker, words
 from parts.zuul import Zuul, ZuulBuild
 
 pytestmark = pytest.mark.system
@@ -123,7 +123,7 @@ def test_what_was_half_made_is_gone_after_the_next_start(
     assert len(half_made(first, "environments")) == 1
 
     everything = first.processes()
-    ours = [process for process in everything if any("thcore" in word for word in process.cmdline()[:4])]
+    ours = [process for process in everything if any("thcore" in word for word in words(process)[:4])]
     programs = [process for process in everything if process not in ours]
     assert len(programs) >= 6
     for number in (signal.SIGSTOP, signal.SIGKILL):

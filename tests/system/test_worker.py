@@ -14,7 +14,7 @@ import pytest
 
 from parts.gearmand import Gearmand
 from parts.repository import Repository
-from parts.worker import Worker
+from parts.worker import Worker, words
 from parts.zuul import Zuul, ZuulBuild
 
 pytestmark = pytest.mark.system
@@ -244,7 +244,7 @@ def test_deadline_ends_the_build_and_is_published_as_timed_out(tmp_path: Path, z
 def test_worker_answers_for_a_child_that_was_killed(flags: Path, zuul: Zuul, worker: Worker) -> None:
     build = launch(zuul, "stubborn")
     wait_started(flags, build)
-    script = next(process for process in worker.processes() if "stubborn.sh" in " ".join(process.cmdline()))
+    script = next(process for process in worker.processes() if "stubborn.sh" in " ".join(words(process)))
     below = worker.named("sleep")
 
     script.parent().kill()

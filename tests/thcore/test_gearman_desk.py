@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from unittest.mock import Mock
 import gear
 import pytest
 
+from thcore.gearman import desk
 from thcore.gearman import zuul as protocol
 from thcore.gearman.delivery import Delivery
 from thcore.gearman.desk import Desk
@@ -349,6 +351,36 @@ def test_registrations_that_were_removed_behind_our_back_are_found(gearmand: Gea
                 for name in missing
             ),
         }
+
+
+def test_a_server_that_is_late_does_not_keep_a_slot_whenever_its_time_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Every look at the clock takes 0.4 of a server's time: it runs out between two looks.
+    monkeypatch.setattr(desk, "ANSWER_S", 0.05)
+    looks = itertools.count()
+    monkeypatch.setattr(desk, "time", Mock(monotonic=lambda: next(looks) * 0.02))
+    chosen: queue.Queue[str] = queue.Queue()
+
+    class Late:
+        def __init__(self, name: str) -> None:
+            self.name, self.state, self.since = name, State.IDLE, 0.0
+
+        def change(self, state: State) -> None:
+            self.state, self.since = state, next(looks) * 0.02
+
+        def wake(self) -> None:
+            if self.state is State.CHOSEN:
+                chosen.put(self.name)
+
+    slots = Desk(Mock(), Mock())
+    for name in ("first", "second"):
+        slots.opened(Late(name))  # type: ignore[arg-type]
+    thread = threading.Thread(target=slots.take, args=(lambda: True,))
+    thread.start()
+
+    assert [chosen.get(timeout=TIMEOUT_S) for _ in range(2)] == ["first", "second"]
+
+    slots.drain(0.0)
+    thread.join(TIMEOUT_S)
 
 
 def test_registrations_that_are_doubled_or_too_many_are_found(gearmand: Gearmand) -> None:

@@ -63,9 +63,9 @@ class Desk:
                         delivery = self._jobs.popleft()
                         if not delivery.lost.is_set():
                             return delivery
-                    self._choose()
-                    asked = self._asked()
-                    self._changed.wait(ANSWER_S if asked else None)
+                    now = time.monotonic()
+                    self._choose(now)
+                    self._changed.wait(self._patience_s(now))
                 return None
             finally:
                 self._hands -= 1
@@ -105,7 +105,7 @@ class Desk:
         self._hand_all_back(back)
         deadline = time.monotonic() + timeout_s
         with self._changed:
-            while (self._hands or self._asked()) and (left := deadline - time.monotonic()) > 0:
+            while (self._hands or self._asked(time.monotonic())) and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(min(left, ANSWER_S))
 
     def wait_opened(self, timeout_s: float) -> bool:
@@ -203,15 +203,19 @@ class Desk:
         for line in self._lines:
             line.wake()
 
-    def _asked(self) -> int:
-        """Requests for a job whose answer may still come."""
-        now = time.monotonic()
+    def _asked(self, now: float) -> list[Line]:
+        """The lines with a request for a job whose answer may still come."""
         states = (State.CHOSEN, State.ASKED)
-        return sum(line.state in states and now - line.since < ANSWER_S for line in self._lines)
+        return [line for line in self._lines if line.state in states and now - line.since < ANSWER_S]
 
-    def _choose(self) -> None:
+    def _patience_s(self, now: float) -> float | None:
+        """How long, from ``now``, until a server that was asked keeps nobody any more; None: none was asked."""
+        return min((line.since + ANSWER_S - now for line in self._asked(now)), default=None)
+
+    def _choose(self, now: float | None = None) -> None:
         """Choose whom to ask for jobs, those first that were not asked for the longest time."""
-        free = self._hands - len(self._jobs) - self._asked()
+        now = time.monotonic() if now is None else now
+        free = self._hands - len(self._jobs) - len(self._asked(now))
         if not self._open or free <= 0:
             return
         idle = sorted((line for line in self._lines if line.state is State.IDLE), key=lambda line: line.since)

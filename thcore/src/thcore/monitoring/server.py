@@ -55,6 +55,7 @@ class Server:
             raise TypeError("one socket makes one server")
         self._server = server
         self._closing = False
+        self._roused = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="status server", daemon=True)
         self._thread.start()
 
@@ -62,11 +63,14 @@ class Server:
         """Answer no more. Requests that are being answered are cut off after a few seconds."""
         self._closing = True
         self._server.pull_trigger()
+        self._roused.set()
         self._thread.join()
 
     def _serve(self) -> None:
         while not self._closing:
             wasyncore.loop(timeout=IDLE_S / 2, use_poll=True, map=self._sockets, count=1)
+        # Something else may have ended the loop: the pipe that ``close`` writes to must still be ours.
+        self._roused.wait()
         self._server.task_dispatcher.shutdown(timeout=2)
         wasyncore.close_all(self._sockets)
 

@@ -524,17 +524,13 @@ def test_an_address_that_is_not_ours_is_named(place: str) -> None:
 
 
 @pytest.mark.system
-def test_a_server_is_closed_also_when_something_else_has_just_ended_its_loop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listener = door.listen(tmp_path)
-    running = Server(Worker(busy()).app, listener)
-    address = listener.getsockname()
+def test_a_server_is_closed_also_when_something_else_has_just_ended_its_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    running = Server(Worker(busy()).app, server.listen(WebConfig(f"127.0.0.1:{port}")))
     rouse = running._server.pull_trigger
 
     def later() -> None:
-        with socket.socket(socket.AF_UNIX) as caller:
-            caller.connect(address)
+        with socket.create_connection(("127.0.0.1", port)):
             running._thread.join(0.5)  # time enough for a loop that was roused by the caller to end
         rouse()
 
@@ -544,6 +540,7 @@ def test_a_server_is_closed_also_when_something_else_has_just_ended_its_loop(
     assert not running._thread.is_alive()
 
 
+@pytest.mark.system
 def test_a_closed_server_leaves_neither_threads_nor_the_port() -> None:
     before = set(threading.enumerate())
     with served(Worker(idle())) as port, socket.create_connection(("127.0.0.1", port)):

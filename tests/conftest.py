@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import tempfile
 from pathlib import Path
@@ -22,6 +23,9 @@ def pytest_configure(config: pytest.Config) -> None:
     Tests that run as root have their database servers run as an account of their own, as a worker that is root does.
     pytest's own place is closed to them, and closed again by every pytest that a test starts.
     """
+    # A shell's background job has it ignored, and so would every program that a test starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.geteuid() == 0 and config.option.basetemp is None:
         config.stash[ROOM] = opened(Path(tempfile.mkdtemp(prefix="thcore-tests-")))
         config.option.basetemp = config.stash[ROOM] / "all"

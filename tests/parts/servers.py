@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,8 @@ class Ground:
 @contextlib.contextmanager
 def ground(directory: Path, kind: Kind, **more: Any) -> Iterator[Ground]:
     """A build below ``directory`` for servers of a kind."""
-    with make_build(directory, settings=kind.settings, **more) as build:
+    # Its sockets must not be those of another test.
+    with make_build(directory, settings=kind.settings, **{"build_id": uuid.uuid4().hex, **more}) as build:
         engine = engine_for(kind.type)
         installation = engine.installation(build)
         place = build.workspace.root / "database"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -182,6 +183,7 @@ def test_every_hostile_stop_or_description_is_answered_and_the_running_build_goe
     os.mkfifo(going)
     build = launch_valid(zuul, ZUUL_WAIT=str(going))
     _wait_started(around, build)
+    gate = _opened_by_reader(going)
     disguised: list[object] = [
         [build.unique],
         {"number": build.unique},
@@ -200,7 +202,7 @@ def test_every_hostile_stop_or_description_is_answered_and_the_running_build_goe
 
     assert State.of(around, worker, gearmand) == before
     assert not build.ended
-    going.write_bytes(b"")
+    os.close(gate)
     assert build.wait() == "SUCCESS"
 
 
@@ -208,3 +210,14 @@ def _wait_started(around: Path, build: ZuulBuild) -> None:
     build.wait_started()
     while not list((around / "worker" / "state" / "work").rglob("started")):
         time.sleep(0.02)  # a file of another program: nothing to wait on
+
+
+def _opened_by_reader(fifo: Path) -> int:
+    """A pipe that the build's last program has opened and reads from until this end of it is closed."""
+    while True:
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        time.sleep(0.02)  # an act of another program: nothing to wait on

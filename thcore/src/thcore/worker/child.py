@@ -44,6 +44,11 @@ def serve(connection: Connection, plans: dict[str, Plan], surroundings: Surround
             interrupt.cancel("the worker is gone")
 
     signal.signal(signal.SIGTERM, on_sigterm)
+    # A cancel that came before had its signal ignored, but its reason is on the connection.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    if connection.poll(0):
+        interrupt.cancel(_reason(connection))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
     outcome = _do(work, plans, surroundings, interrupt, tell)
     with contextlib.suppress(OSError):  # the worker is gone
         message.send(connection, Ended(outcome))

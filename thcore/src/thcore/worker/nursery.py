@@ -112,6 +112,8 @@ class Nursery:
             except queue.Empty:
                 child = None
             if child is None:
+                if self._gone.is_set():
+                    self._stock.put(None)  # others wait as well
                 raise InfrastructureError("the process that starts builds could not fork")
             if not child.ended.is_set():
                 return child
@@ -156,7 +158,7 @@ class Nursery:
             self._process.wait()
 
     def _dismiss(self) -> None:
-        """Let every child end that has no build."""
+        """Let every child end that has no build, and have nobody wait for one."""
         with contextlib.suppress(queue.Empty):
             while True:
                 if (child := self._stock.get_nowait()) is not None:
@@ -164,6 +166,7 @@ class Nursery:
         with self._lock:
             while self._ordered:
                 self._ordered.popleft().close()
+        self._stock.put(None)
 
     def _read(self) -> None:
         with contextlib.suppress(OSError):
@@ -172,7 +175,6 @@ class Nursery:
         self._gone.set()
         self._ready.set()
         self._dismiss()
-        self._stock.put(None)
         for child in self._children.values():
             child.ended.set()
         self._children.clear()

@@ -1,0 +1,137 @@
+"""The states that a dataset climbs through before the change: each release, then the target branch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import cattrs
+from attrs import evolve, frozen
+
+from thcore.model import Revision
+from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.options import DbmigrationOptions
+from thplugins_dbmigration.release import Fixup, Release
+from thplugins_dbmigration.snapshots import Key
+
+
+@frozen
+class Manner:
+    """How the project is migrated at one revision: the job's options, with a release's laid over them. ``tool_options``
+    count before all others."""
+
+    options: DbmigrationOptions
+    dataset: Dataset
+    tool_options: Mapping[str, Any]
+
+    @classmethod
+    def at(cls, options: DbmigrationOptions, dataset: Dataset, release: Release | None = None) -> Manner:
+        """That of a release, or of the target branch and the change."""
+        if release is None:
+            return cls(options, dataset, {})
+        laid = evolve(
+            options,
+            tool=release.tool or options.tool,
+            variables={**options.variables, **release.variables},
+            files={**options.files, **release.files},
+        )
+        return cls(laid, dataset, release.tool_options)
+
+    @property
+    def tool(self) -> str | None:
+        """The tool that is named; None: what the checkout looks like."""
+        return self.options.tool or self.dataset.tool
+
+    @property
+    def digest(self) -> str:
+        """Changes with anything that may change what the migrations do."""
+        options = self.options
+        own = {name: value for name, value in attrs.asdict(options, recurse=False).items() if attrs.has(type(value))}
+        return _digest(
+            self.tool,
+            options.working_directory,
+            options.variables,
+            options.files,
+            {self.tool: own.get(self.tool)} if self.tool else own,
+            self.dataset.tool_options if self.dataset.tool in {self.tool, None} else {},
+            self.tool_options,
+        )
+
+
+@frozen
+class Waypoint:
+    """A state on the way, and all that it takes to get there from the one before. ``kind`` is ``release`` or ``trunk``;
+    ``name`` is the release's or the branch's; ``provisioning`` are options of the plugins of checkout and
+    environment."""
+
+    kind: str
+    name: str
+    revision: Revision
+    manner: Manner
+    targets: tuple[str, ...] = ()
+    fixups: tuple[Fixup, ...] = ()
+    provisioning: Mapping[str, Mapping[str, Any]] = {}
+
+    @property
+    def label(self) -> str:
+        """What reports call its leg: ``release victoria``, ``main``."""
+        return f"release {self.name}" if self.kind == "release" else self.name
+
+
+def fixups(options: DbmigrationOptions, dataset: Dataset) -> tuple[Fixup, ...]:
+    """What has to be done to the data in the legs of the target branch and of the change."""
+    return options.fixups if dataset.fixups is None else dataset.fixups
+
+
+def route(options: DbmigrationOptions, dataset: Dataset, branch: str | None) -> tuple[Waypoint, ...]:
+    """The way of a dataset. Without a ``branch`` it ends with the last release."""
+    releases = options.releases if dataset.releases is None else dataset.releases
+    waypoints = [
+        Waypoint(
+            "release",
+            release.name,
+            release.revision,
+            Manner.at(options, dataset, release),
+            release.targets,
+            release.fixups,
+            release.options,
+        )
+        for release in releases
+    ]
+    if branch is not None:
+        manner = Manner.at(options, dataset)
+        waypoints.append(Waypoint("trunk", branch, Revision(branch=branch), manner, (), fixups(options, dataset)))
+    return tuple(waypoints)
+
+
+def keys(start: Key, waypoints: Sequence[Waypoint], commit: Callable[[Waypoint], str], environment: Callable[[Waypoint], str]) -> tuple[Key, ...]:
+    """The keys of the states of a route, each of which depends on the one before. ``commit`` says what a waypoint's
+    revision is at, ``environment`` digests how its checkout and environment are made."""
+    found = [start]
+    for waypoint in waypoints:
+        parts = {
+            "project": waypoint.manner.dataset.project,
+            waypoint.kind: waypoint.name,
+            "commit": commit(waypoint),
+            "until": ", ".join(waypoint.targets) or "head",
+            "tool": waypoint.manner.tool or "detected",
+            "options": waypoint.manner.digest,
+            "environment": environment(waypoint),
+            "fixups": _fixed(waypoint.manner.dataset, waypoint.fixups),
+            "after": found[-1].digest,
+        }
+        inherited = {name: part for name, part in start.parts.items() if name.startswith("engine")}
+        found.append(Key(waypoint.kind, start.dataset, {**inherited, **parts}))
+    return tuple(found[1:])
+
+
+def _fixed(dataset: Dataset, fixups: Sequence[Fixup]) -> str:
+    contents = [dataset.file(fixup.sql).read_bytes() if fixup.sql is not None else b"" for fixup in fixups]
+    return _digest(*(cattrs.unstructure(fixup) for fixup in fixups), *(hashlib.sha256(each).hexdigest() for each in contents))
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]

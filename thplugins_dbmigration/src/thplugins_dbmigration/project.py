@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -15,6 +15,7 @@ from thcore.model import Provision
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.manner import Manner
 from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.template import Placeholders
 from thplugins_dbmigration.tools import drivers
@@ -29,13 +30,16 @@ class Chosen:
     options: Any
 
 
-def choose_tool(options: DbmigrationOptions, dataset: Dataset, provision: Provision) -> Chosen:
-    """The job's tool, the dataset's, or what the checkout looks like. Raises InfrastructureError (``tool-missing``,
+def choose_tool(manner: Manner, provision: Provision) -> Chosen:
+    """The tool that is named, or what the checkout looks like. Raises InfrastructureError (``tool-missing``,
     ``options-invalid``) saying what to write."""
-    name = options.tool or dataset.tool or _seen(options, provision)
+    options, dataset = manner.options, manner.dataset
+    name = manner.tool or _seen(options, provision)
     tool = drivers.find(name)
     own = getattr(options, name, None) or tool.options()()
-    return Chosen(tool, _completed(own, dataset) if dataset.tool in {name, None} else own)
+    if dataset.tool in {name, None}:
+        own = _completed(own, dataset)
+    return Chosen(tool, _laid_over(own, manner.tool_options, "tool_options of a release"))
 
 
 def _seen(options: DbmigrationOptions, provision: Provision) -> str:
@@ -60,12 +64,20 @@ def _completed(own: Any, dataset: Dataset) -> Any:
         for field in fields(type(own))
         if getattr(own, field.name) != getattr(default, field.name)
     }
-    try:
-        given = Converter(forbid_extra_keys=True).structure(dict(dataset.tool_options), type(own))
-    except Exception as error:  # cattrs raises exception groups of any kind
-        problems = "; ".join(transform_error(error, path="tool_options"))
-        raise InfrastructureError(f"{dataset.directory}/config.json: {problems}", code="options-invalid") from error
+    given = _laid_over(default, dataset.tool_options, f"{dataset.directory}/config.json: tool_options")
     return evolve(given, **set_here)
+
+
+def _laid_over(own: Any, given: Mapping[str, Any], where: str) -> Any:
+    """Options of a tool with others in the place of those that are given."""
+    if not given:
+        return own
+    try:
+        read = Converter(forbid_extra_keys=True).structure(dict(given), type(own))
+    except Exception as error:  # cattrs raises exception groups of any kind
+        problems = "; ".join(transform_error(error, path=where))
+        raise InfrastructureError(problems, code="options-invalid") from error
+    return evolve(own, **{name: getattr(read, name) for name in given})
 
 
 def directory_of(options: DbmigrationOptions, provision: Provision) -> Path:
@@ -74,16 +86,10 @@ def directory_of(options: DbmigrationOptions, provision: Provision) -> Path:
 
 
 def project(
-    build: Build,
-    options: DbmigrationOptions,
-    provision: Provision,
-    address: Address,
-    server: Server,
-    *,
-    dataset: Dataset,
-    config: Path,
+    build: Build, manner: Manner, provision: Provision, address: Address, server: Server, *, config: Path
 ) -> Project:
     """The project with its variables filled in, and its files written to the directory ``config``, which is made."""
+    options, dataset = manner.options, manner.dataset
     words = Placeholders.of(
         address,
         dataset=dataset.name,

@@ -3,62 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import attrs
 import cattrs
-from attrs import evolve, frozen
+from attrs import frozen
 
 from thcore.model import Revision
 from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.manner import Manner, digest_of
 from thplugins_dbmigration.options import DbmigrationOptions
-from thplugins_dbmigration.release import Fixup, Release
+from thplugins_dbmigration.release import Fixup
 from thplugins_dbmigration.snapshots import Key
-
-
-@frozen
-class Manner:
-    """How the project is migrated at one revision: the job's options, with a release's laid over them. ``tool_options``
-    count before all others."""
-
-    options: DbmigrationOptions
-    dataset: Dataset
-    tool_options: Mapping[str, Any]
-
-    @classmethod
-    def at(cls, options: DbmigrationOptions, dataset: Dataset, release: Release | None = None) -> Manner:
-        """That of a release, or of the target branch and the change."""
-        if release is None:
-            return cls(options, dataset, {})
-        laid = evolve(
-            options,
-            tool=release.tool or options.tool,
-            variables={**options.variables, **release.variables},
-            files={**options.files, **release.files},
-        )
-        return cls(laid, dataset, release.tool_options)
-
-    @property
-    def tool(self) -> str | None:
-        """The tool that is named; None: what the checkout looks like."""
-        return self.options.tool or self.dataset.tool
-
-    @property
-    def digest(self) -> str:
-        """Changes with anything that may change what the migrations do."""
-        options = self.options
-        own = {name: value for name, value in attrs.asdict(options, recurse=False).items() if attrs.has(type(value))}
-        return _digest(
-            self.tool,
-            options.working_directory,
-            options.variables,
-            options.files,
-            {self.tool: own.get(self.tool)} if self.tool else own,
-            self.dataset.tool_options if self.dataset.tool in {self.tool, None} else {},
-            self.tool_options,
-        )
 
 
 @frozen
@@ -107,7 +63,9 @@ def route(options: DbmigrationOptions, dataset: Dataset, branch: str | None) -> 
     return tuple(waypoints)
 
 
-def keys(start: Key, waypoints: Sequence[Waypoint], commit: Callable[[Waypoint], str], environment: Callable[[Waypoint], str]) -> tuple[Key, ...]:
+def keys(
+    start: Key, waypoints: Sequence[Waypoint], commit: Callable[[Waypoint], str], environment: Callable[[Waypoint], str]
+) -> tuple[Key, ...]:
     """The keys of the states of a route, each of which depends on the one before. ``commit`` says what a waypoint's
     revision is at, ``environment`` digests how its checkout and environment are made."""
     found = [start]
@@ -130,8 +88,6 @@ def keys(start: Key, waypoints: Sequence[Waypoint], commit: Callable[[Waypoint],
 
 def _fixed(dataset: Dataset, fixups: Sequence[Fixup]) -> str:
     contents = [dataset.file(fixup.sql).read_bytes() if fixup.sql is not None else b"" for fixup in fixups]
-    return _digest(*(cattrs.unstructure(fixup) for fixup in fixups), *(hashlib.sha256(each).hexdigest() for each in contents))
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    return digest_of(
+        *(cattrs.unstructure(fixup) for fixup in fixups), *(hashlib.sha256(each).hexdigest() for each in contents)
+    )

@@ -38,7 +38,9 @@ class Trail:
         try:
             trail = cattrs.structure(notes, cls)
         except Exception as error:  # cattrs raises exception groups of any kind
-            raise InfrastructureError(f"the notes of a snapshot cannot be read: {error}", code="snapshot-broken") from error
+            raise InfrastructureError(
+                f"the notes of a snapshot cannot be read: {error}", code="snapshot-broken"
+            ) from error
         return evolve(trail, steps=tuple(evolve(step, from_snapshot=True) for step in trail.steps))
 
     @property

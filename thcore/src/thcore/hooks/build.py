@@ -154,6 +154,12 @@ class Build(Protocol):
         one. Raises what the checkout plugin raises.
         """
 
+    def preparation(self, *, options: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+        """A digest of how the job prepares a revision: the plugins of the stages checkout and environment, their
+        versions and their options, with ``options`` laid over them as for ``provision``. The same text means the same
+        preparation; for keys of what is kept between builds. Raises InfrastructureError (``options-invalid``).
+        """
+
     def emit(self, progress: Progress) -> None:
         """Tell how far the stage is. Cheap; may be called often."""
 

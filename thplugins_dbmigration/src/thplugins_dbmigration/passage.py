@@ -106,7 +106,7 @@ class Passage:
         self.evidence.mkdir(parents=True, exist_ok=True)
         engine = engine_for(dataset.type)
         installation = engine.installation(build)
-        snapshot = snapshots.prepared(build, engine, installation, dataset)
+        snapshot = snapshots.restored(build, engine, installation, dataset)
         target = self._place / "data"
         snapshots.clone(build, snapshot, target)
         server = stack.enter_context(engine.start(build, installation, target, log=self.evidence / "server.log"))

@@ -36,6 +36,7 @@ class Course:
     plans: dict[str, Plan] = field(factory=dict)
     ahead: dict[str, tuple[Step, ...]] = field(factory=dict)
     due: Fixup | None = None
+    done: list[Fixup] = field(factory=list)
 
     def choose(self, plan: Plan) -> Sequence[Step]:
         """The steps of a chain to run now."""
@@ -56,6 +57,7 @@ class Course:
         """The fix-up that was due is done."""
         assert self.due is not None, "asked for only when one is due"  # noqa: S101 - for the type checker
         self.pending.remove(self.due)
+        self.done.append(self.due)
         self.due = None
 
     def expected(self, chain: str) -> frozenset[str]:
@@ -100,9 +102,12 @@ class Course:
         return next((fixup for fixup in self.pending if any(fits(fixup.at, version) for version in here)), None)
 
 
-def named(chain: str, versions: Iterable[str]) -> tuple[str, ...]:
-    """Versions as results and messages show them: those of other chains than the main one carry its name."""
-    return tuple(f"{chain}:{version}" if chain else version for version in sorted(versions))
+def named(versions: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """The versions of all chains, as results and messages show them: those of other chains than the main one carry its
+    name."""
+    return tuple(
+        f"{chain}:{version}" if chain else version for chain in sorted(versions) for version in sorted(versions[chain])
+    )
 
 
 def listed(versions: Iterable[str]) -> str:
@@ -125,7 +130,7 @@ def _knows(plan: Plan, target: str) -> bool:
 
 
 def _difference(chain: str, plan: Plan, expected: Iterable[str], found: Iterable[str]) -> list[str]:
-    lines = [f"expected: {listed(named(chain, expected))}", f"found: {listed(named(chain, found))}"]
+    lines = [f"expected: {listed(named({chain: expected}))}", f"found: {listed(named({chain: found}))}"]
     if not plan.steps:
         lines.append(f"No migration found that leads there from {listed(plan.current)}.")
     return lines

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 from attrs import define, evolve, field
 
 from thcore.hooks import Build
-from thcore.model import Measurement, Step, StepResult
+from thcore.model import Measurement, Progress, Step, StepResult
 from thplugins_dbmigration import measure
 from thplugins_dbmigration.course import Course
 from thplugins_dbmigration.dataset_file import WALL
@@ -24,21 +23,12 @@ PATIENCE_S = 3.0
 """How long to wait for a counter that the server does not tell at the moment, where a limit may be for it."""
 
 
-class Listener(Protocol):
-    """Is told what goes on in a leg, while the project's program waits. Nothing of it is measured."""
-
-    def chosen(self, steps: Sequence[Step]) -> None:
-        """These steps are about to be run."""
-
-    def starts(self, step: Step) -> None:
-        """A step is about to start."""
-
-
 @define
 class Leg:
     """Guides a tool through the steps of a leg, and keeps what came out.
 
-    ``name`` is that of the release or the target branch whose code it is, empty for the change's. ``added`` tells the
+    ``name`` is what results and progress call it: the release or the target branch whose code it is, empty for the
+    change's. ``look`` is called with each chain's plan before anything of it is run, and may raise. ``added`` tells the
     steps that the change adds. ``results`` are in the order in which the steps ran.
     """
 
@@ -47,10 +37,11 @@ class Leg:
     engine: str
     project: Project
     course: Course
-    listener: Listener
     name: str = ""
+    look: Callable[[Plan], None] = lambda _plan: None
     added: Callable[[Step], bool] = lambda _step: False
     results: list[StepResult] = field(factory=list)
+    _total: int = 0
     _known: set[str] = field(factory=set)
     """The counters that this server has told."""
     _running: tuple[float, dict[str, int | None]] | None = None
@@ -75,6 +66,11 @@ class Leg:
                     self._keep(step, "not-run")
         return stop
 
+    def final(self, chosen: Chosen) -> dict[str, frozenset[str]]:
+        """The versions that the database is at, of every chain that has shown itself."""
+        ask = chosen.tool.versions
+        return {chain: ask(self.build, chosen.options, self.project, chain) for chain in self.course.plans}
+
     @property
     def walked(self) -> tuple[Step, ...]:
         """The steps that ended well."""
@@ -82,18 +78,20 @@ class Leg:
 
     def choose(self, plan: Plan) -> Sequence[Step]:
         """Called by the tool, once for each chain."""
+        self.look(plan)
         steps = self.course.choose(plan)
-        self.listener.chosen(steps)
+        self._total += len(steps)
         return steps
 
     def before(self, step: Step) -> None:
         """Called by the tool when a step is about to start."""
-        self.listener.starts(step)
+        label = f"{self.name}: " if self.name else ""
+        self.build.emit(Progress(f"{self.dataset.name}: {label}{way(step)}", len(self.results), self._total))
         self.build.log(f"step {way(step)} starts", source=self.dataset.name)
         counters = self._read(needed=self._needs_all(step))
         self._running = (time.monotonic(), counters)
 
-    def after(self, step: Step, ok: bool) -> None:  # noqa: FBT001 - as a tool calls it
+    def after(self, step: Step, ok: bool) -> None:
         """Called by the tool when a step has ended."""
         ended = time.monotonic()
         assert self._running is not None, "no step ends that has not started"  # noqa: S101 - for the type checker

@@ -63,21 +63,20 @@ def route(options: DbmigrationOptions, dataset: Dataset, branch: str | None) -> 
     return tuple(waypoints)
 
 
-def keys(
-    start: Key, waypoints: Sequence[Waypoint], commit: Callable[[Waypoint], str], environment: Callable[[Waypoint], str]
-) -> tuple[Key, ...]:
-    """The keys of the states of a route, each of which depends on the one before. ``commit`` says what a waypoint's
-    revision is at, ``environment`` digests how its checkout and environment are made."""
+def keys(start: Key, waypoints: Sequence[Waypoint], prepared: Callable[[Waypoint], tuple[str, str]]) -> tuple[Key, ...]:
+    """The keys of the states of a route, each of which depends on the one before. ``prepared`` says which commit a
+    waypoint's revision is at, and digests how its checkout and environment are made."""
     found = [start]
     for waypoint in waypoints:
+        commit, environment = prepared(waypoint)
         parts = {
             "project": waypoint.manner.dataset.project,
             waypoint.kind: waypoint.name,
-            "commit": commit(waypoint),
+            "commit": commit,
             "until": ", ".join(waypoint.targets) or "head",
             "tool": waypoint.manner.tool or "detected",
             "options": waypoint.manner.digest,
-            "environment": environment(waypoint),
+            "environment": environment,
             "fixups": _fixed(waypoint.manner.dataset, waypoint.fixups),
             "after": found[-1].digest,
         }

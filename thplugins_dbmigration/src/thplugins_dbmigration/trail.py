@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from thcore.errors import InfrastructureError
 from thcore.model import Step, StepResult
+from thplugins_dbmigration.release import Fixup
 
 Versions = Mapping[str, tuple[str, ...]]
 """The versions of a database, by chain."""
@@ -30,16 +31,16 @@ class Trail:
     versions: Versions = field(factory=dict)
     steps: tuple[StepResult, ...] = ()
     files: Mapping[str, str] = field(factory=dict)
-    fixups: tuple[str, ...] = ()
+    fixups: tuple[Fixup, ...] = ()
 
     @classmethod
     def of(cls, notes: Mapping[str, Any]) -> Trail:
-        """Read the notes of a snapshot. Raises InfrastructureError (``snapshot-broken``)."""
+        """Read the notes of a snapshot. Raises InfrastructureError (``snapshot-damaged``)."""
         try:
             trail = cattrs.structure(notes, cls)
         except Exception as error:  # cattrs raises exception groups of any kind
             raise InfrastructureError(
-                f"the notes of a snapshot cannot be read: {error}", code="snapshot-broken"
+                f"the notes of a snapshot cannot be read: {error}", code="snapshot-damaged"
             ) from error
         return evolve(trail, steps=tuple(evolve(step, from_snapshot=True) for step in trail.steps))
 

@@ -68,9 +68,9 @@ class DatasetRun:
     """One dataset's way through the gate.
 
     ``version`` is the dataset's own label, empty where it has none; ``fingerprint`` tells its content. The versions of
-    the schema are sets, in sorted order: it can have several heads. Those of another chain than the main one are written
-    ``CHAIN:VERSION``. ``conditions`` are what durations can be compared within: how and where the data was cloned, and
-    the settings of the server.
+    the schema are sets, in sorted order: it can have several heads. Those of another chain than the main one are
+    written ``CHAIN:VERSION``. ``conditions`` are what durations can be compared within: how and where the data was
+    cloned, and the settings of the server.
     """
 
     name: str

@@ -82,7 +82,7 @@ def check_start(dataset: Dataset, plan: Plan) -> None:
 def _failed(waypoint: Waypoint, dataset: Dataset, provision: Provision, stop: Stop) -> Finding:
     step = stop.failed
     assert step is not None, "asked for only then"  # noqa: S101 - for the type checker
-    evidence = project.with_short_paths((stop.message, *stop.evidence), provision)
+    evidence = project.said(stop, provision)
     reason = faults.machine_fault(evidence)
     if reason is not None:
         return messages.machine_fault(step, dataset.name, reason, evidence)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,7 @@ def _digest(path: Path, cache: Path) -> str:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     cache.mkdir(parents=True, exist_ok=True)
-    draft = entry.with_suffix(f".{os.getpid()}")
+    draft = entry.with_suffix(f".{secrets.token_hex(8)}")
     draft.write_text(digest, "utf-8")
     draft.replace(entry)
     return digest

@@ -28,7 +28,8 @@ class Leg:
     """Guides a tool through the steps of a leg, and keeps what came out.
 
     ``name`` is what results and progress call it: the release or the target branch whose code it is, empty for the
-    change's. ``look`` is called with each chain's plan before anything of it is run, and may raise. ``added`` tells the
+    change's. ``look`` is called with each chain's first plan, before anything of it is run, and may raise. ``added``
+    tells the
     steps that the change adds. ``results`` are in the order in which the steps ran.
     """
 
@@ -78,7 +79,8 @@ class Leg:
 
     def choose(self, plan: Plan) -> Sequence[Step]:
         """Called by the tool, once for each chain."""
-        self.look(plan)
+        if plan.chain not in self.course.plans:
+            self.look(plan)
         steps = self.course.choose(plan)
         self._total += len(steps)
         return steps

@@ -163,8 +163,7 @@ class Passage:
             self.findings.append(messages.mismatch(self.dataset.name, missed))
 
     def _failed(self, stop: Stop, step: Step, *, judged: bool) -> None:
-        said = (stop.message, *(line for line in stop.evidence if line != stop.message))
-        evidence = project.with_short_paths(said, self.change)
+        evidence = project.said(stop, self.change)
         reason = faults.machine_fault(evidence)
         if reason is not None:
             finding = messages.machine_fault(step, self.dataset.name, reason, evidence)

@@ -19,7 +19,7 @@ from thplugins_dbmigration.manner import Manner
 from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.template import Placeholders
 from thplugins_dbmigration.tools import drivers
-from thplugins_dbmigration.tools.tool import Project, Tool
+from thplugins_dbmigration.tools.tool import Project, Stop, Tool
 
 
 @frozen
@@ -112,6 +112,12 @@ def project(
         placeholders=words,
         log_source=dataset.name,
     )
+
+
+def said(stop: Stop, provision: Provision) -> tuple[str, ...]:
+    """All that is told of a step that failed, each line once."""
+    lines = (stop.message, *(line for line in stop.evidence if line != stop.message))
+    return with_short_paths(lines, provision)
 
 
 def with_short_paths(lines: Iterable[str], provision: Provision) -> tuple[str, ...]:

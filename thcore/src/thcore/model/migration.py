@@ -44,10 +44,22 @@ class Limit:
 
 
 @frozen
+class Loss:
+    """What a step left less of in the database: rows of ``table``, or values (not NULL) of its ``column``. ``before``
+    and ``after`` are exact counts; ``after`` is None when the table or the column itself is gone."""
+
+    table: str
+    column: str | None
+    before: int
+    after: int | None
+
+
+@frozen
 class StepResult:
     """One step as it ran on one dataset.
 
     ``added`` tells whether the change adds it: only those are judged. ``result`` is ``ok``, ``failed`` or ``not-run``.
+    ``losses`` are the rows and values that were there before the step and are not afterwards.
     """
 
     step: Step
@@ -55,6 +67,7 @@ class StepResult:
     result: str
     measurement: Measurement | None = None
     limits: tuple[Limit, ...] = ()
+    losses: tuple[Loss, ...] = ()
 
 
 @frozen

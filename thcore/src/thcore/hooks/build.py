@@ -139,8 +139,20 @@ class Build(Protocol):
         """Start a program that runs in the background until the context is left; it is then ended with SIGTERM, after a
         grace with SIGKILL. Both its output streams are appended to the file ``log``. Raises like ``run``."""
 
-    def provision(self, revision: Revision) -> Provision:
-        """Check out another revision of the same project and build its environment, through the job's own plugins."""
+    def provision(self, revision: Revision, *, options: Mapping[str, Mapping[str, Any]] | None = None) -> Provision:
+        """Check out another revision of the same project and build its environment, through the job's own plugins.
+
+        ``options`` are keys by the name of a plugin, written as in a job; they are laid over the job's own for this
+        revision: ``{"venv": {"python": "3.9"}}``. Done once for the same revision and options. Raises what the
+        plugins raise, and InfrastructureError (``options-invalid``, naming plugin and key).
+        """
+
+    def resolve(self, revision: Revision) -> str:
+        """The commit that another revision of the same project is at: 40 hexadecimal digits, without a work tree.
+
+        A name means the same commit for the whole attempt, however its branch moves: ``provision`` checks out that
+        one. Raises what the checkout plugin raises.
+        """
 
     def emit(self, progress: Progress) -> None:
         """Tell how far the stage is. Cheap; may be called often."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -12,7 +13,8 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from thcore.errors import InfrastructureError
+from thcore.config import changed_options
+from thcore.errors import ConfigError, InfrastructureError
 from thcore.hooks import Converse, Service, Workspace
 from thcore.model import (
     BuildEvent,
@@ -37,6 +39,9 @@ from thcore.process.buildlog import BuildLog
 from thcore.process.interrupt import Interrupt
 
 Emit = Callable[[BuildEvent], None]
+
+OptionKeys = Mapping[str, Mapping[str, Any]]
+"""Keys of plugins' options by the plugin's name, as plain data."""
 
 _logger = logging.getLogger(__name__)
 
@@ -63,7 +68,8 @@ class StageBuild:
     grace_s: float = 10.0
     plugin: str = ""
     stage: StageName | None = None
-    provisions: dict[Revision, Provision] = field(factory=dict)
+    provisions: dict[tuple[Revision, str], Provision] = field(factory=dict)
+    commits: dict[Revision, str] = field(factory=dict)
 
     @property
     def id(self) -> str:
@@ -127,12 +133,56 @@ class StageBuild:
             prepared = self.plugins.wrap_command(name, self.view(name), self.plan.options.get(name), prepared)
         return prepared
 
-    def provision(self, revision: Revision) -> Provision:
-        if revision not in self.provisions:
-            self.provisions[revision] = self._provision(revision)
-        return self.provisions[revision]
+    def provision(self, revision: Revision, *, options: OptionKeys | None = None) -> Provision:
+        given = {name: keys for name, keys in (options or {}).items() if keys != {}}
+        key = revision, json.dumps(given, sort_keys=True, default=str)
+        if key not in self.provisions:
+            self.provisions[key] = self._provision(revision, given)
+        return self.provisions[key]
 
-    def _provision(self, revision: Revision) -> Provision:
+    def resolve(self, revision: Revision) -> str:
+        if revision not in self.commits:
+            self.commits[revision] = self._resolve(revision)
+        return self.commits[revision]
+
+    def _provision(self, revision: Revision, given: OptionKeys) -> Provision:
+        plan = evolve(self.plan, options={**self.plan.options, **self._changed(revision, given)})
+        self.log(f"provisioning {revision}")
+        change = change_of(self.request.change, revision)
+        # Whoever fetches in another way may get another commit for the same name.
+        usual = not any(name in given for name in self.plan.stages[StageName.CHECKOUT])
+        if usual and revision in self.commits:
+            change = evolve(change, commit=self.commits[revision])
+        provision = Provision(*prepare(evolve(self._elsewhere(change), plan=plan)))
+        if usual:
+            self.commits[revision] = provision.checkout.commit
+        return provision
+
+    def _resolve(self, revision: Revision) -> str:
+        change = change_of(self.request.change, revision)
+        (name,) = self.plan.stages[StageName.CHECKOUT]
+        commit = self.plugins.resolve(name, evolve(self, change=change).view(name), self.plan.options.get(name))
+        return commit or checkout(self._elsewhere(change)).commit
+
+    def _changed(self, revision: Revision, given: OptionKeys) -> Mapping[str, Any]:
+        """The options of the plugins that are given others for this revision."""
+        where, changed = f"options of {revision}", {}
+        problems: list[str] = []
+        for name, keys in given.items():
+            if name not in self.plan.plugins:
+                known = ", ".join(self.plan.plugins)
+                problems.append(f"{where}: {name}: the job has no such plugin; it has {known}")
+                continue
+            try:
+                changed[name] = changed_options(self.plan.options.get(name), keys, f"{where}: {name}")
+            except ConfigError as error:
+                problems.extend(error.problems)
+        if problems:
+            raise InfrastructureError("; ".join(problems), code="options-invalid")
+        return changed
+
+    def _elsewhere(self, change: Change) -> StageBuild:
+        """The same attempt with another change, in a workspace of its own."""
         place = self.workspace.root / "provisions"
         # Counts directories, not provisions: one that failed has left its own behind.
         workspace = Workspace(place / str(len(list(place.glob("*"))) + 1))
@@ -144,9 +194,7 @@ class StageBuild:
                 f"cannot make room for another revision in {workspace.root}: {error.strerror}",
                 code="workspace-not-made",
             ) from error
-        self.log(f"provisioning {revision}")
-        build = evolve(self, workspace=workspace, change=change_of(self.request.change, revision))
-        return Provision(*prepare(build))
+        return evolve(self, workspace=workspace, change=change)
 
     def emit(self, progress: Progress) -> None:
         self.tell(BuildEventKind.PROGRESS, progress.message, progress.done, progress.total)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from attrs import evolve
 
 from thcore.errors import ChangeError, InfrastructureError
-from thcore.model import Finding, Location, Severity, Step
+from thcore.model import Finding, Location, Loss, Severity, Step
 
 NOT_ENDED = "FAILURE - Did not find the end of a migration after a start"
 TOO_LONG = "WARNING - Migration %s took too long"
@@ -70,6 +70,43 @@ def mismatch(dataset: str, evidence: Iterable[str], step: Step | None = None) ->
         evidence=tuple(evidence),
         hint="Somewhere along the line the migrations stopped. Read the log for what they said.",
     )
+
+
+def rows_vanished(step: Step, dataset: str, losses: Sequence[Loss], severity: Severity) -> Finding:
+    """A step ended without an error, and tables have fewer rows."""
+    return Finding(
+        "rows-vanished",
+        severity,
+        f"Migration {way(step)} lost rows of {_lost(losses)}",
+        Location(step.path, None, dataset, way(step)),
+        evidence=tuple(f"{_count(loss)} rows" if loss.after is not None else _count(loss) for loss in losses),
+        hint="It ended without an error. Where the rows are meant to go, nothing is to be done; else look at what it "
+        "deletes, and at what it leaves out when it rebuilds a table.",
+    )
+
+
+def values_vanished(step: Step, dataset: str, losses: Sequence[Loss], severity: Severity) -> Finding:
+    """A step ended without an error, and columns have fewer values than the rows that went can explain."""
+    return Finding(
+        "values-vanished",
+        severity,
+        f"Migration {way(step)} lost values of {_lost(losses)}",
+        Location(step.path, None, dataset, way(step)),
+        evidence=tuple(f"{_count(loss)} values" if loss.after is not None else _count(loss) for loss in losses),
+        hint="It ended without an error. Where the values are meant to go, nothing is to be done; else look at the "
+        "conversions that it makes, and at the errors that it catches.",
+    )
+
+
+def _lost(losses: Sequence[Loss]) -> str:
+    more = len(losses) - 1
+    return _count(losses[0]) + (f", and of {more} more" if more else "")
+
+
+def _count(loss: Loss) -> str:
+    name = loss.table if loss.column is None else f"{loss.table}.{loss.column}"
+    after = loss.after if loss.after is not None else "dropped"
+    return f"{name}: {loss.before} -> {after}"
 
 
 def unusable(error: ChangeError, dataset: str) -> Finding:

@@ -26,6 +26,17 @@ class Judge(enum.Enum):
     """Every step; the target branch is not looked at."""
 
 
+class SilentLoss(enum.Enum):
+    """What it is when a step of the change ends well and leaves fewer rows or values than there were."""
+
+    WARNING = "warning"
+    """Told; the build may pass."""
+    FAILURE = "failure"
+    """The build fails."""
+    OFF = "off"
+    """Rows and values are not counted."""
+
+
 class Postgresql(enum.StrEnum):
     """Which PostgreSQL serves the datasets."""
 
@@ -47,6 +58,11 @@ class DbmigrationOptions:
         "added: only the steps that the change adds to its target branch can fail it. all: every step can. A build "
         "that has no target branch (timer, tag) judges all.",
         default=Judge.ADDED,
+    )
+    silent_loss: SilentLoss = option(
+        "When a step of the change ends without an error, but rows of a table or values of a column have vanished. "
+        "warning: it is told. failure: it fails the build. off: rows and values are not counted.",
+        default=SilentLoss.WARNING,
     )
     working_directory: str = option("Where the project's programs are run, relative to the checkout.", default=".")
     variables: Mapping[str, str] = option(

@@ -154,6 +154,8 @@ def _choice(options: Mapping[Any, tuple[object, Any]]) -> _Hook:
 
     def hook(value: Any, kind: Any) -> Any:
         key = (type(value), value) if isinstance(value, collections.abc.Hashable) else None
+        if isinstance(value, bool) and key not in options:
+            key = (str, "on" if value else "off")  # YAML takes these words, unless quoted, for true and false
         if key in options:
             return options[key]
         texts = [option for _, option in options if isinstance(option, str)]

@@ -46,10 +46,22 @@ class Limit:
 
 
 @frozen
+class Loss:
+    """What a step left less of in the database: rows of ``table``, or values (not NULL) of its ``column``. ``before``
+    and ``after`` are exact counts; ``after`` is None when the table or the column itself is gone."""
+
+    table: str
+    column: str | None
+    before: int
+    after: int | None
+
+
+@frozen
 class StepResult:
     """One step as it ran on one dataset.
 
     ``added`` tells whether the change adds it: only those are judged. ``result`` is ``ok``, ``failed`` or ``not-run``.
+    ``losses`` are the rows and values that were there before the step and are not afterwards.
     ``leg`` names whose code ran it: a release, or the target branch; it is empty for the change's. ``from_snapshot``
     says that an earlier build ran and measured it, on whose state this one went on.
     """
@@ -59,6 +71,7 @@ class StepResult:
     result: str
     measurement: Measurement | None = None
     limits: tuple[Limit, ...] = ()
+    losses: tuple[Loss, ...] = ()
     leg: str = ""
     from_snapshot: bool = False
 

@@ -12,7 +12,7 @@ from attrs import evolve
 from thcore.model import BuildEvent, BuildEventKind, DatasetRun, Execution, Severity
 from thplugins_dbmigration import messages
 from thplugins_dbmigration.judge import judge
-from thplugins_dbmigration.options import Judge
+from thplugins_dbmigration.options import Judge, SilentLoss
 from thplugins_dbmigration.release import Fixup, Release
 
 from parts.dataset import write_dataset
@@ -299,6 +299,16 @@ def test_releases_and_fixups_may_stand_in_the_dataset(project: Releases) -> None
     execution = project.gate(LIBERTY)
     assert said(execution) == {}
     assert walked(only(execution))[:2] == ["release kilo a->b ok", "master b->c ok"]
+
+
+def test_only_what_a_step_of_the_change_loses_is_told(project: Releases) -> None:
+    project.tree("master").revision("e", "d", "delete from item where rowid = 3")
+    project.tree("change", like="master").revision("f", "e", "delete from item where rowid = 2")
+    execution = project.gate(KILO, LIBERTY)
+    assert said(execution) == {"rows-vanished": Severity.WARNING}
+    lost = [[(loss.table, loss.before, loss.after) for loss in result.losses] for result in only(execution).steps]
+    assert lost == [[], [], [], [], [("item", 2, 1)]]
+    assert said(project.gate(KILO, LIBERTY, silent_loss=SilentLoss.OFF)) == {}
 
 
 def test_a_change_without_branch_is_judged_from_the_last_release(project: Releases) -> None:

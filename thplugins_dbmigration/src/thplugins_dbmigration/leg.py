@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attrs import define, evolve, field
 
 from thcore.hooks import Build
-from thcore.model import Measurement, Progress, Step, StepResult
+from thcore.model import Loss, Measurement, Progress, Step, StepResult
 from thplugins_dbmigration import measure
+from thplugins_dbmigration.census import TableCensus, losses
 from thplugins_dbmigration.course import Course
 from thplugins_dbmigration.dataset_file import WALL
 from thplugins_dbmigration.datasets import Dataset
@@ -29,8 +30,8 @@ class Leg:
 
     ``name`` is what results and progress call it: the release or the target branch whose code it is, empty for the
     change's. ``look`` is called with each chain's first plan, before anything of it is run, and may raise. ``added``
-    tells the
-    steps that the change adds. ``results`` are in the order in which the steps ran.
+    tells the steps that the change adds; with ``counting``, what they leave less of is found out. ``results`` are in
+    the order in which the steps ran.
     """
 
     build: Build
@@ -41,11 +42,14 @@ class Leg:
     name: str = ""
     look: Callable[[Plan], None] = lambda _plan: None
     added: Callable[[Step], bool] = lambda _step: False
+    counting: bool = False
     results: list[StepResult] = field(factory=list)
     _total: int = 0
     _known: set[str] = field(factory=set)
     """The counters that this server has told."""
     _running: tuple[float, dict[str, int | None]] | None = None
+    _census: Mapping[str, TableCensus] | None = None
+    """What the database held after the last step, where that is known."""
 
     def walk(self, chosen: Chosen) -> Stop:
         """Run it to its end, with the fix-ups on the way. What follows a failed step is ``not-run``.
@@ -90,6 +94,8 @@ class Leg:
         label = f"{self.name}: " if self.name else ""
         self.build.emit(Progress(f"{self.dataset.name}: {label}{way(step)}", len(self.results), self._total))
         self.build.log(f"step {way(step)} starts", source=self.dataset.name)
+        if self.counting and self._census is None and self.added(step):
+            self._census = self._count()
         counters = self._read(needed=self._needs_all(step))
         self._running = (time.monotonic(), counters)
 
@@ -101,7 +107,17 @@ class Leg:
         told = "ended" if ok else "failed"
         self.build.log(f"step {way(step)} {told} after {ended - began:.3f} s", source=self.dataset.name)
         counters = measure.measured(self.engine, before, self._read(needed=self._needs_all(step)))
-        self._keep(step, "ok" if ok else "failed", Measurement(ended - began, counters))
+        self._keep(step, "ok" if ok else "failed", Measurement(ended - began, counters), self._lost(step, ok=ok))
+
+    def _lost(self, step: Step, *, ok: bool) -> tuple[Loss, ...]:
+        before, self._census = self._census, None
+        if before is None or not ok or not self.added(step):
+            return ()
+        self._census = self._count()
+        return losses(before, self._census, apart=tuple(self.course.plans))
+
+    def _count(self) -> Mapping[str, TableCensus]:
+        return self.project.server.census(self.project.address)
 
     def _needs_all(self, step: Step) -> bool:
         return self.added(step) and any(limit.counter != WALL for limit in self.dataset.limits_for(step))
@@ -118,9 +134,11 @@ class Leg:
             self.build.check()
             threading.Event().wait(0.02)
 
-    def _keep(self, step: Step, result: str, measurement: Measurement | None = None) -> None:
+    def _keep(
+        self, step: Step, result: str, measurement: Measurement | None = None, lost: tuple[Loss, ...] = ()
+    ) -> None:
         limits = self.dataset.limits_for(step)
-        self.results.append(StepResult(step, self.added(step), result, measurement, limits, leg=self.name))
+        self.results.append(StepResult(step, self.added(step), result, measurement, limits, lost, leg=self.name))
 
     def _result_of(self, step: Step) -> StepResult | None:
         return next((result for result in self.results if _same(result.step, step)), None)

@@ -23,7 +23,7 @@ from thplugins_dbmigration.ground import Ground, Site
 from thplugins_dbmigration.halt import Halt
 from thplugins_dbmigration.leg import Leg
 from thplugins_dbmigration.manner import Manner
-from thplugins_dbmigration.options import DbmigrationOptions
+from thplugins_dbmigration.options import DbmigrationOptions, SilentLoss
 from thplugins_dbmigration.route import fixups, route
 from thplugins_dbmigration.states import State, States
 from thplugins_dbmigration.tools.tool import Stop
@@ -143,6 +143,7 @@ class Passage:
             project.project(self.build, manner, self.change, ground.address, ground.server, config=config),
             course,
             added=lambda step: beginning.added(step, self.change.checkout.path),
+            counting=self.options.silent_loss is not SilentLoss.OFF,
         )
         if not trail.start:
             leg.look = lambda plan: check_start(self.dataset, plan)

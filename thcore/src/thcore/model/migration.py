@@ -61,9 +61,9 @@ class StepResult:
     """One step as it ran on one dataset.
 
     ``added`` tells whether the change adds it: only those are judged. ``result`` is ``ok``, ``failed`` or ``not-run``.
-    ``losses`` are the rows and values that were there before the step and are not afterwards.
-    ``leg`` names whose code ran it: a release, or the target branch; it is empty for the change's. ``from_snapshot``
-    says that an earlier build ran and measured it, on whose state this one went on.
+    ``losses`` are the rows and values that were there before the step and are not afterwards. ``leg`` names whose code
+    ran it: a release, or the target branch; it is empty for the change's. ``from_snapshot`` says that an earlier build
+    ran and measured it, on whose state this one went on.
     """
 
     step: Step

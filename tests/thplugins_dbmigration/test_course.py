@@ -9,7 +9,7 @@ import pytest
 from thcore.model import Step
 from thplugins_dbmigration.course import Course, fits, named
 from thplugins_dbmigration.release import Fixup
-from thplugins_dbmigration.tools.tool import Plan
+from thplugins_dbmigration.tools.tool import Enough, Plan
 
 LINE = ("1", "2", "3", "4")
 
@@ -94,30 +94,47 @@ def test_a_target_that_the_database_is_past_runs_nothing() -> None:
 def test_a_run_ends_where_a_fixup_is_due_and_the_next_one_goes_on() -> None:
     fixup = Fixup("2", sql="f.sql")
     course = Course((), [fixup])
-    assert chosen(course.choose(plan(*LINE))) == "1 2"
+    *runs, following = course.choose(plan(*LINE))
+    assert chosen(runs) == "1 2"
+    for step in runs:
+        course.before(step)
+    with pytest.raises(Enough):
+        course.before(following)
+    with pytest.raises(Enough):
+        course.choose(plan("b", current="a", chain="fab"))
     assert course.due == fixup
-    assert course.choose(plan("b", current="a", chain="fab")) == ()
     course.fixed()
-    assert chosen(course.choose(plan("3", "4", current="2"))) == "3 4"
+    rest = course.choose(plan("3", "4", current="2"))
+    assert chosen(rest) == "3 4"
+    for step in rest:
+        course.before(step)
     assert chosen(course.choose(plan("b", current="a", chain="fab"))) == "b"
     assert course.due is None
     assert course.done == [fixup]
     assert course.missed(ended(main="4", fab="b")) == ()
 
 
+def test_a_fixup_at_the_end_of_a_chain_keeps_the_next_chain_waiting() -> None:
+    course = Course((), [Fixup("4", sql="f.sql")])
+    assert chosen(course.choose(plan(*LINE))) == "1 2 3 4"
+    with pytest.raises(Enough):
+        course.choose(plan("b", current="a", chain="fab"))
+
+
 def test_a_fixup_at_the_version_where_a_leg_begins_comes_before_every_step() -> None:
     course = Course((), [Fixup("0", sql="f.sql")])
-    assert course.choose(plan(*LINE)) == ()
+    with pytest.raises(Enough):
+        course.choose(plan(*LINE))
     assert course.due is not None
 
 
 def test_two_fixups_at_one_version_are_run_in_their_order() -> None:
     first, second = Fixup("0", sql="1.sql"), Fixup("0", sql="2.sql")
     course = Course((), [first, second])
-    course.choose(plan(*LINE))
-    course.fixed()
-    course.choose(plan(*LINE))
-    course.fixed()
+    for _ in range(2):
+        with pytest.raises(Enough):
+            course.choose(plan(*LINE))
+        course.fixed()
     assert course.done == [first, second]
 
 

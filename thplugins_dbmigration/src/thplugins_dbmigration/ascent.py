@@ -28,7 +28,7 @@ def ascend(site: Site, ground: Ground, waypoint: Waypoint, provision: Provision,
     course = Course(waypoint.targets, list(waypoint.fixups))
     results: list[StepResult] = []
     try:
-        chosen = project.choose_tool(waypoint.manner, provision)
+        chosen = project.choose_tool(site.build, waypoint.manner, provision)
         made = project.project(
             site.build,
             waypoint.manner,

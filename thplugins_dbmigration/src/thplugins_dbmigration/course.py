@@ -9,7 +9,7 @@ from attrs import define, field
 
 from thcore.model import Step
 from thplugins_dbmigration.release import Fixup
-from thplugins_dbmigration.tools.tool import Plan
+from thplugins_dbmigration.tools.tool import Enough, Plan
 
 _DIGITS = re.compile(r"[0-9a-f]{6,}")
 
@@ -27,8 +27,8 @@ def fits(target: str, version: str) -> bool:
 class Course:
     """Chooses the steps of a leg, chain by chain, in one run of the project's program after the other.
 
-    A run ends early where a fix-up is ``due``; after ``fixed`` the next one goes on. ``plans`` has every chain that has
-    shown itself, as it was when it did so first; ``ahead`` the steps of the leg that the last run had before it.
+    A run ends where a fix-up is ``due``; after ``fixed`` the next one goes on. ``plans`` has every chain that has shown
+    itself, as it was when it did so first; ``ahead`` the steps of the leg that the last run had before it.
     """
 
     targets: Sequence[str] = ()
@@ -37,28 +37,35 @@ class Course:
     ahead: dict[str, tuple[Step, ...]] = field(factory=dict)
     due: Fixup | None = None
     done: list[Fixup] = field(factory=list)
+    _end: Step | None = None
+    """The step that the run ends before: chosen, so that the program does not take what it has done for all."""
 
     def choose(self, plan: Plan) -> Sequence[Step]:
-        """The steps of a chain to run now."""
+        """The steps of a chain to run now. Raises Enough where a fix-up is due before any of them."""
         self.plans.setdefault(plan.chain, plan)
         steps = self.ahead[plan.chain] = self._within(plan)
+        if self.due is None:
+            self.due = self._fixup_at(plan.current)
         if self.due is not None:  # later chains may build on what is not there yet
-            return ()
-        self.due = self._fixup_at(plan.current)
-        if self.due is not None:
-            return ()
+            raise Enough
         for number, step in enumerate(steps, 1):
             self.due = self._fixup_at([step.version])
             if self.due is not None:
-                return steps[:number]
+                self._end = next(iter(steps[number:]), None)
+                return steps[: number + 1]
         return steps
+
+    def before(self, step: Step) -> None:
+        """A step is about to start. Raises Enough where a fix-up has to be run before it."""
+        if step == self._end:
+            raise Enough
 
     def fixed(self) -> None:
         """The fix-up that was due is done."""
         assert self.due is not None, "asked for only when one is due"  # noqa: S101 - for the type checker
         self.pending.remove(self.due)
         self.done.append(self.due)
-        self.due = None
+        self.due = self._end = None
 
     def expected(self, chain: str) -> frozenset[str]:
         """The versions that a chain is to end at."""

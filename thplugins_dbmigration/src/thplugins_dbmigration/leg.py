@@ -91,6 +91,7 @@ class Leg:
 
     def before(self, step: Step) -> None:
         """Called by the tool when a step is about to start."""
+        self.course.before(step)
         label = f"{self.name}: " if self.name else ""
         self.build.emit(Progress(f"{self.dataset.name}: {label}{way(step)}", len(self.results), self._total))
         self.build.log(f"step {way(step)} starts", source=self.dataset.name)

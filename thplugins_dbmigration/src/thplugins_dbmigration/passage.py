@@ -102,7 +102,7 @@ class Passage:
 
     def _pass(self, site: Site) -> None:
         manner = Manner.at(self.options, self.dataset)
-        chosen = project.choose_tool(manner, self.change)
+        chosen = project.choose_tool(self.build, manner, self.change)
         states = States.of(site, route(self.options, self.dataset, self.branch))
         beginning = self._beginning(states)
         with site.ground(beginning.state.snapshot, self._place / "data") as ground:

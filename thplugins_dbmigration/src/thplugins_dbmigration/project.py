@@ -30,11 +30,11 @@ class Chosen:
     options: Any
 
 
-def choose_tool(manner: Manner, provision: Provision) -> Chosen:
-    """The tool that is named, or what the checkout looks like. Raises InfrastructureError (``tool-missing``,
-    ``options-invalid``) saying what to write."""
+def choose_tool(build: Build, manner: Manner, provision: Provision) -> Chosen:
+    """The tool that is named, or the one that job and checkout look like, which the build log then tells. Raises
+    InfrastructureError (``tool-missing``, ``options-invalid``) saying what to write."""
     options, dataset = manner.options, manner.dataset
-    name = manner.tool or _seen(options, provision)
+    name = manner.tool or _seen(build, options, provision)
     tool = drivers.find(name)
     own = getattr(options, name, None) or tool.options()()
     if dataset.tool in {name, None}:
@@ -42,16 +42,32 @@ def choose_tool(manner: Manner, provision: Provision) -> Chosen:
     return Chosen(tool, _laid_over(own, manner.tool_options, "tool_options of a release"))
 
 
-def _seen(options: DbmigrationOptions, provision: Provision) -> str:
-    config = directory_of(options, provision) / options.alembic.config
-    if config.is_file() or options.alembic.script_location is not None:
-        return "alembic"
+def _seen(build: Build, options: DbmigrationOptions, provision: Provision) -> str:
+    tools = drivers.loadable()
+    signs = {tool.name: "the job has options of it" for tool in tools if _given(options, tool)}
+    if not signs:
+        directory = directory_of(options, provision)
+        signs = {tool.name: f"the checkout has {sign}" for tool in tools if (sign := tool.detect(directory))}
+    if len(signs) == 1:
+        ((name, sign),) = signs.items()
+        build.log(f"the project migrates with {name}: {sign}", source="dbmigration")
+        return name
+    if signs:
+        problem = "More than one tool may be what the project migrates with: " + ", ".join(
+            f"{name} ({sign})" for name, sign in sorted(signs.items())
+        )
+    else:
+        problem = f"Nothing in {options.working_directory} of the checkout says what the project migrates with"
     raise InfrastructureError(
-        f"The checkout has no {options.alembic.config} in {options.working_directory}, and nothing says what the "
-        'project migrates with. Write dbmigration: {tool: …} in the job, or "tool": … in the dataset\'s config.json; '
+        f'{problem}. Write dbmigration: {{tool: …}} in the job, or "tool": … in the dataset\'s config.json; '
         f"there are {', '.join(sorted(drivers.names()))}",
         code="tool-missing",
     )
+
+
+def _given(options: DbmigrationOptions, tool: Tool) -> bool:
+    """Whether a job says anything of a tool."""
+    return getattr(options, tool.name, None) not in (None, tool.options()())
 
 
 def _completed(own: Any, dataset: Dataset) -> Any:

@@ -12,8 +12,8 @@ class Step:
     """One migration, from one schema version to the next.
 
     ``version`` names where it leads (an Alembic revision, a number); ``parents`` is the set of versions it starts from.
-    ``path`` is its source file, relative to the checkout, where known. ``chain`` tells the chains of one project apart:
-    empty for the main one, else named by the table that holds its versions.
+    ``path`` is its source file, relative to the checkout, where known. ``chain`` names the chain that it belongs to
+    where a project has several, each with versions of its own; the main one has no name.
     """
 
     version: str

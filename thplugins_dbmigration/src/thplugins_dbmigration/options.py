@@ -11,6 +11,7 @@ import attrs
 from attrs import frozen
 
 from thcore.hooks import option
+from thcore.model import Bytes, Seconds
 from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.tools import drivers
 from thplugins_dbmigration.tools.alembic import AlembicOptions
@@ -109,6 +110,15 @@ class DbmigrationSettings:
         "The account that database servers run as, when the worker runs as root. Without it, one that the system has "
         "for them is taken.",
         default=None,
+    )
+    snapshot_size: Bytes | None = option(
+        "How large all snapshots together may be; the least recently used ones go first, never one that a build uses. "
+        "Without it, a quarter of the file system that they are on.",
+        default=None,
+        example="200GiB",
+    )
+    snapshot_age: Seconds = option(
+        "A snapshot that no build has wanted for longer goes.", default=Seconds(30 * 86400.0), example="14d"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -60,5 +61,9 @@ class AlembicProject:
         return self
 
     def provision(self) -> Provision:
-        """The project, with the interpreter of the tests as its environment."""
-        return Provision(Checkout(self.path, "0" * 40), Environment(python=Path(sys.executable)))
+        """The project, with the interpreter of the tests as its environment; another commit for every content."""
+        content = hashlib.sha1(usedforsecurity=False)
+        for path in sorted(self.path.rglob("*.*")):
+            if path.is_file() and path.suffix != ".pyc":
+                content.update(str(path.relative_to(self.path)).encode() + b"\0" + path.read_bytes() + b"\0")
+        return Provision(Checkout(self.path, content.hexdigest()), Environment(python=Path(sys.executable)))

@@ -247,6 +247,23 @@ def test_a_commit_that_is_none_is_a_fault_of_the_plugin(tmp_path: Path) -> None:
     assert "plugin tree (local 0), thcore_resolve answered 'main' where a commit of 40" in outcome.summary
 
 
+def test_a_preparation_is_told_by_plugins_and_options(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def act(build: Any) -> None:
+        seen.append(build.preparation())
+        seen.append(build.preparation(options={"outfit": {"packages": ["six"]}, "tree": {}}))
+        seen.append(build.preparation(options={"outfit": {"python": "2.7"}}))
+        build.preparation(options={"outfit": {"pyton": "2.7"}})
+
+    outcome = outfitted(tmp_path, act)
+
+    assert outcome.findings[0].code == "options-invalid"
+    assert "outfit.pyton: unknown key" in outcome.findings[0].message
+    same, also, other = seen
+    assert same == also != other
+
+
 def test_a_provision_that_fails_can_be_tried_again_and_does_not_take_anothers_place(tmp_path: Path) -> None:
     class Flaky:
         def __init__(self) -> None:

@@ -14,7 +14,6 @@ from thcore.errors import CancelledError, InfrastructureError
 from thcore.process.interrupt import Interrupt
 from thplugins_dbmigration.engines.sockets import remove_sockets, socket_directory
 from thplugins_dbmigration.measure import measured
-from thplugins_dbmigration.snapshots import clone
 
 from parts.servers import (
     ALL,
@@ -28,6 +27,7 @@ from parts.servers import (
     Choice,
     Ground,
     Kind,
+    copied,
     ground,
     open_directory,
     processes,
@@ -58,7 +58,7 @@ def test_a_seed_is_loaded_and_a_clone_of_it_serves_the_same_data(any_ground: Gro
         server.settle(address)
     any_ground.engine.freeze(any_ground.build, any_ground.installation, any_ground.data)
     target = any_ground.data.with_name("clone")
-    clone(any_ground.build, any_ground.data, target)
+    copied(any_ground.data, target)
     with any_ground.engine.start(any_ground.build, any_ground.installation, target, log=any_ground.log) as server:
         address = server.address("app", "app", "pass:word/1")
         assert query(address, "SELECT name FROM things ORDER BY id") == [("one",), ("two; three",)]

@@ -11,6 +11,7 @@ import attrs
 from attrs import frozen
 
 from thcore.hooks import option
+from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.tools import drivers
 from thplugins_dbmigration.tools.alembic import AlembicOptions
 from thplugins_dbmigration.tools.command import CommandOptions
@@ -74,6 +75,16 @@ class DbmigrationOptions:
         "{config}. Templates, see the placeholders.",
         factory=dict,
         example='{nova.conf: "[database]\\nconnection = {url:pymysql}\\n"}',
+    )
+    releases: tuple[Release, ...] = option(
+        "The releases that every dataset climbs through, in this order, before its target branch and the change. A "
+        "dataset that says releases itself has its own.",
+        default=(),
+    )
+    fixups: tuple[Fixup, ...] = option(
+        "What has to be done to the data on the way through the target branch and the change. As for releases, a "
+        "dataset's own count instead.",
+        default=(),
     )
     alembic: AlembicOptions = option("The tool alembic.", factory=AlembicOptions)
     command: CommandOptions = option("The tool command.", factory=CommandOptions)

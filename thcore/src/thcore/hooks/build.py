@@ -155,6 +155,12 @@ class Build(Protocol):
         one. Raises what the checkout plugin raises.
         """
 
+    def preparation(self, *, options: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+        """A digest of how the job prepares a revision: the plugins of the stages checkout and environment, their
+        versions and their options, with ``options`` laid over them as for ``provision``. The same text means the same
+        preparation; for keys of what is kept between builds. Raises InfrastructureError (``options-invalid``).
+        """
+
     def part(self) -> AbstractContextManager[Build]:
         """The same build for one of several parts that are worked on side by side, each in a thread of its own. Their
         progress is told as one: the sums of done and total, and what each is at. On leaving, the part is over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import hashlib
 import itertools
 import json
 import logging
@@ -15,7 +16,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from thcore.config import changed_options
+from thcore.config import changed_options, unstructure
 from thcore.errors import ConfigError, InfrastructureError
 from thcore.hooks import Converse, Service, Workspace
 from thcore.model import (
@@ -152,6 +153,13 @@ class StageBuild:
     def resolve(self, revision: Revision) -> str:
         return self.commits.get(revision, lambda: self._resolve(revision))
 
+    def preparation(self, *, options: OptionKeys | None = None) -> str:
+        changed = self._changed(None, options or {})
+        versions = {info.name: info.version for info in self.plan.infos}
+        names = (*self.plan.stages[StageName.CHECKOUT], *self.plan.stages[StageName.ENVIRONMENT])
+        used = [[name, versions.get(name), unstructure({**self.plan.options, **changed}.get(name))] for name in names]
+        return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()[:32]
+
     def _provision(self, revision: Revision, given: OptionKeys) -> Provision:
         plan = evolve(self.plan, options={**self.plan.options, **self._changed(revision, given)})
         self.log(f"provisioning {revision}")
@@ -171,9 +179,9 @@ class StageBuild:
         commit = self.plugins.resolve(name, evolve(self, change=change).view(name), self.plan.options.get(name))
         return commit or checkout(self._elsewhere(change)).commit
 
-    def _changed(self, revision: Revision, given: OptionKeys) -> Mapping[str, Any]:
-        """The options of the plugins that are given others for this revision."""
-        where, changed = f"options of {revision}", {}
+    def _changed(self, revision: Revision | None, given: OptionKeys) -> Mapping[str, Any]:
+        """The options of the plugins that are given others for a revision."""
+        where, changed = f"options of {revision or 'another revision'}", {}
         problems: list[str] = []
         for name, keys in given.items():
             if name not in self.plan.plugins:

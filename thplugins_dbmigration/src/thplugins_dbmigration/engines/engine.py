@@ -52,6 +52,10 @@ class Engine(Protocol):
     def installation(self, build: Build) -> Installation:
         """Find the programs, ask for their version and choose the account. Raises like ``locate``."""
 
+    def settings(self, installation: Installation) -> tuple[str, ...]:
+        """What its servers are told that a data directory, or what a step costs, depends on. For keys and conditions;
+        readable, the same on every machine and in every build."""
+
     def initialise(self, build: Build, installation: Installation, directory: Path) -> None:
         """Make an empty data directory at ``directory`` (which does not exist)."""
 

@@ -68,6 +68,9 @@ class MySQL:
         version = version_of(build, server, r"Ver (\S+)")
         return Installation(self.name, version, programs, who.account, who.namespace)
 
+    def settings(self, installation: Installation) -> tuple[str, ...]:  # noqa: ARG002 - the same for all versions
+        return SETTINGS
+
     def initialise(self, build: Build, installation: Installation, directory: Path) -> None:
         private_directory(installation, directory)
         if is_mariadb(installation):

@@ -78,6 +78,9 @@ class PostgreSQL:
         version = version_of(build, server, r"\(PostgreSQL\) (\S+)")
         return Installation(self.name, version, programs, who.account, who.namespace)
 
+    def settings(self, installation: Installation) -> tuple[str, ...]:  # noqa: ARG002 - the same for all versions
+        return tuple(f"{key}={value}" for key, value in SETTINGS.items())
+
     def initialise(self, build: Build, installation: Installation, directory: Path) -> None:
         private_directory(installation, directory)
         key = directory.with_name(directory.name + ".key")

@@ -40,6 +40,9 @@ class SQLite:
     def installation(self, build: Build) -> Installation:  # noqa: ARG002 - the contract's argument
         return Installation(self.name, sqlite3.sqlite_version)
 
+    def settings(self, installation: Installation) -> tuple[str, ...]:  # noqa: ARG002 - the contract's argument
+        return ()
+
     def initialise(self, build: Build, installation: Installation, directory: Path) -> None:  # noqa: ARG002
         directory.mkdir(mode=0o700)
 

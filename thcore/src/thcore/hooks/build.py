@@ -71,7 +71,8 @@ class Service(Protocol):
 class Build(Protocol):
     """One attempt of one build, as the stages see it. Lives in the child process that owns the build.
 
-    Each plugin is given its own view: ``settings`` and ``state`` are that plugin's.
+    Each plugin is given its own view: ``settings`` and ``state`` are that plugin's. All methods may be called from
+    several threads at once; when the build is told to end, each of them has it raised.
     """
 
     @property
@@ -159,6 +160,10 @@ class Build(Protocol):
         versions and their options, with ``options`` laid over them as for ``provision``. The same text means the same
         preparation; for keys of what is kept between builds. Raises InfrastructureError (``options-invalid``).
         """
+
+    def part(self) -> AbstractContextManager[Build]:
+        """The same build for one of several parts that are worked on side by side, each in a thread of its own. Their
+        progress is told as one: the sums of done and total, and what each is at. On leaving, the part is over."""
 
     def emit(self, progress: Progress) -> None:
         """Tell how far the stage is. Cheap; may be called often."""

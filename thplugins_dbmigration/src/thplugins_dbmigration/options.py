@@ -87,6 +87,11 @@ class DbmigrationOptions:
         "dataset's own count instead.",
         default=(),
     )
+    keep_boundaries: bool = option(
+        "When a step of the change fails after others of the change, the state before it is made once more and frozen. "
+        "The next build of the same commit goes on from there, so that the step is repeated at once.",
+        default=False,
+    )
     alembic: AlembicOptions = option("The tool alembic.", factory=AlembicOptions)
     command: CommandOptions = option("The tool command.", factory=CommandOptions)
 

@@ -9,8 +9,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from thcore.cli.attempt import attempt
 from thcore.cli.arguments import change_options, config_option, json_option, read_config, zuul_arguments
+from thcore.cli.attempt import attempt
 from thcore.cli.progress import build_display, show_outcome
 from thcore.errors import ExitCode
 from thcore.gearman import zuul

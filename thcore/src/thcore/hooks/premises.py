@@ -82,7 +82,7 @@ def with_premises(plugin: str) -> Callable[[Callable[..., Any]], Callable[..., A
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        def called(context: click.Context, *arguments: Any, config_file: Path | None, **options: Any) -> Any:
+        def called(context: click.Context, /, *arguments: Any, config_file: Path | None, **options: Any) -> Any:
             opened = context.meta.get(PREMISES)
             if opened is None:
                 raise click.UsageError("this command works below thcore only")

@@ -305,8 +305,8 @@ def thcore_health(settings: Any, state: Path, work: Path) -> Iterable[Finding] |
 
     Called by ``thcore doctor``, in the process of the command line, for every configured plugin. ``state`` is the
     directory that the plugin keeps between builds, ``work`` the one that workspaces are made in; neither need exist
-    yet, and both may belong to another account. Answers one finding per check, ``info`` when all is well, with the remedy in ``hint``. None means nothing to check. An exception becomes
-    a finding.
+    yet, and both may belong to another account. Answers one finding per check, ``info`` when all is well, with the
+    remedy in ``hint``. None means nothing to check. An exception becomes a finding.
 
     .. code-block:: python
 

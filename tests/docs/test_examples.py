@@ -138,7 +138,7 @@ def test_problems_are_shown_as_they_are_reported(tmp_path: Path) -> None:
 def test_every_key_of_a_dataset_is_described() -> None:
     page = (DOCS / "migration-gate.md").read_text("utf-8")
 
-    for key in dataset_file._KEYS:
+    for key in dataset_file.keys_of(dataset_file.DatasetFile):
         assert f"`{key}`" in page, key
 
 

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from thcore.hooks import option
 from thcore.model import Bytes, Seconds
+from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.tools import drivers
 from thplugins_dbmigration.tools.alembic import AlembicOptions
 from thplugins_dbmigration.tools.command import CommandOptions
@@ -24,6 +25,17 @@ class Judge(enum.Enum):
     """Those that the change adds to its target branch; the others can only inform."""
     ALL = "all"
     """Every step; the target branch is not looked at."""
+
+
+class SilentLoss(enum.Enum):
+    """What it is when a step of the change ends well and leaves fewer rows or values than there were."""
+
+    WARNING = "warning"
+    """Told; the build may pass."""
+    FAILURE = "failure"
+    """The build fails."""
+    OFF = "off"
+    """Rows and values are not counted."""
 
 
 class Postgresql(enum.StrEnum):
@@ -39,14 +51,19 @@ class DbmigrationOptions:
 
     datasets: Path = option("The directory of the datasets.", example="/var/lib/thcore/datasets")
     tool: str | None = option(
-        "What the project migrates with: alembic, command, or a tool that another distribution adds. Without it, the "
-        "dataset says; else alembic, where the checkout has an alembic.ini.",
+        "What the project migrates with: one of the tools, or one that another distribution adds. Without it, the "
+        "dataset says; else what the checkout looks like, where that is clear.",
         default=None,
     )
     judge: Judge = option(
         "added: only the steps that the change adds to its target branch can fail it. all: every step can. A build "
         "that has no target branch (timer, tag) judges all.",
         default=Judge.ADDED,
+    )
+    silent_loss: SilentLoss = option(
+        "When a step of the change ends without an error, but rows of a table or values of a column have vanished. "
+        "warning: it is told. failure: it fails the build. off: rows and values are not counted.",
+        default=SilentLoss.WARNING,
     )
     working_directory: str = option("Where the project's programs are run, relative to the checkout.", default=".")
     variables: Mapping[str, str] = option(
@@ -59,6 +76,16 @@ class DbmigrationOptions:
         "{config}. Templates, see the placeholders.",
         factory=dict,
         example='{nova.conf: "[database]\\nconnection = {url:pymysql}\\n"}',
+    )
+    releases: tuple[Release, ...] = option(
+        "The releases that every dataset climbs through, in this order, before its target branch and the change. A "
+        "dataset that says releases itself has its own.",
+        default=(),
+    )
+    fixups: tuple[Fixup, ...] = option(
+        "What has to be done to the data on the way through the target branch and the change. As for releases, a "
+        "dataset's own count instead.",
+        default=(),
     )
     alembic: AlembicOptions = option("The tool alembic.", factory=AlembicOptions)
     command: CommandOptions = option("The tool command.", factory=CommandOptions)

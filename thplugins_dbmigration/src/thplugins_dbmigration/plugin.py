@@ -39,8 +39,8 @@ class Dbmigration:
         return gate.run(build, options, checkout, environment)
 
     @hookimpl
-    def thcore_analyse(self, execution: Execution) -> list[Finding]:
-        return judge(execution.datasets) if execution.datasets else []
+    def thcore_analyse(self, options: DbmigrationOptions, execution: Execution) -> list[Finding]:
+        return judge(execution.datasets, options.silent_loss) if execution.datasets else []
 
     @hookimpl
     def thcore_cleanup(self, attempt: Attempt) -> None:

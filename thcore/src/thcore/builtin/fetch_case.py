@@ -48,7 +48,8 @@ def case_of(change: Change, base_url: str | None, default_branch: str | None) ->
     match change.kind:
         case ChangeKind.BRANCH:
             branch = change.branch or default_branch
-            return Case(home, (home,), (f"refs/heads/{branch}" if branch else "HEAD",))
+            tip = f"refs/heads/{branch}" if branch else "HEAD"
+            return Case(home, (home,), (tip,), commit, moving=commit is not None)
         case ChangeKind.REF_UPDATED:
             refs = tuple(name for name in (ref, commit) if name)
             found = Case(home, both, refs, commit, moving=commit is not None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from attrs import field, frozen
 
@@ -17,6 +18,8 @@ from thcore.builtin.mirrors import Mirror, attempt_refs, forget, looks_corrupt, 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build, hookimpl, option
 from thcore.model import Attempt, Checkout, Finding, Seconds, Severity
+
+T = TypeVar("T")
 
 _NO_SUCH_REF = re.compile(r"couldn't find remote ref|not our ref|unadvertised object|no such remote ref", re.IGNORECASE)
 _OLDEST_GIT = (2, 32)
@@ -55,7 +58,7 @@ class GitOptions:
 
 @frozen
 class _Fetch:
-    """One checkout."""
+    """One change, brought into the mirror, and from there into a work tree if that is wanted."""
 
     build: Build
     options: GitOptions
@@ -66,14 +69,24 @@ class _Fetch:
 
     @ref.default
     def _own_ref(self) -> str:
-        # A provision has a workspace of its own within the attempt.
-        place = hashlib.sha256(str(self.build.workspace.root).encode()).hexdigest()[:16]
+        # An attempt may want several revisions, and provisions have workspaces of their own.
+        asked = f"{self.build.workspace.root}\0{self.build.change!r}".encode("utf-8", "replace")
+        place = hashlib.sha256(asked).hexdigest()[:16]
         return f"{attempt_refs(self.build.id, self.build.attempt)}/{place}"
 
-    def run(self) -> Checkout:
-        """Fetch and check out; once more from a new mirror if this one is corrupt."""
+    def check_out(self) -> Checkout:
+        """Fetch, and make the work tree."""
+        return self._sound(self._check_out)
+
+    def resolve(self) -> str:
+        """Fetch, and answer the commit."""
+        return self._sound(self._resolve)
+
+    def _sound(self, work: Callable[[float], T]) -> T:
+        """Do the work; once more from a new mirror if this one is corrupt. ``work`` is given the age that the mirror's
+        own branches may have."""
         try:
-            return self._once(self.options.refresh)
+            return work(self.options.refresh)
         except _CorruptMirrorError as corrupt:
             self.build.log(f"the mirror of {self.build.change.project} is corrupt and is made anew", source="git")
             self.mirror.replace(corrupt.generation)
@@ -82,14 +95,22 @@ class _Fetch:
             if not self.case.moving:
                 raise
         try:
-            return self._once(Seconds(0.0))
+            return work(0.0)
         except _CorruptMirrorError as corrupt:
             raise InfrastructureError(
                 f"{self.build.change.project} cannot be checked out, from a new mirror either: {corrupt.text}",
                 code="fetch-failed",
             ) from corrupt
 
-    def _once(self, max_age_s: Seconds) -> Checkout:
+    def _resolve(self, max_age_s: float) -> str:
+        self.mirror.refresh(self.case.home, max_age_s)
+        with self.mirror.used() as generation:
+            try:
+                return self._commit(generation)
+            except GitCallError as error:
+                raise self._judged(error, generation) from error
+
+    def _check_out(self, max_age_s: float) -> Checkout:
         self.mirror.refresh(self.case.home, max_age_s)
         source = self.build.workspace.source
         with self.mirror.used() as generation:
@@ -125,7 +146,7 @@ class _Fetch:
     def _commit(self, generation: Path) -> str:
         """The commit to check out, present in the mirror and held there by this build's own ref."""
         wanted = self.case.commit
-        if wanted and (commit := self._resolve(generation, wanted)):
+        if wanted and (commit := self._named(generation, wanted)):
             # A commit's name says all that is in it; who handed it over does not matter.
             self.git("update-ref", self.ref, commit, directory=generation)
             return commit
@@ -139,12 +160,12 @@ class _Fetch:
                 problems.append(f"{ref} from {remote}: {error.text}")
                 continue
             found = self.git("rev-parse", "--verify", "--quiet", self.ref, directory=generation).strip()
-            tip = self._resolve(generation, self.ref)
+            tip = self._named(generation, self.ref)
             if tip is None:
                 raise InfrastructureError(f"{ref} of {remote} is no commit", code="fetch-failed")
             if wanted in {None, found, tip}:
                 return tip
-            if self.case.moving and (commit := self._resolve(generation, wanted or "")):
+            if self.case.moving and (commit := self._named(generation, wanted or "")):
                 self.git("update-ref", self.ref, commit, directory=generation)
                 return commit
             if not self.case.moving:
@@ -175,7 +196,7 @@ class _Fetch:
             pause(self.build, pause_s)
         raise AssertionError
 
-    def _resolve(self, generation: Path, name: str) -> str | None:
+    def _named(self, generation: Path, name: str) -> str | None:
         """The commit that a ref, a tag or a commit's name means, if it is in the mirror."""
         try:
             arguments = ("--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
@@ -209,16 +230,17 @@ class GitPlugin:
         ``submodule-refused``) and InfrastructureError for what may be over at the next try (``fetch-failed``,
         ``commit-mismatch``, ``git-missing``).
         """
-        case = case_of(build.change, options.base_url, options.branch)
-        bases = tuple(Address.parse(text) for text in (options.base_url, build.change.source) if text)
-        local = options.base_url is not None and Address.parse(options.base_url).local
-        git = Git(build, options.timeout, local=local, secret=bases)
-        mirror = Mirror(_mirrors(build.state) / mirror_name(build.change.project), git)
-        checkout = _Fetch(build, options, git, mirror, case).run()
+        fetch = _fetch(build, options)
+        checkout = fetch.check_out()
         if options.submodules:
-            boundary = options.base_url if local else None
-            submodules.check_out(git, checkout.path, case.home, boundary)
+            boundary = options.base_url if fetch.git.local else None
+            submodules.check_out(fetch.git, checkout.path, fetch.case.home, boundary)
         return checkout
+
+    @hookimpl
+    def thcore_resolve(self, build: Build, options: GitOptions) -> str:
+        """Fetch the change into the mirror and say which commit it is. Raises like the checkout."""
+        return _fetch(build, options).resolve()
 
     @hookimpl
     def thcore_preload(self) -> None:
@@ -246,6 +268,15 @@ class GitPlugin:
 
 
 plugin = GitPlugin()
+
+
+def _fetch(build: Build, options: GitOptions) -> _Fetch:
+    case = case_of(build.change, options.base_url, options.branch)
+    bases = tuple(Address.parse(text) for text in (options.base_url, build.change.source) if text)
+    local = options.base_url is not None and Address.parse(options.base_url).local
+    git = Git(build, options.timeout, local=local, secret=bases)
+    mirror = Mirror(_mirrors(build.state) / mirror_name(build.change.project), git)
+    return _Fetch(build, options, git, mirror, case)
 
 
 def _mirrors(state: Path) -> Path:

@@ -130,6 +130,29 @@ def thcore_checkout(build: Build, options: Any) -> Checkout:
 
 
 @hookspec
+def thcore_resolve(build: Build, options: Any) -> str | None:
+    """Say which commit ``build.change`` is at, without a work tree.
+
+    Called in the child process, for ``build.resolve``, on the plugin of the job that does the checkout, with another
+    change as for ``build.provision``; ``build.workspace`` is the one of the build. Answers 40 hexadecimal digits.
+    None, as well as no such hook: the revision is checked out in order to know. Exceptions count as for
+    ``thcore_checkout``.
+
+    .. code-block:: python
+
+        from thcore.hooks import hookimpl
+        from thcore.model import Command
+
+        class Remote:
+            @hookimpl
+            def thcore_resolve(self, build, options):
+                argv = ("git", "ls-remote", "--", f"{build.change.source}/{build.change.project}", build.change.branch)
+                result = build.run(Command(argv, source="git", capture=True))
+                return result.stdout[:40].decode() if result.ok else None
+    """
+
+
+@hookspec
 def thcore_environment(build: Build, options: Any, checkout: Checkout) -> Environment:
     """Stage 2: build what the project's programs need in order to run.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from attrs import frozen
 
 from thcore.hooks import Build
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.census import TableCensus
 
 
 @frozen
@@ -104,6 +105,12 @@ class Server(Protocol):
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         """The first column of a version table such as ``alembic_version``, or the column that is named
         (``migrate_version:version``); None when there is no such table. Only what is committed is seen."""
+
+    def census(self, address: Address) -> Mapping[str, TableCensus]:
+        """Count the rows of every table of the database, and the values of every column. Tables only: no views, and
+        nothing that is temporary or the server's own. A table outside of PostgreSQL's schema ``public`` is named with
+        its schema. Takes as long as reading all of the tables once; take it outside of a measurement. Raises
+        CancelledError or DeadlineError when the build is told to end."""
 
     def settle(self, address: Address) -> None:
         """Gather the optimiser's statistics of a loaded database, so that the server has no reason to do so later."""

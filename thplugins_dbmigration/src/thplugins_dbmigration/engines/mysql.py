@@ -152,7 +152,7 @@ class MySQL:
             command = acting(installation, Command(argv, cwd=Path("/"), env=ENVIRONMENT, source="server"))
             with build.service(command, log=log) as service:
                 connection = await_answer(build, service, name, log, lambda: connect(socket, password))
-                server = MySQLServer(installation, socket, Secret(password), connection, service)
+                server = MySQLServer(installation, socket, Secret(password), connection, service, build.check)
                 with ended_cleanly(build, service, name, server.shut_down), contextlib.closing(connection):
                     server.calibrate()
                     yield server

@@ -138,7 +138,7 @@ class PostgreSQL:
             command = acting(installation, Command(argv, cwd=Path("/"), env=ENVIRONMENT, source="server"))
             with build.service(command, log=log) as service:
                 connection = await_answer(build, service, name, log, lambda: connect(sockets, "postgres", password))
-                server = PostgreSQLServer(installation, directory, sockets, password, connection, service)
+                server = PostgreSQLServer(installation, directory, sockets, password, connection, service, build.check)
                 with ended_cleanly(build, service, name, server.shut_down), contextlib.closing(server):
                     yield server
 

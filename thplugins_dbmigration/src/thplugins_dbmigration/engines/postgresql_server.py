@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from thcore.errors import InfrastructureError
 from thcore.hooks import Build, Service
 from thcore.model import Command, Secret
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.census import TableCensus
+from thplugins_dbmigration.engines import postgresql_census
 from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.private import pause
@@ -45,6 +47,7 @@ class PostgreSQLServer:
     password: Secret
     connection: Any = field(repr=False)
     service: Service
+    check: Callable[[], None]
     sessions: dict[str, Any] = field(factory=dict, repr=False)
 
     @property
@@ -146,6 +149,10 @@ class PostgreSQLServer:
             rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(selection, name)).fetchall()
             return frozenset(str(row[0]) for row in rows)
 
+    def census(self, address: Address) -> dict[str, TableCensus]:
+        with self._inside(address.database, "count the rows") as connection:
+            return postgresql_census.taken(connection, self.check)
+
     def shut_down(self) -> None:
         """Ask the server to stop at once but cleanly: who is still connected is sent away."""
         try:
@@ -190,6 +197,7 @@ class PostgreSQLServer:
 
 _SESSIONS = (
     "SELECT count(*) FILTER (WHERE state <> 'idle'), count(*) FILTER (WHERE state = 'idle' "
+    "AND query <> 'SELECT pg_stat_force_next_flush()' "
     "AND clock_timestamp() - state_change < make_interval(secs => %s)) FROM pg_stat_activity "
     "WHERE datname = %s AND usename <> current_user AND backend_type = 'client backend'"
 )

@@ -28,6 +28,7 @@ from thplugins_dbmigration.route import fixups, route
 from thplugins_dbmigration.states import State, States
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.trail import Trail
+from thplugins_dbmigration.turns import Turns
 
 
 @frozen
@@ -47,10 +48,11 @@ class Passage:
     """Takes one dataset through. ``branch`` is the change's target, None when every step is to be judged. Afterwards
     ``run`` is what happened, None when not even a server was there, and ``findings`` what went wrong.
 
-    A passage shares nothing with those of other datasets.
+    A passage shares nothing with those of other datasets but ``turns``.
     """
 
     build: Build
+    turns: Turns
     options: DbmigrationOptions
     dataset: Dataset
     change: Provision
@@ -89,7 +91,8 @@ class Passage:
         try:
             self.evidence.mkdir(parents=True, exist_ok=True)
             engine = engine_for(self.dataset.type)
-            site = Site(self.build, self.dataset, engine, engine.installation(self.build), self.evidence, self._place)
+            installation = engine.installation(self.build)
+            site = Site(self.build, self.turns, self.dataset, engine, installation, self.evidence, self._place)
         except InfrastructureError as error:
             self.findings.append(messages.seed_not_set_up(error, self.dataset.name))
             return
@@ -138,6 +141,7 @@ class Passage:
         config = self._place / "change"
         leg = Leg(
             self.build,
+            self.turns,
             self.dataset,
             site.engine.name,
             project.project(self.build, manner, self.change, ground.address, ground.server, config=config),

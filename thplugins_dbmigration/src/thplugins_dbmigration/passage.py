@@ -27,6 +27,7 @@ from thplugins_dbmigration.states import State, States
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.trail import Trail
 from thplugins_dbmigration.trial import Trial
+from thplugins_dbmigration.turns import Turns
 
 
 @define
@@ -34,10 +35,11 @@ class Passage:
     """Takes one dataset through. ``branch`` is the change's target, None when every step is to be judged. Afterwards
     ``run`` is what happened, None when not even a server was there, and ``findings`` what went wrong.
 
-    A passage shares nothing with those of other datasets.
+    A passage shares nothing with those of other datasets but ``turns``.
     """
 
     build: Build
+    turns: Turns
     options: DbmigrationOptions
     dataset: Dataset
     change: Provision
@@ -76,7 +78,8 @@ class Passage:
         try:
             self.evidence.mkdir(parents=True, exist_ok=True)
             engine = engine_for(self.dataset.type)
-            site = Site(self.build, self.dataset, engine, engine.installation(self.build), self.evidence, self._place)
+            installation = engine.installation(self.build)
+            site = Site(self.build, self.turns, self.dataset, engine, installation, self.evidence, self._place)
         except InfrastructureError as error:
             self.findings.append(messages.seed_not_set_up(error, self.dataset.name))
             return

@@ -47,7 +47,16 @@ class Trial:
         made = project.project(site.build, self.manner, self.change, ground.address, ground.server, config=config)
         course = Course(pending=pending, short_of=short_of)
         counting = options.silent_loss is not SilentLoss.OFF
-        leg = Leg(site.build, site.dataset, site.engine.name, made, course, added=self.added, counting=counting)
+        leg = Leg(
+            site.build,
+            site.turns,
+            site.dataset,
+            site.engine.name,
+            made,
+            course,
+            added=self.added,
+            counting=counting,
+        )
         if not trail.start:
             leg.look = lambda plan: check_start(site.dataset, plan)
         return leg
@@ -94,7 +103,8 @@ class Trial:
             if stop.failed is not None:
                 raise ChangeError(f"{messages.way(stop.failed)} failed this time: {stop.message}")
             versions = {chain: tuple(sorted(found)) for chain, found in leg.final(self.chosen).items()}
-            ground.server.settle(ground.address)
+            with self.site.turns.beside():
+                ground.server.settle(ground.address)
         self.site.freeze(data)
         walked = tuple(evolve(result, limits=()) for result in leg.results if result.result == "ok")
         start = trail.start or {chain: tuple(sorted(plan.current)) for chain, plan in leg.course.plans.items()}

@@ -37,6 +37,7 @@ HOOK_GROUPS: Mapping[str, tuple[str, ...]] = {
     "What a plugin takes": ("thcore_job_options", "thcore_settings"),
     "The stages": (
         "thcore_checkout",
+        "thcore_resolve",
         "thcore_environment",
         "thcore_execute",
         "thcore_analyse",

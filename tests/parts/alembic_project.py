@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ class AlembicProject:
         *statements: str,
         body: str = "",
         depends_on: str | None = None,
+        label: str | None = None,
         top: str = "",
     ) -> AlembicProject:
         """Add a revision that runs SQL statements, and then ``body``, Python code."""
@@ -54,11 +56,16 @@ class AlembicProject:
         code = textwrap.indent("\n".join(lines or ["pass"]), "    ")
         self.file(revision).write_text(
             f'"""Step {revision}"""\n\nfrom alembic import op\n{top}\n'
-            f"revision = {revision!r}\ndown_revision = {down!r}\ndepends_on = {depends_on!r}\n\n\n"
+            f"revision = {revision!r}\ndown_revision = {down!r}\ndepends_on = {depends_on!r}\n"
+            f"branch_labels = {label!r}\n\n\n"
             f"def upgrade():\n{code}\n"
         )
         return self
 
     def provision(self) -> Provision:
-        """The project, with the interpreter of the tests as its environment."""
-        return Provision(Checkout(self.path, "0" * 40), Environment(python=Path(sys.executable)))
+        """The project, with the interpreter of the tests as its environment; another commit for every content."""
+        content = hashlib.sha1(usedforsecurity=False)
+        for path in sorted(self.path.rglob("*.*")):
+            if path.is_file() and path.suffix != ".pyc":
+                content.update(str(path.relative_to(self.path)).encode() + b"\0" + path.read_bytes() + b"\0")
+        return Provision(Checkout(self.path, content.hexdigest()), Environment(python=Path(sys.executable)))

@@ -353,7 +353,7 @@ def test_cleanup_drops_the_refs_of_its_attempt_only(tmp_path: Path, origin: Repo
     assert len(list(refs.iterdir())) == 2
 
     for _ in range(2):
-        plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state))
+        plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state), None)
 
     assert len(list(refs.iterdir())) == 1
 
@@ -375,10 +375,10 @@ def test_cleanup_removes_the_pack_that_a_killed_fetch_left(
             assert indexing.poll() is None
         indexing.kill()
     with locked(generation.parent / "lock", lambda: None, shared=True):
-        plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state))
+        plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state), None)
         assert list(packs.glob("tmp_pack_*")), "another build may be writing it"
 
-    plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state))
+    plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state), None)
 
     assert list(packs.glob("tmp_*")) == []
 
@@ -568,3 +568,32 @@ def test_health_names_the_version_of_git() -> None:
 
     assert finding.code == "git"
     assert finding.message.startswith("git 2.")
+
+
+def test_a_revision_is_resolved_without_a_work_tree_and_not_fetched_twice(
+    tmp_path: Path, origin: Repository, options: GitOptions
+) -> None:
+    lazy = evolve(options, refresh=Seconds(3600.0))
+    branch = Change(PROJECT, ChangeKind.BRANCH, branch="main")
+    with make_build(tmp_path, change=branch) as build:
+        commit = plugin.thcore_resolve(build, lazy)
+        assert commit == origin.head()
+        assert not build.workspace.source.exists()
+    origin.commit({"newer": "newer\n"})
+
+    checkout = check_out(tmp_path, lazy, evolve(branch, commit=commit), "b2")
+
+    assert checkout.commit == commit, "the branch has moved, but the build knows what it asked for"
+    assert not (checkout.path / "newer").exists()
+    assert "fetching" not in log_of(tmp_path, "b2")
+
+
+def test_a_revision_that_does_not_exist_cannot_be_resolved(
+    tmp_path: Path, origin: Repository, options: GitOptions
+) -> None:
+    change = Change(PROJECT, ChangeKind.TAG, ref="refs/tags/never")
+    with make_build(tmp_path, change=change) as build, pytest.raises(InfrastructureError) as raised:
+        plugin.thcore_resolve(build, options)
+
+    assert raised.value.code == "fetch-failed"
+    assert "refs/tags/never" in str(raised.value)

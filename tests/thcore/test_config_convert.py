@@ -404,3 +404,10 @@ def test_whatever_a_file_says_about_options_it_is_read_or_refused(value: dict[st
 @given(st.dictionaries(st.sampled_from([each.alias for each in attrs.fields(Config)]), JSON, max_size=6) | JSON)
 def test_whatever_a_file_says_it_is_read_or_refused(value: object) -> None:
     assert all(problem.startswith("f: ") for problem in problems_of(value, Config))
+
+
+def test_on_and_off_are_choices_also_where_yaml_has_made_true_and_false_of_them() -> None:
+    read = [structure({"choice": value}, Everything, "config.yaml").choice for value in ("on", True, "off", False)]
+
+    assert read == ["on", "on", "off", "off"]
+    assert "expected red" in problems({"colour": False})[0]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from thcore.config import Config, job_options, load, plugin_settings, shown
+from thcore.config import Config, changed_options, job_options, load, plugin_settings, shown
 from thcore.errors import ConfigError
 from thcore.hooks import option
 from thcore.model import Seconds, Secret
@@ -62,6 +62,31 @@ def test_options_are_read_with_the_plugins_class(config: Config) -> None:
     assert job_options(config.jobs[0], "shell", None) is None
     assert problems_of(job_options, config.jobs[1], "shell", None) == [
         "config.yaml: jobs[1].plugins.shell.script: unknown key; the plugin takes none, remove it"
+    ]
+
+
+def test_keys_are_laid_over_options_and_the_rest_stays(config: Config) -> None:
+    options = job_options(config.jobs[1], "swift", SwiftOptions)
+    assert changed_options(options, {"lifetime": "90s"}, "options of juno: swift") == SwiftOptions(
+        "logs", Secret("hush"), Seconds(90.0)
+    )
+    assert changed_options(None, {}, "options of juno: shell") is None
+    assert options.lifetime == 7200
+
+
+def test_keys_that_do_not_fit_are_told_all_at_once(config: Config) -> None:
+    options = job_options(config.jobs[1], "swift", SwiftOptions)
+    where = "options of juno: swift"
+    assert problems_of(changed_options, options, {"lifetme": 1, "headers": {"a": 1}, "container": None}, where) == [
+        "options of juno: swift.lifetme: unknown key; did you mean lifetime?",
+        "options of juno: swift.container: expected text, got nothing",
+        "options of juno: swift.headers.a: expected text, got 1; put quotes around it",
+    ]
+    assert problems_of(changed_options, None, {"depth": 1}, "options of juno: shell") == [
+        "options of juno: shell.depth: unknown key; the plugin takes none, remove it"
+    ]
+    assert problems_of(changed_options, options, ["lifetime"], where) == [
+        "options of juno: swift: expected a mapping, got a list"
     ]
 
 

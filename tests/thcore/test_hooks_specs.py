@@ -55,6 +55,7 @@ def test_every_hook_of_the_contract_is_there() -> None:
         "thcore_settings",
         "thcore_preload",
         "thcore_checkout",
+        "thcore_resolve",
         "thcore_environment",
         "thcore_execute",
         "thcore_analyse",

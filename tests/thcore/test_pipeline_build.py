@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import frozen
 
 from thcore.errors import ChangeError, InfrastructureError
-from thcore.hooks import hookimpl
+from thcore.hooks import hookimpl, option
 from thcore.model import (
     Change,
     ChangeKind,
@@ -122,6 +123,147 @@ def test_a_revision_is_provisioned_once(tmp_path: Path) -> None:
     assert len(checkout.changes) == 3
 
 
+@frozen
+class Interpreter:
+    python: str = option("Which.", default="3.11")
+    packages: tuple[str, ...] = option("More.", default=())
+
+
+class Outfit:
+    """Answers an environment that tells the options which it was given."""
+
+    @hookimpl
+    def thcore_job_options(self) -> type[Interpreter]:
+        return Interpreter
+
+    @hookimpl
+    def thcore_environment(self, options: Interpreter) -> Environment:
+        return Environment(variables={"PYTHON": options.python, "PACKAGES": " ".join(options.packages)})
+
+
+def outfitted(directory: Path, act: Any, checkout: Any = None) -> Outcome:
+    """A job with options, in which ``act`` is given the build."""
+    plugins = {"tree": checkout or CheckOut(), "outfit": Outfit(), "execute": Execute(act)}
+    outcome, _ = run_job(directory, plugins, options={"outfit": Interpreter(packages=("six",))})
+    return outcome
+
+
+def test_a_revision_can_be_given_options_of_its_own(tmp_path: Path) -> None:
+    made: dict[str, Provision] = {}
+
+    def act(build: Any) -> None:
+        made["old"] = build.provision(Revision(tag="1.0"), options={"outfit": {"python": "2.7"}})
+        made["same"] = build.provision(Revision(tag="1.0"), options={"outfit": {"python": "2.7"}, "tree": {}})
+        made["usual"] = build.provision(Revision(tag="1.0"))
+        made["again"] = build.provision(Revision(tag="1.0"), options={"outfit": {}})
+
+    assert outfitted(tmp_path, act).verdict is Verdict.SUCCESS
+    assert made["old"].environment.variables == {"PYTHON": "2.7", "PACKAGES": "six"}
+    assert made["usual"].environment.variables == {"PYTHON": "3.11", "PACKAGES": "six"}
+    assert made["same"] is made["old"]
+    assert made["again"] is made["usual"]
+    assert made["usual"].checkout.path != made["old"].checkout.path
+
+
+def test_options_of_a_revision_that_are_wrong_name_plugin_and_key_and_provision_nothing(tmp_path: Path) -> None:
+    checkout = CheckOut()
+    wrong = {"outfit": {"pyton": "2.7", "packages": "six"}, "tree": {"depth": 1}, "venv": {"python": "2.7"}}
+
+    outcome = outfitted(tmp_path, lambda build: build.provision(Revision(tag="1.0"), options=wrong), checkout)
+
+    assert (outcome.verdict, outcome.findings[0].code) == (Verdict.UNVERIFIED, "options-invalid")
+    assert outcome.findings[0].message.split("; options of ") == [
+        "options of 1.0: outfit.pyton: unknown key; did you mean python?",
+        "1.0: outfit.packages: expected a list, got text; write it as [value]",
+        "1.0: tree.depth: unknown key; the plugin takes none, remove it",
+        "1.0: venv: the job has no such plugin; it has tree, outfit, execute",
+    ]
+    assert len(checkout.changes) == 1
+
+
+class Resolving(CheckOut):
+    """Its branches move each time that somebody looks."""
+
+    looked = 0
+
+    @hookimpl
+    def thcore_resolve(self) -> str:
+        self.looked += 1
+        return f"{self.looked}" * 40
+
+
+def test_a_name_means_the_same_commit_for_the_whole_attempt(tmp_path: Path) -> None:
+    checkout = Resolving()
+    seen: list[str] = []
+
+    def act(build: Any) -> None:
+        seen.append(build.resolve(Revision(branch="main")))
+        seen.append(build.resolve(Revision(branch="main")))
+        seen.append(build.provision(Revision(branch="main")).checkout.commit)
+        seen.append(build.provision(Revision(branch="main"), options={"outfit": {"python": "2.7"}}).checkout.commit)
+        seen.append(build.resolve(Revision(branch="old")))
+
+    assert outfitted(tmp_path, act, checkout).verdict is Verdict.SUCCESS
+    assert seen == ["1" * 40] * 4 + ["2" * 40]
+    assert [change.commit for change in checkout.changes[1:]] == ["1" * 40] * 2, "the checkout is told which"
+
+
+def test_what_was_provisioned_is_resolved_without_asking(tmp_path: Path) -> None:
+    checkout = Resolving()
+
+    def act(build: Any) -> None:
+        assert build.resolve(Revision(branch="main")) == build.provision(Revision(branch="main")).checkout.commit
+        assert build.provision(Revision(tag="1.0")).checkout.commit == build.resolve(Revision(tag="1.0"))
+
+    assert outfitted(tmp_path, act, checkout).verdict is Verdict.SUCCESS
+    assert checkout.looked == 1
+
+
+class Blind(CheckOut):
+    @hookimpl
+    def thcore_resolve(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize("checkout", [CheckOut(), Blind()], ids=["without the hook", "with one that answers None"])
+def test_a_checkout_that_cannot_tell_a_commit_makes_the_work_tree(tmp_path: Path, checkout: CheckOut) -> None:
+    def act(build: Any) -> None:
+        assert build.resolve(Revision(commit="b" * 40)) == "b" * 40
+
+    outcome = outfitted(tmp_path, act, checkout)
+    assert outcome.verdict is Verdict.SUCCESS, outcome.summary
+    assert [change.commit for change in checkout.changes] == [None, "b" * 40]
+
+
+def test_a_commit_that_is_none_is_a_fault_of_the_plugin(tmp_path: Path) -> None:
+    class Wrong(CheckOut):
+        @hookimpl
+        def thcore_resolve(self) -> str:
+            return "main"
+
+    outcome = outfitted(tmp_path, lambda build: build.resolve(Revision(branch="main")), Wrong())
+
+    assert outcome.findings[0].code == "plugin-failed"
+    assert "plugin tree (local 0), thcore_resolve answered 'main' where a commit of 40" in outcome.summary
+
+
+def test_a_preparation_is_told_by_plugins_and_options(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def act(build: Any) -> None:
+        seen.append(build.preparation())
+        seen.append(build.preparation(options={"outfit": {"packages": ["six"]}, "tree": {}}))
+        seen.append(build.preparation(options={"outfit": {"python": "2.7"}}))
+        build.preparation(options={"outfit": {"pyton": "2.7"}})
+
+    outcome = outfitted(tmp_path, act)
+
+    assert outcome.findings[0].code == "options-invalid"
+    assert "outfit.pyton: unknown key" in outcome.findings[0].message
+    same, also, other = seen
+    assert same == also != other
+
+
 def test_a_provision_that_fails_can_be_tried_again_and_does_not_take_anothers_place(tmp_path: Path) -> None:
     class Flaky:
         def __init__(self) -> None:
@@ -179,6 +321,7 @@ def test_a_build_for_plugin_authors_can_be_cancelled_timed_and_heard(tmp_path: P
         assert build.settings == {"depth": 3}
         assert 0 < (build.remaining_s() or 0) <= 60
         assert build.provision(Revision(tag="1")) is PROVIDED
+        assert build.resolve(Revision(tag="1")) == "d" * 40
         build.log("a word")
         build.check()
     assert " thcore | a word" in build.workspace.log.read_text()

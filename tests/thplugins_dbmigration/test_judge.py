@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from thcore.model import DatasetRun, Limit, Measurement, Severity, Step, StepResult
+from thcore.model import DatasetRun, Limit, Loss, Measurement, Severity, Step, StepResult
 from thplugins_dbmigration.judge import judge
+from thplugins_dbmigration.options import SilentLoss
 
 STEP = Step("267", ("266",), path="versions/267.py")
 
@@ -69,3 +70,36 @@ def test_it_is_said_when_no_migration_of_the_change_ran() -> None:
         assert (finding.code, finding.severity) == ("no-steps", Severity.INFO)
         assert "nothing of it was tested" in finding.message
     assert judge([nothing, ran()]) == []
+
+
+ROWS = Loss("orders", None, 100, 70)
+VALUES = (Loss("dag_run", "conf", 120, 117), Loss("dag_run", "note", 9, None))
+
+
+def lost(*losses: Loss, added: bool = True, result: str = "ok") -> DatasetRun:
+    step = StepResult(STEP, added, result, Measurement(1.0), losses=losses)
+    return DatasetRun("small", "mysql", "10.11", "f" * 64, "command", steps=(step,))
+
+
+def test_what_a_step_lost_is_told_with_table_column_and_both_counts() -> None:
+    rows, values = judge([lost(ROWS, *VALUES)])
+    assert (rows.code, rows.severity) == ("rows-vanished", Severity.WARNING)
+    assert rows.message == "Migration 266->267 lost rows of orders: 100 -> 70"
+    assert rows.evidence == ("orders: 100 -> 70 rows",)
+    assert str(rows.location) == "versions/267.py, dataset small, step 266->267"
+    assert (values.code, values.severity) == ("values-vanished", Severity.WARNING)
+    assert values.message == "Migration 266->267 lost values of dag_run.conf: 120 -> 117, and of 1 more"
+    assert values.evidence == ("dag_run.conf: 120 -> 117 values", "dag_run.note: 9 -> dropped")
+    assert values.hint
+
+
+def test_the_job_says_what_a_loss_weighs() -> None:
+    (finding,) = judge([lost(ROWS)], SilentLoss.FAILURE)
+    assert finding.severity is Severity.FAILURE
+    assert judge([lost(ROWS)], SilentLoss.OFF) == []
+
+
+def test_only_the_losses_of_steps_that_the_change_adds_and_that_ended_well_are_told() -> None:
+    (nothing_tested,) = judge([lost(ROWS, added=False)])
+    assert nothing_tested.code == "no-steps"
+    assert judge([lost(ROWS, result="failed")]) == []

@@ -13,9 +13,11 @@ import pytest
 from thcore.model import Secret, Step
 from thcore.testing import make_build
 from thplugins_dbmigration import leg
+from thplugins_dbmigration.course import Course
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.project import Chosen
-from thplugins_dbmigration.tools.tool import Stop
+from thplugins_dbmigration.tools.tool import Plan, Stop
+from thplugins_dbmigration.turns import Turns
 
 LONG = 20
 """Readings; a wait in full is longer, one that is not worth it is shorter."""
@@ -33,12 +35,12 @@ class Server:
 
 
 class Tool:
-    """Runs its steps without doing anything."""
+    """Has one step, which does nothing."""
 
-    def walk(self, _build: Any, _options: Any, _project: Any, steps: Any, *, before: Any, after: Any) -> Stop:
-        for step in steps:
-            before(step)
-            after(step, True)  # noqa: FBT003 - a callback's only word
+    def walk(self, _build: Any, _options: Any, _project: Any, guide: Any) -> Stop:
+        for step in guide.choose(Plan(frozenset("a"), frozenset("b"), (Step("b", ("a",)),))):
+            guide.before(step)
+            guide.after(step, True)  # noqa: FBT003 - a callback's only word
         return Stop()
 
 
@@ -63,9 +65,17 @@ def test_a_counter_that_is_kept_back_is_waited_for_only_where_a_limit_needs_it(
     dataset = Dataset("d", tmp_path, "p", "postgresql", "db", "user", Secret("pw"), tmp_path / "seed", limits)
     server = Server()
     with make_build(tmp_path) as build:
-        meter = leg.Meter(build, dataset, "postgresql", lambda _step: None)
-        tool: Any = Tool()
         project: Any = SimpleNamespace(server=server, address=None)
-        meter.walk(Chosen(tool, None), project, [Step("b", ("a",))], added)
+        walked = leg.Leg(
+            build,
+            Turns(build.check),
+            dataset,
+            "postgresql",
+            project,
+            Course(),
+            added=lambda step: step.version in added,
+        )
+        tool: Any = Tool()
+        walked.walk(Chosen(tool, None))
     assert (server.readings > LONG) is waited
-    assert [result.result for result in meter.results] == ["ok"]
+    assert [result.result for result in walked.results] == ["ok"]

@@ -13,6 +13,8 @@ from cattrs import Converter, transform_error
 from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, override
 
+from thplugins_dbmigration.release import Fixup, Release
+
 WALL = "wall_s"
 """The counter that ``maximum_migration_times`` limits, in seconds."""
 RESERVED = "thcore"
@@ -46,6 +48,8 @@ class DatasetFile:
     extensions: tuple[str, ...] = ()
     tool: str | None = None
     tool_options: Mapping[str, Any] = field(factory=dict)
+    releases: tuple[Release, ...] | None = None
+    fixups: tuple[Fixup, ...] | None = None
 
 
 def parse(text: str) -> DatasetFile | tuple[str, ...]:
@@ -73,6 +77,9 @@ def _wrong(written: DatasetFile) -> Iterator[str]:
         value = getattr(written, key)
         if value is not None and not _NAME.fullmatch(value):
             yield f"{key}: {value!r} is no name"
+    names = [release.name for release in written.releases or ()]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"releases: {name} is there more than once; give each a name of its own"
     for counter, numbers in limits_of(written).items():
         for key, number in numbers.items():
             if number < 0:
@@ -90,15 +97,22 @@ def limits_of(written: DatasetFile) -> dict[str, Numbers]:
     return {name: numbers for name, numbers in {**legacy, **written.limits}.items() if numbers}
 
 
+def keys_of(cls: type[Any]) -> tuple[str, ...]:
+    """The keys of a class as config.json has them."""
+    return tuple(_RENAMED.get(entry.name, entry.name) for entry in fields(cls))
+
+
 _RENAMED = {"innodb_rows_read": "Innodb_rows_read", "xinnodb_rows_changed": "XInnodb_rows_changed"}
-_KEYS = tuple(_RENAMED.get(entry.name, entry.name) for entry in fields(DatasetFile))
+
+
+_TEXTS = (tuple[str, ...], str | tuple[str, ...])
 
 
 def _made_converter() -> Converter:
     converter = Converter(forbid_extra_keys=True)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(float, _number)
-    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _texts)
+    converter.register_structure_hook_func(lambda kind: kind in _TEXTS, _texts)
     converter.register_structure_hook(
         DatasetFile,
         make_dict_structure_fn(
@@ -149,7 +163,7 @@ def _key(where: str) -> str:
 
 def _said(error: BaseException, _type: Any) -> str:
     if isinstance(error, ForbiddenExtraKeysError):
-        return "; ".join(_unknown(key) for key in sorted(error.extra_fields))
+        return "; ".join(_unknown(key, keys_of(error.cl)) for key in sorted(error.extra_fields))
     if isinstance(error, KeyError):
         return "is missing"
     if isinstance(error, AttributeError):  # what cattrs meets where an object is wanted
@@ -157,8 +171,8 @@ def _said(error: BaseException, _type: Any) -> str:
     return str(error) or type(error).__name__
 
 
-def _unknown(key: str) -> str:
-    near = difflib.get_close_matches(key, _KEYS, 1)
+def _unknown(key: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(key, known, 1)
     return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from attrs import field, frozen
 from thcore.errors import InfrastructureError
 from thcore.model import Limit, Secret, Step
 from thplugins_dbmigration.dataset_file import WALL, DatasetFile, Numbers, limits_of, parse
+from thplugins_dbmigration.release import Fixup, Release
 
 CONFIG = "config.json"
 DEPTH = 3
@@ -32,8 +33,8 @@ class Dataset:
     ``name`` is the directory's. ``overlays`` are SQL files that are run after the seed. ``limits`` maps a counter's
     name (``wall_s`` for the seconds of ``maximum_migration_times``) to its numbers: keys are ``default``, a target
     version, or ``FROM->TO``. ``version`` is the dataset's own label, ``start`` the schema versions that the seed must
-    be at (empty: whatever they are). ``tool`` and ``tool_options`` count after the job's. ``logging_conf`` is for
-    templates, which name it ``{logging_conf}``.
+    be at (empty: whatever they are). ``tool`` and ``tool_options`` count after the job's, ``releases`` and ``fixups``
+    before them, where they are not None. ``logging_conf`` is for templates, which name it ``{logging_conf}``.
     """
 
     name: str
@@ -53,6 +54,15 @@ class Dataset:
     extensions: tuple[str, ...] = ()
     tool: str | None = None
     tool_options: Mapping[str, Any] = field(factory=dict)
+    releases: tuple[Release, ...] | None = None
+    fixups: tuple[Fixup, ...] | None = None
+
+    def file(self, text: str) -> Path:
+        """A file in the dataset's directory. Raises InfrastructureError (``seed-broken``) when it is none."""
+        found = _inside(self.directory, text)
+        if isinstance(found, str):
+            raise InfrastructureError(f"dataset {self.name}: {found}", code="seed-broken")
+        return found
 
     def limits_for(self, step: Step) -> tuple[Limit, ...]:
         """What one step may cost: for each counter the number of ``FROM->TO``, else of ``TO``, else of ``default``."""
@@ -72,6 +82,12 @@ def discover(root: Path, project: str) -> tuple[tuple[Dataset, ...], tuple[str, 
 
     turbo-hipster compared whole names; a config.json that says ``nova`` means ``openstack/nova`` too.
     """
+    found, problems = every(root)
+    return tuple(dataset for dataset in found if _same_project(dataset.project, project)), problems
+
+
+def every(root: Path) -> tuple[tuple[Dataset, ...], tuple[str, ...]]:
+    """All datasets below ``root``, sorted by name, and everything that is wrong with any of them."""
     datasets: list[Dataset] = []
     problems: list[str] = []
     names: dict[str, Path] = {}
@@ -86,7 +102,7 @@ def discover(root: Path, project: str) -> tuple[tuple[Dataset, ...], tuple[str, 
             problems.append(
                 f"{directory / CONFIG}: {names[dataset.name]} has the same name; rename one of the two directories"
             )
-        elif _same_project(dataset.project, project):
+        else:
             datasets.append(dataset)
         names.setdefault(dataset.name, directory)
     return tuple(sorted(datasets, key=lambda dataset: dataset.name)), tuple(problems)
@@ -148,7 +164,7 @@ def _digest(path: Path, cache: Path) -> str:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     cache.mkdir(parents=True, exist_ok=True)
-    draft = entry.with_suffix(f".{os.getpid()}")
+    draft = entry.with_suffix(f".{secrets.token_hex(8)}")
     draft.write_text(digest, "utf-8")
     draft.replace(entry)
     return digest
@@ -178,6 +194,11 @@ def _paths(written: DatasetFile) -> Iterator[tuple[str, str]]:
         yield f"overlays[{number}]", overlay
     if written.logging_conf:
         yield "logging_conf", written.logging_conf
+    places = [(f"releases[{number}].", release.fixups) for number, release in enumerate(written.releases or ())]
+    for where, fixups in (*places, ("", written.fixups or ())):
+        for number, fixup in enumerate(fixups):
+            if fixup.sql is not None:
+                yield f"{where}fixups[{number}].sql", fixup.sql
 
 
 def _inside(directory: Path, text: str) -> Path | str:
@@ -211,4 +232,6 @@ def _dataset(directory: Path, written: DatasetFile, paths: Mapping[str, Path]) -
         extensions=written.extensions,
         tool=written.tool,
         tool_options=written.tool_options,
+        releases=written.releases,
+        fixups=written.fixups,
     )

@@ -1,25 +1,28 @@
-"""The gate: every dataset of the project, one after the other. The worst one decides."""
+"""The gate: every dataset of the project, some of them side by side. The worst one decides."""
 
 from __future__ import annotations
 
-from attrs import define, field
+import os
 
-from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build
 from thcore.model import (
     Artifact,
     ChangeKind,
     Checkout,
-    DatasetRun,
     Environment,
     Execution,
-    Finding,
     Provision,
-    Revision,
 )
 from thplugins_dbmigration import datasets, messages
+from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.lanes import side_by_side
+from thplugins_dbmigration.leg import count
 from thplugins_dbmigration.options import DbmigrationOptions, Judge
-from thplugins_dbmigration.passage import Passage, Trunk
+from thplugins_dbmigration.passage import Passage
+from thplugins_dbmigration.turns import Turns
+
+MOST_LANES = 4
+"""How many datasets are taken through side by side at most, when the settings do not say: each has a server."""
 
 
 def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environment: Environment) -> Execution:
@@ -34,53 +37,45 @@ def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environme
         findings.append(
             messages.seed_not_found(f"no dataset in {options.datasets} is for the project {build.change.project}")
         )
-    trunk = _trunk(build, options) if found else None
-    if isinstance(trunk, Finding):
-        return Execution(exit_code=0, message="the target branch cannot be used", findings=(*findings, trunk))
-    gone = _Gone(findings=findings)
-    for dataset in found:
+    branch = _target(build, options)
+    turns = Turns(build.check)
+    lanes = _lanes(build, len(found))
+
+    def taken(dataset: Dataset) -> Passage:
         build.check()
-        passage = Passage(build, options, dataset, change, trunk, gone.steps)
-        passage.go()
-        gone.add(passage)
-    message = f"{_count(gone.steps, 'migration')} on {_count(len(found), 'dataset')}"
+        with build.part(dataset.name if lanes > 1 else "") as part:
+            passage = Passage(part, turns, options, dataset, change, branch)
+            passage.go()
+        return passage
+
+    passages = side_by_side(taken, found, lanes)
+    runs = tuple(passage.run for passage in passages if passage.run is not None)
+    ran = sum(count(run.steps) for run in runs)
     return Execution(
         exit_code=0,
-        message=message,
-        artifacts=tuple(gone.artifacts),
-        datasets=tuple(gone.runs),
-        findings=tuple(gone.findings),
+        message=f"{_counted(ran, 'migration')} on {_counted(len(found), 'dataset')}",
+        artifacts=tuple(_evidence(passage) for passage in passages if passage.evidence.is_dir()),
+        datasets=runs,
+        findings=(*findings, *(finding for passage in passages for finding in passage.findings)),
     )
 
 
-def _count(number: int, noun: str) -> str:
+def _lanes(build: Build, datasets: int) -> int:
+    """How many datasets to take through at the same time."""
+    slots = getattr(build.settings, "dataset_slots", None)
+    return min(datasets, slots or max(1, min(MOST_LANES, len(os.sched_getaffinity(0)) // 2)))
+
+
+def _target(build: Build, options: DbmigrationOptions) -> str | None:
+    """The target branch, None when every step is to be judged."""
+    judges_all = options.judge is Judge.ALL or build.change.kind is not ChangeKind.CHANGE
+    return None if judges_all else build.change.branch
+
+
+def _evidence(passage: Passage) -> Artifact:
+    name = passage.dataset.name
+    return Artifact(passage.evidence, f"datasets/{name}", f"Dataset {name}")
+
+
+def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-@define
-class _Gone:
-    findings: list[Finding]
-    runs: list[DatasetRun] = field(factory=list)
-    artifacts: list[Artifact] = field(factory=list)
-    steps: int = 0
-
-    def add(self, passage: Passage) -> None:
-        self.findings.extend(passage.findings)
-        self.steps = passage.done
-        if passage.run is not None:
-            self.runs.append(passage.run)
-        if passage.evidence.is_dir():
-            self.artifacts.append(
-                Artifact(passage.evidence, f"datasets/{passage.dataset.name}", f"Dataset {passage.dataset.name}")
-            )
-
-
-def _trunk(build: Build, options: DbmigrationOptions) -> Trunk | Finding | None:
-    """The target branch, ready to run; None when every step is to be judged; a finding when it cannot be had."""
-    branch = build.change.branch
-    if options.judge is Judge.ALL or build.change.kind is not ChangeKind.CHANGE or branch is None:
-        return None
-    try:
-        return Trunk(branch, build.provision(Revision(branch=branch)))
-    except (ChangeError, InfrastructureError) as error:
-        return messages.trunk_failed(branch, "it cannot be prepared", str(error).splitlines())

@@ -6,16 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from thcore.model import DatasetRun, Finding, Limit, Location, Severity, StepResult
 from thplugins_dbmigration import messages
+from thplugins_dbmigration.options import SilentLoss
 
 WALL = "wall_s"
 CODES = {"Innodb_rows_read": "rows-read-exceeded", "XInnodb_rows_changed": "rows-changed-exceeded"}
 VERBS = {"Innodb_rows_read": "read", "XInnodb_rows_changed": "changed"}
 
 
-def judge(runs: Sequence[DatasetRun]) -> list[Finding]:
-    """Compare every step with its limits. Steps that the change adds can fail it, others can only warn; what could not
-    be measured is no pass."""
+def judge(runs: Sequence[DatasetRun], silent_loss: SilentLoss = SilentLoss.WARNING) -> list[Finding]:
+    """Compare every step with its limits, and say what it left less of. Steps that the change adds can fail it, others
+    can only warn; what could not be measured is no pass."""
     findings = [finding for run in runs for finding in _judge_dataset(run)]
+    if silent_loss is not SilentLoss.OFF:
+        findings += [finding for run in runs for finding in _losses(run, Severity(silent_loss.value))]
     if not any(step.result != "not-run" and step.added for run in runs for step in run.steps):
         findings.append(_nothing_tested(runs))
     return findings
@@ -69,6 +72,18 @@ def _missing(run: DatasetRun, counter: str, steps: Iterable[tuple[StepResult, Li
         evidence,
         "Use an engine that counts it, or take the limit out of the dataset's config.json.",
     )
+
+
+def _losses(run: DatasetRun, severity: Severity) -> Iterator[Finding]:
+    for step in run.steps:
+        if step.result != "ok" or not step.added:
+            continue
+        rows = [loss for loss in step.losses if loss.column is None]
+        values = [loss for loss in step.losses if loss.column is not None]
+        if rows:
+            yield messages.rows_vanished(step.step, run.name, rows, severity)
+        if values:
+            yield messages.values_vanished(step.step, run.name, values, severity)
 
 
 def _nothing_tested(runs: Sequence[DatasetRun]) -> Finding:

@@ -1,90 +1,171 @@
-"""One leg of a walk: some steps, one at a time, a measurement around each."""
+"""One leg of a walk: the project's own command at one revision, step by step, a measurement around each."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from thcore.hooks import Build
-from thcore.model import Measurement, Step, StepResult
+from thcore.model import Loss, Measurement, Progress, Step, StepResult
 from thplugins_dbmigration import measure
+from thplugins_dbmigration.census import TableCensus, losses
+from thplugins_dbmigration.course import Course
 from thplugins_dbmigration.dataset_file import WALL
 from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.fixups import run_fixup
 from thplugins_dbmigration.messages import way
 from thplugins_dbmigration.project import Chosen
-from thplugins_dbmigration.tools.tool import Project, Stop
+from thplugins_dbmigration.tools.tool import Plan, Project, Stop
+from thplugins_dbmigration.turns import Turns
 
-Started = Callable[[Step], None]
 PATIENCE_S = 3.0
 """How long to wait for a counter that the server does not tell at the moment, where a limit may be for it."""
 
 
 @define
-class Meter:
-    """Measures the steps of a dataset and keeps what came out."""
+class Leg:
+    """Guides a tool through the steps of a leg, and keeps what came out.
+
+    ``name`` is what results and progress call it: the release or the target branch whose code it is, empty for the
+    change's. ``look`` is called with each chain's first plan, before anything of it is run, and may raise. ``added``
+    tells the steps that the change adds; with ``counting``, what they leave less of is found out. ``results`` are in
+    the order in which the steps ran.
+    """
 
     build: Build
+    turns: Turns
     dataset: Dataset
     engine: str
-    started: Started
+    project: Project
+    course: Course
+    name: str = ""
+    look: Callable[[Plan], None] = lambda _plan: None
+    added: Callable[[Step], bool] = lambda _step: False
+    counting: bool = False
     results: list[StepResult] = field(factory=list)
-    known: set[str] = field(factory=set)
+    _total: int = 0
+    _known: set[str] = field(factory=set)
     """The counters that this server has told."""
+    _running: tuple[float, dict[str, int | None]] | None = None
+    _turn: ExitStack = field(factory=ExitStack)
+    """Held while a step runs."""
+    _census: Mapping[str, TableCensus] | None = None
+    """What the database held after the last step, where that is known."""
 
-    def walk(self, chosen: Chosen, project: Project, steps: Sequence[Step], added: Collection[str]) -> Stop:
-        """Run ``steps``; those in ``added`` (versions) are the change's. What follows a failed step is ``not-run``."""
-        if not steps:
-            return Stop()
-        self._read(project, needed=False)
-        running: list[tuple[float, dict[str, int | None]]] = []
+    def walk(self, chosen: Chosen) -> Stop:
+        """Run it to its end, with the fix-ups on the way. What follows a failed step is ``not-run``.
 
-        def needed(step: Step) -> bool:
-            return step.version in added and any(limit.counter != WALL for limit in self.dataset.limits_for(step))
-
-        def before(step: Step) -> None:
-            self.started(step)
-            self.build.log(f"step {way(step)} starts", source=self.dataset.name)
-            counters = self._read(project, needed=needed(step))
-            running[:] = [(time.monotonic(), counters)]
-
-        def after(step: Step, ok: bool) -> None:
-            ended = time.monotonic()
-            began, counters = running.pop()
-            told = "ended" if ok else "failed"
-            self.build.log(f"step {way(step)} {told} after {ended - began:.3f} s", source=self.dataset.name)
-            counted = measure.measured(self.engine, counters, self._read(project, needed=needed(step)))
-            self._keep(step, "ok" if ok else "failed", step.version in added, Measurement(ended - began, counted))
-
-        stop = chosen.tool.walk(self.build, chosen.options, project, steps, before=before, after=after)
+        Raises what the tool and the server raise, and InfrastructureError (``fixup-failed``).
+        """
+        self._read(needed=False)
+        while True:
+            with self._turn:  # a program may end in the middle of a step
+                stop = chosen.tool.walk(self.build, chosen.options, self.project, self)
+            if stop.failed is not None or self.course.due is None:
+                break
+            with self.turns.beside():
+                run_fixup(self.build, self.course.due, self.dataset, self.project)
+            self.course.fixed()
         if stop.failed is not None:
-            self._fail(stop.failed, added=stop.failed.version in added)
-        done = {result.step.version for result in self.results}
-        for step in steps:
-            if step.version not in done:
-                self._keep(step, "not-run", step.version in added)
+            self._fail(stop.failed)
+        for steps in self.course.ahead.values():
+            for step in steps:
+                if self._result_of(step) is None:
+                    self._keep(step, "not-run")
         return stop
 
-    def _read(self, project: Project, *, needed: bool) -> dict[str, int | None]:
+    def final(self, chosen: Chosen) -> dict[str, frozenset[str]]:
+        """The versions that the database is at, of every chain that has shown itself."""
+        ask = chosen.tool.versions
+        return {chain: ask(self.build, chosen.options, self.project, chain) for chain in self.course.plans}
+
+    @property
+    def walked(self) -> tuple[Step, ...]:
+        """The steps that ended well."""
+        return tuple(result.step for result in self.results if result.result == "ok")
+
+    def choose(self, plan: Plan) -> Sequence[Step]:
+        """Called by the tool, once for each chain."""
+        if plan.chain not in self.course.plans:
+            self.look(plan)
+        steps = self.course.choose(plan)
+        self._total += len(steps)
+        return steps
+
+    def before(self, step: Step) -> None:
+        """Called by the tool when a step is about to start."""
+        self.course.before(step)
+        label = f"{self.name}: " if self.name else ""
+        self.build.emit(Progress(f"{self.dataset.name}: {label}{way(step)}", len(self.results), self._total))
+        self._turn.enter_context(self.turns.alone() if self.added(step) else self.turns.beside())
+        self.build.log(f"step {way(step)} starts", source=self.dataset.name)
+        if self.counting and self._census is None and self.added(step):
+            self._census = self._count()
+        counters = self._read(needed=self._needs_all(step))
+        self._running = (time.monotonic(), counters)
+
+    def after(self, step: Step, ok: bool) -> None:
+        """Called by the tool when a step has ended."""
+        ended = time.monotonic()
+        assert self._running is not None, "no step ends that has not started"  # noqa: S101 - for the type checker
+        (began, before), self._running = self._running, None
+        told = "ended" if ok else "failed"
+        self.build.log(f"step {way(step)} {told} after {ended - began:.3f} s", source=self.dataset.name)
+        counters = measure.measured(self.engine, before, self._read(needed=self._needs_all(step)))
+        self._keep(step, "ok" if ok else "failed", Measurement(ended - began, counters), self._lost(step, ok=ok))
+        self._turn.close()
+
+    def _lost(self, step: Step, *, ok: bool) -> tuple[Loss, ...]:
+        before, self._census = self._census, None
+        if before is None or not ok or not self.added(step):
+            return ()
+        self._census = self._count()
+        return losses(before, self._census, apart=tuple(self.course.plans))
+
+    def _count(self) -> Mapping[str, TableCensus]:
+        return self.project.server.census(self.project.address)
+
+    def _needs_all(self, step: Step) -> bool:
+        return self.added(step) and any(limit.counter != WALL for limit in self.dataset.limits_for(step))
+
+    def _read(self, *, needed: bool) -> dict[str, int | None]:
         """The counters. One that was known and is not now will be: a session has just ended and not reported yet."""
         deadline = time.monotonic() + (PATIENCE_S if needed else PATIENCE_S / 10)
         while True:
-            counters = project.server.counters(project.address)
+            counters = self.project.server.counters(self.project.address)
             told = {name for name, value in counters.items() if value is not None}
-            if self.known <= told or time.monotonic() > deadline:
-                self.known |= told
+            if self._known <= told or time.monotonic() > deadline:
+                self._known |= told
                 return counters
             self.build.check()
             threading.Event().wait(0.02)
 
-    def _keep(self, step: Step, result: str, added: bool, measurement: Measurement | None = None) -> None:
-        self.results.append(StepResult(step, added, result, measurement, self.dataset.limits_for(step)))
+    def _keep(
+        self, step: Step, result: str, measurement: Measurement | None = None, lost: tuple[Loss, ...] = ()
+    ) -> None:
+        limits = self.dataset.limits_for(step)
+        self.results.append(StepResult(step, self.added(step), result, measurement, limits, lost, leg=self.name))
 
-    def _fail(self, step: Step, *, added: bool) -> None:
+    def _result_of(self, step: Step) -> StepResult | None:
+        return next((result for result in self.results if _same(result.step, step)), None)
+
+    def _fail(self, step: Step) -> None:
         """The step did not do what it should, whatever it said itself, and even if it never said that it started."""
-        kept = next((result for result in self.results if result.step.version == step.version), None)
-        if kept is not None:
-            self.results.remove(kept)
-        self._keep(step, "failed", added, kept.measurement if kept else None)
+        kept = self._result_of(step)
+        if kept is None:
+            self._keep(step, "failed")
+        else:
+            self.results[self.results.index(kept)] = evolve(kept, result="failed")
+
+
+def _same(one: Step, other: Step) -> bool:
+    return (one.chain, one.version) == (other.chain, other.version)
+
+
+def count(results: Iterable[StepResult]) -> int:
+    """How many steps were run by this build."""
+    return sum(result.result != "not-run" and not result.from_snapshot for result in results)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from attrs import evolve
 
 from thcore.errors import ChangeError, InfrastructureError
-from thcore.model import Finding, Location, Severity, Step
+from thcore.model import Finding, Location, Loss, Severity, Step
 
 NOT_ENDED = "FAILURE - Did not find the end of a migration after a start"
 TOO_LONG = "WARNING - Migration %s took too long"
@@ -72,6 +72,43 @@ def mismatch(dataset: str, evidence: Iterable[str], step: Step | None = None) ->
     )
 
 
+def rows_vanished(step: Step, dataset: str, losses: Sequence[Loss], severity: Severity) -> Finding:
+    """A step ended without an error, and tables have fewer rows."""
+    return Finding(
+        "rows-vanished",
+        severity,
+        f"Migration {way(step)} lost rows of {_lost(losses)}",
+        Location(step.path, None, dataset, way(step)),
+        evidence=tuple(f"{_count(loss)} rows" if loss.after is not None else _count(loss) for loss in losses),
+        hint="It ended without an error. Where the rows are meant to go, nothing is to be done; else look at what it "
+        "deletes, and at what it leaves out when it rebuilds a table.",
+    )
+
+
+def values_vanished(step: Step, dataset: str, losses: Sequence[Loss], severity: Severity) -> Finding:
+    """A step ended without an error, and columns have fewer values than the rows that went can explain."""
+    return Finding(
+        "values-vanished",
+        severity,
+        f"Migration {way(step)} lost values of {_lost(losses)}",
+        Location(step.path, None, dataset, way(step)),
+        evidence=tuple(f"{_count(loss)} values" if loss.after is not None else _count(loss) for loss in losses),
+        hint="It ended without an error. Where the values are meant to go, nothing is to be done; else look at the "
+        "conversions that it makes, and at the errors that it catches.",
+    )
+
+
+def _lost(losses: Sequence[Loss]) -> str:
+    more = len(losses) - 1
+    return _count(losses[0]) + (f", and of {more} more" if more else "")
+
+
+def _count(loss: Loss) -> str:
+    name = loss.table if loss.column is None else f"{loss.table}.{loss.column}"
+    after = loss.after if loss.after is not None else "dropped"
+    return f"{name}: {loss.before} -> {after}"
+
+
 def unusable(error: ChangeError, dataset: str) -> Finding:
     """The change's migrations cannot be read."""
     if error.code == "import-failed":
@@ -82,27 +119,88 @@ def unusable(error: ChangeError, dataset: str) -> Finding:
     return Finding(error.code, Severity.FAILURE, str(error), Location(dataset=dataset), hint=READ_THE_LOG)
 
 
-def trunk_failed(branch: str, why: str, evidence: Iterable[str], dataset: str | None = None) -> Finding:
-    """The target branch does not get through without the change, so nothing can be said about the change."""
+def not_reached(
+    kind: str, name: str, why: str, evidence: Iterable[str], dataset: str | None = None, step: Step | None = None
+) -> Finding:
+    """A release (``kind``) or the target branch does not get through without the change, so nothing can be said about
+    the change."""
+    location = Location(dataset=dataset, step=way(step) if step else None)
+    if kind == "release":
+        return Finding(
+            "release-failed",
+            Severity.UNVERIFIED,
+            f"The release {name} does not get through on this dataset: {why}",
+            location,
+            evidence=tuple(evidence),
+            hint="The change is not at fault. Mend the dataset, or what the job says of this release.",
+        )
     return Finding(
         "trunk-failed",
         Severity.UNVERIFIED,
-        f"The target branch {branch} fails without this change: {why}",
-        Location(dataset=dataset),
+        f"The target branch {name} fails without this change: {why}",
+        location,
         evidence=tuple(evidence),
         hint="The change is not at fault. It can be judged when its target branch is mended.",
     )
 
 
-def trunk_unusable(branch: str, error: ChangeError, dataset: str) -> Finding:
-    """The target branch's migrations cannot be read."""
+def not_usable(kind: str, name: str, error: ChangeError, dataset: str) -> Finding:
+    """The migrations of a release or of the target branch cannot be read."""
     evidence = str(error).splitlines()
     if error.code != "import-failed":
-        return trunk_failed(branch, "its migrations cannot be read", evidence, dataset)
+        return not_reached(kind, name, "its migrations cannot be read", evidence, dataset)
+    what = "the release" if kind == "release" else "the target branch"
     return evolve(
         unusable(error, dataset),
         severity=Severity.UNVERIFIED,
-        hint=f"It is the target branch {branch} that does not import; the change is not at fault.",
+        hint=f"It is {what} {name} that does not import; the change is not at fault.",
+    )
+
+
+def machine_fault(step: Step, dataset: str, reason: str, evidence: Iterable[str]) -> Finding:
+    """The machine failed under a step."""
+    return Finding(
+        "machine-fault",
+        Severity.UNVERIFIED,
+        f"Migration {way(step)} stopped for a reason that is not its own: {reason}",
+        Location(step.path, None, dataset, way(step)),
+        tuple(evidence),
+    )
+
+
+def older_failed(step: Step, dataset: str, evidence: Iterable[str]) -> Finding:
+    """A step that is not the change's failed with the change's code."""
+    return Finding(
+        "older-step-failed",
+        Severity.UNVERIFIED,
+        f"Migration {way(step)} failed, and it is not the change's",
+        Location(step.path, None, dataset, way(step)),
+        tuple(evidence),
+        "It was run as the change has it, because the state of the target branch does not apply to the change.",
+    )
+
+
+def edited(step: Step, branch: str, dataset: str, since: str) -> Finding:
+    """The change edits a step that the target branch has. ``since`` names the state that the walk goes on from."""
+    return Finding(
+        "step-edited",
+        Severity.WARNING,
+        f"The change edits migration {way(step)}, which {branch} already has",
+        Location(step.path, None, dataset, way(step)),
+        (f"From {since} on all steps are run as the change has them; the edited ones are judged as if they were new.",),
+        "Databases that have run it already will never see the edit; add a new migration instead.",
+    )
+
+
+def lacking(step: Step, branch: str, dataset: str, since: str) -> Finding:
+    """The change has not the file of a step that the target branch has."""
+    return Finding(
+        "step-lacking",
+        Severity.INFO,
+        f"The change has no {step.path}, the migration {way(step)} of {branch}",
+        Location(step.path, None, dataset, way(step)),
+        (f"From {since} on all steps are run as the change has them; those that it adds are judged.",),
+        "It lies behind its target branch, or renames the file. Rebase it to have it judged on what it will meet.",
     )
 
 

@@ -11,9 +11,14 @@ import attrs
 from attrs import frozen
 
 from thcore.hooks import option
+from thcore.model import Bytes, Seconds
+from thplugins_dbmigration.engines.engine import MEMORY
+from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.tools import drivers
 from thplugins_dbmigration.tools.alembic import AlembicOptions
 from thplugins_dbmigration.tools.command import CommandOptions
+
+LEAST_MEMORY = 16 * 1024 * 1024
 
 
 class Judge(enum.Enum):
@@ -23,6 +28,17 @@ class Judge(enum.Enum):
     """Those that the change adds to its target branch; the others can only inform."""
     ALL = "all"
     """Every step; the target branch is not looked at."""
+
+
+class SilentLoss(enum.Enum):
+    """What it is when a step of the change ends well and leaves fewer rows or values than there were."""
+
+    WARNING = "warning"
+    """Told; the build may pass."""
+    FAILURE = "failure"
+    """The build fails."""
+    OFF = "off"
+    """Rows and values are not counted."""
 
 
 class Postgresql(enum.StrEnum):
@@ -38,14 +54,19 @@ class DbmigrationOptions:
 
     datasets: Path = option("The directory of the datasets.", example="/var/lib/thcore/datasets")
     tool: str | None = option(
-        "What the project migrates with: alembic, command, or a tool that another distribution adds. Without it, the "
-        "dataset says; else alembic, where the checkout has an alembic.ini.",
+        "What the project migrates with: one of the tools, or one that another distribution adds. Without it, the "
+        "dataset says; else what the checkout looks like, where that is clear.",
         default=None,
     )
     judge: Judge = option(
         "added: only the steps that the change adds to its target branch can fail it. all: every step can. A build "
         "that has no target branch (timer, tag) judges all.",
         default=Judge.ADDED,
+    )
+    silent_loss: SilentLoss = option(
+        "When a step of the change ends without an error, but rows of a table or values of a column have vanished. "
+        "warning: it is told. failure: it fails the build. off: rows and values are not counted.",
+        default=SilentLoss.WARNING,
     )
     working_directory: str = option("Where the project's programs are run, relative to the checkout.", default=".")
     variables: Mapping[str, str] = option(
@@ -59,8 +80,33 @@ class DbmigrationOptions:
         factory=dict,
         example='{nova.conf: "[database]\\nconnection = {url:pymysql}\\n"}',
     )
+    releases: tuple[Release, ...] = option(
+        "The releases that every dataset climbs through, in this order, before its target branch and the change. A "
+        "dataset that says releases itself has its own.",
+        default=(),
+    )
+    fixups: tuple[Fixup, ...] = option(
+        "What has to be done to the data on the way through the target branch and the change. As for releases, a "
+        "dataset's own count instead.",
+        default=(),
+    )
+    keep_boundaries: bool = option(
+        "When a step of the change fails after others of the change, the state before it is made once more and frozen. "
+        "The next build of the same commit goes on from there, so that the step is repeated at once.",
+        default=False,
+    )
     alembic: AlembicOptions = option("The tool alembic.", factory=AlembicOptions)
     command: CommandOptions = option("The tool command.", factory=CommandOptions)
+
+
+def _slots(_instance: Any, _field: Any, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ValueError("there must be at least 1; for one dataset at a time, write 1")
+
+
+def _memory(_instance: Any, _field: Any, value: int) -> None:
+    if value < LEAST_MEMORY:
+        raise ValueError("a database server needs at least 16MiB")
 
 
 @frozen
@@ -78,10 +124,33 @@ class DbmigrationSettings:
     postgresql_programs: Path | None = option(
         "The directory of postgres, initdb and their like; without it, they are looked for.", default=None
     )
+    dataset_slots: int | None = option(
+        "How many datasets of a build are taken through side by side, each with a server and a share of the processors "
+        "of its own. Without it, half as many as there are processors, from 1 to 4. Steps that are judged run one at a "
+        "time all the same, with no other dataset's step, restore or clone beside them.",
+        default=None,
+        example="2",
+        validator=_slots,
+    )
+    server_memory: Bytes = option(
+        "How much of its tables a database server may keep in memory: innodb_buffer_pool_size, shared_buffers.",
+        default=Bytes(MEMORY),
+        example="1GiB",
+        validator=_memory,
+    )
     account: str | None = option(
         "The account that database servers run as, when the worker runs as root. Without it, one that the system has "
         "for them is taken.",
         default=None,
+    )
+    snapshot_size: Bytes | None = option(
+        "How large all snapshots together may be; the least recently used ones go first, never one that a build uses. "
+        "Without it, a quarter of the file system that they are on.",
+        default=None,
+        example="200GiB",
+    )
+    snapshot_age: Seconds = option(
+        "A snapshot that no build has wanted for longer goes.", default=Seconds(30 * 86400.0), example="14d"
     )
 
 

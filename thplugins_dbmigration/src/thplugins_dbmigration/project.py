@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -15,10 +15,11 @@ from thcore.model import Provision
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.manner import Manner
 from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.template import Placeholders
 from thplugins_dbmigration.tools import drivers
-from thplugins_dbmigration.tools.tool import Project, Tool
+from thplugins_dbmigration.tools.tool import Project, Stop, Tool
 
 
 @frozen
@@ -29,22 +30,42 @@ class Chosen:
     options: Any
 
 
-def choose_tool(options: DbmigrationOptions, dataset: Dataset, provision: Provision) -> Chosen:
-    """The job's tool, the dataset's, or what the checkout looks like. Raises InfrastructureError (``tool-missing``,
-    ``options-invalid``) saying what to write."""
-    name = options.tool or dataset.tool or _seen(options, provision)
+def choose_tool(build: Build, manner: Manner, provision: Provision) -> Chosen:
+    """The tool that is named, or what the checkout looks like; says in the build log how it decided. Raises
+    InfrastructureError (``tool-missing``, ``options-invalid``) saying what to write."""
+    options, dataset = manner.options, manner.dataset
+    if manner.tool:
+        name, why = manner.tool, "the job says so" if options.tool else "the dataset says so"
+    else:
+        name, why = _seen(options, directory_of(options, provision))
+    build.log(f"the project migrates with {name}: {why}", source=dataset.name)
     tool = drivers.find(name)
     own = getattr(options, name, None) or tool.options()()
-    return Chosen(tool, _completed(own, dataset) if dataset.tool in {name, None} else own)
+    if dataset.tool in {name, None}:
+        own = _completed(own, dataset)
+    return Chosen(tool, _laid_over(own, manner.tool_options, "tool_options of a release"))
 
 
-def _seen(options: DbmigrationOptions, provision: Provision) -> str:
-    config = directory_of(options, provision) / options.alembic.config
-    if config.is_file() or options.alembic.script_location is not None:
-        return "alembic"
+def _seen(options: DbmigrationOptions, directory: Path) -> tuple[str, str]:
+    """What the project migrates with, and what tells that."""
+    tools = drivers.loadable()
+    detected = {tool.name: f"the checkout has {what}" for tool in tools if (what := tool.detect(directory))}
+    optioned = {
+        tool.name: "the job has options for it"
+        for tool in tools
+        if getattr(options, tool.name, None) not in (None, tool.options()())
+    }
+    found = detected or optioned
+    if len(found) > 1 and len(detected.keys() & optioned.keys()) == 1:
+        found = {name: why for name, why in detected.items() if name in optioned}
+    if len(found) == 1:
+        return next(iter(found.items()))
+    if found:
+        told = "The project may migrate with " + ", or with ".join(f"{name} ({why})" for name, why in found.items())
+    else:
+        told = f"Nothing in {options.working_directory} of the checkout tells what the project migrates with"
     raise InfrastructureError(
-        f"The checkout has no {options.alembic.config} in {options.working_directory}, and nothing says what the "
-        'project migrates with. Write dbmigration: {tool: …} in the job, or "tool": … in the dataset\'s config.json; '
+        f'{told}. Write dbmigration: {{tool: …}} in the job, or "tool": … in the dataset\'s config.json; '
         f"there are {', '.join(sorted(drivers.names()))}",
         code="tool-missing",
     )
@@ -60,12 +81,20 @@ def _completed(own: Any, dataset: Dataset) -> Any:
         for field in fields(type(own))
         if getattr(own, field.name) != getattr(default, field.name)
     }
-    try:
-        given = Converter(forbid_extra_keys=True).structure(dict(dataset.tool_options), type(own))
-    except Exception as error:  # cattrs raises exception groups of any kind
-        problems = "; ".join(transform_error(error, path="tool_options"))
-        raise InfrastructureError(f"{dataset.directory}/config.json: {problems}", code="options-invalid") from error
+    given = _laid_over(default, dataset.tool_options, f"{dataset.directory}/config.json: tool_options")
     return evolve(given, **set_here)
+
+
+def _laid_over(own: Any, given: Mapping[str, Any], where: str) -> Any:
+    """Options of a tool with others in the place of those that are given."""
+    if not given:
+        return own
+    try:
+        read = Converter(forbid_extra_keys=True).structure(dict(given), type(own))
+    except Exception as error:  # cattrs raises exception groups of any kind
+        problems = "; ".join(transform_error(error, path=where))
+        raise InfrastructureError(problems, code="options-invalid") from error
+    return evolve(own, **{name: getattr(read, name) for name in given})
 
 
 def directory_of(options: DbmigrationOptions, provision: Provision) -> Path:
@@ -74,16 +103,10 @@ def directory_of(options: DbmigrationOptions, provision: Provision) -> Path:
 
 
 def project(
-    build: Build,
-    options: DbmigrationOptions,
-    provision: Provision,
-    address: Address,
-    server: Server,
-    *,
-    dataset: Dataset,
-    config: Path,
+    build: Build, manner: Manner, provision: Provision, address: Address, server: Server, *, config: Path
 ) -> Project:
     """The project with its variables filled in, and its files written to the directory ``config``, which is made."""
+    options, dataset = manner.options, manner.dataset
     words = Placeholders.of(
         address,
         dataset=dataset.name,
@@ -106,6 +129,12 @@ def project(
         placeholders=words,
         log_source=dataset.name,
     )
+
+
+def said(stop: Stop, provision: Provision) -> tuple[str, ...]:
+    """All that is told of a step that failed, each line once."""
+    lines = (stop.message, *(line for line in stop.evidence if line != stop.message))
+    return with_short_paths(lines, provision)
 
 
 def with_short_paths(lines: Iterable[str], provision: Provision) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thcore.config.convert import structure, unstructure
 from thcore.config.load import TURBO_HIPSTERS, find, load
-from thcore.config.options import job_options, plugin_settings, shown
+from thcore.config.options import changed_options, job_options, plugin_settings, shown
 from thcore.config.schema import (
     Config,
     DefaultsConfig,
@@ -28,6 +28,7 @@ __all__ = [
     "LogConfig",
     "TlsConfig",
     "WebConfig",
+    "changed_options",
     "find",
     "job_options",
     "load",

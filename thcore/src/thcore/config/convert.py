@@ -12,6 +12,7 @@ import difflib
 import enum
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
 
@@ -51,6 +52,11 @@ def structure(value: object, cls: type[T], where: str) -> T:
 def check(value: object, cls: type[T]) -> T:
     """Like ``structure``, but raises WrongError, for callers that know more about the place of each key."""
     return cast("T", _structure(value, cls))
+
+
+def changed(instance: T, values: object) -> T:
+    """A copy of an instance of an attrs class with the keys in ``values`` read anew. Raises WrongError."""
+    return cast("T", _attrs_class(values, type(instance), instance))
 
 
 def unstructure(value: object) -> Any:
@@ -148,6 +154,8 @@ def _choice(options: Mapping[Any, tuple[object, Any]]) -> _Hook:
 
     def hook(value: Any, kind: Any) -> Any:
         key = (type(value), value) if isinstance(value, collections.abc.Hashable) else None
+        if isinstance(value, bool) and key not in options:
+            key = (str, "on" if value else "off")  # YAML takes these words, unless quoted, for true and false
         if key in options:
             return options[key]
         texts = [option for _, option in options if isinstance(option, str)]
@@ -241,7 +249,8 @@ def _is_secret(kind: Any) -> bool:
     return kind is Secret or any(_is_secret(part) for part in get_args(_plain(kind)))
 
 
-def _attrs_class(value: Any, kind: Any) -> Any:
+def _attrs_class(value: Any, kind: Any, base: Any = None) -> Any:
+    """``base``, an instance, answers for the keys that are not given."""
     value = _text_keyed(value, kind)
     fields = file_keys(kind)
     arguments: dict[str, Any] = {}
@@ -252,12 +261,12 @@ def _attrs_class(value: Any, kind: Any) -> Any:
                 arguments[key] = _field(value[key], field)
             except WrongError as wrong:
                 problems.extend(problem.below(key) for problem in wrong.problems)
-        elif field.default is attrs.NOTHING:
+        elif base is None and field.default is attrs.NOTHING:
             doc = field.metadata.get("doc", "").rstrip(".")
             problems.append(Problem((key,), f"required, but missing; add it: {doc or type_text(field.type)}"))
     if problems:
         raise WrongError(*problems)
-    return _construct(kind, arguments)
+    return _construct(kind if base is None else partial(attrs.evolve, base), arguments)
 
 
 def unknown_key(key: str, known: Collection[str]) -> str:
@@ -284,9 +293,9 @@ def _field(value: object, field: attrs.Attribute[Any]) -> Any:
     return result
 
 
-def _construct(cls: Any, arguments: Mapping[str, Any]) -> Any:
+def _construct(make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     try:
-        return cls(**arguments)
+        return make(**arguments)
     except WrongError:
         raise
     except Exception as error:

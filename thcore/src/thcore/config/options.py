@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from thcore.config.convert import check, unstructure
+from thcore.config.convert import changed, check, unstructure
 from thcore.config.problem import Problem, WrongError, at
 from thcore.config.schema import Config, JobConfig
 from thcore.errors import ConfigError
@@ -34,16 +34,32 @@ def plugin_settings(config: Config, plugin: str, cls: type[Any] | None) -> Any:
     return _instance(config.plugins.get(plugin, {}), cls, {}, place)
 
 
+def changed_options(options: Any, values: Mapping[str, Any], where: str) -> Any:
+    """A plugin's options with the given keys laid over them, as a job's keys are laid over the defaults.
+
+    ``options`` is an instance of the plugin's class, or None when it takes none; ``where`` is the place of ``values``.
+    Raises ConfigError with all problems.
+    """
+    try:
+        if not isinstance(values, Mapping):
+            raise WrongError.expected("a mapping", values)
+        return _none(values) if options is None else changed(options, values)
+    except WrongError as wrong:
+        raise ConfigError(*(_text(problem, {}, where) for problem in wrong.problems)) from None
+
+
+def _none(options: Mapping[str, Any]) -> None:
+    """The options of a plugin that takes none."""
+    if options:
+        raise WrongError(*(Problem((key,), "unknown key; the plugin takes none, remove it") for key in options))
+
+
 def _instance(options: Mapping[str, Any], cls: type[Any] | None, places: Mapping[str, str], place: str) -> Any:
     place = places.get("", place)
     try:
-        if cls is not None:
-            return check(options, cls)
-        if options:
-            raise WrongError(*(Problem((key,), "unknown key; the plugin takes none, remove it") for key in options))
+        return _none(options) if cls is None else check(options, cls)
     except WrongError as wrong:
         raise ConfigError(*(_text(problem, places, place) for problem in wrong.problems)) from None
-    return None
 
 
 def _text(problem: Problem, places: Mapping[str, str], place: str) -> str:

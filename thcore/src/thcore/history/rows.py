@@ -62,7 +62,9 @@ def rows_below(outcome: Outcome, attempt_id: int) -> Mapping[Table, list[Values]
         rows[schema.findings].append({**own, "position": position, **_finding_row(finding)})
     for number, dataset in enumerate(outcome.datasets):
         rows[schema.datasets].append({**own, "position": number, **_dataset_row(dataset)})
-        for position, result in enumerate(dataset.steps):
+        # What an earlier build has measured stands in the history of that one.
+        own_steps = (result for result in dataset.steps if not result.from_snapshot)
+        for position, result in enumerate(own_steps):
             rows[schema.steps].append({**own, "dataset": number, "position": position, **_step_row(result)})
             step = {**own, "dataset": number, "step": position}
             counters = result.measurement.counters if result.measurement else {}

@@ -71,7 +71,8 @@ class Service(Protocol):
 class Build(Protocol):
     """One attempt of one build, as the stages see it. Lives in the child process that owns the build.
 
-    Each plugin is given its own view: ``settings`` and ``state`` are that plugin's.
+    Each plugin is given its own view: ``settings`` and ``state`` are that plugin's. All methods may be called from
+    several threads at once; when the build is told to end, each of them has it raised.
     """
 
     @property
@@ -139,8 +140,31 @@ class Build(Protocol):
         """Start a program that runs in the background until the context is left; it is then ended with SIGTERM, after a
         grace with SIGKILL. Both its output streams are appended to the file ``log``. Raises like ``run``."""
 
-    def provision(self, revision: Revision) -> Provision:
-        """Check out another revision of the same project and build its environment, through the job's own plugins."""
+    def provision(self, revision: Revision, *, options: Mapping[str, Mapping[str, Any]] | None = None) -> Provision:
+        """Check out another revision of the same project and build its environment, through the job's own plugins.
+
+        ``options`` are keys by the name of a plugin, written as in a job; they are laid over the job's own for this
+        revision: ``{"venv": {"python": "3.9"}}``. Done once for the same revision and options. Raises what the
+        plugins raise, and InfrastructureError (``options-invalid``, naming plugin and key).
+        """
+
+    def resolve(self, revision: Revision) -> str:
+        """The commit that another revision of the same project is at: 40 hexadecimal digits, without a work tree.
+
+        A name means the same commit for the whole attempt, however its branch moves: ``provision`` checks out that
+        one. Raises what the checkout plugin raises.
+        """
+
+    def preparation(self, *, options: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+        """A digest of how the job prepares a revision: the plugins of the stages checkout and environment, their
+        versions and their options, with ``options`` laid over them as for ``provision``. The same text means the same
+        preparation; for keys of what is kept between builds. Raises InfrastructureError (``options-invalid``).
+        """
+
+    def part(self, name: str = "") -> AbstractContextManager[Build]:
+        """The same build for one of several parts that are worked on side by side, each in a thread of its own. Their
+        progress is told as one: the sums of done and total, and what each is at. With a name, it is put in front of the
+        sources of the part's lines in the build log: ``name:source``. On leaving, the part is over."""
 
     def emit(self, progress: Progress) -> None:
         """Tell how far the stage is. Cheap; may be called often."""

@@ -13,6 +13,7 @@ implementation takes only the arguments that it wants, by name. Unless a hook sa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -125,6 +126,29 @@ def thcore_checkout(build: Build, options: Any) -> Checkout:
                 source.mkdir(parents=True)
                 build.run(Command(("tar", "-xf", f"/srv/tarballs/{build.change.commit}.tar", "-C", str(source))))
                 return Checkout(source, build.change.commit)
+    """
+
+
+@hookspec
+def thcore_resolve(build: Build, options: Any) -> str | None:
+    """Say which commit ``build.change`` is at, without a work tree.
+
+    Called in the child process, for ``build.resolve``, on the plugin of the job that does the checkout, with another
+    change as for ``build.provision``; ``build.workspace`` is the one of the build. Answers 40 hexadecimal digits.
+    None, as well as no such hook: the revision is checked out in order to know. Exceptions count as for
+    ``thcore_checkout``.
+
+    .. code-block:: python
+
+        from thcore.hooks import hookimpl
+        from thcore.model import Command
+
+        class Remote:
+            @hookimpl
+            def thcore_resolve(self, build, options):
+                argv = ("git", "ls-remote", "--", f"{build.change.source}/{build.change.project}", build.change.branch)
+                result = build.run(Command(argv, source="git", capture=True))
+                return result.stdout[:40].decode() if result.ok else None
     """
 
 
@@ -299,12 +323,13 @@ def thcore_wrap_command(build: Build, options: Any, command: Command) -> Command
 
 
 @hookspec
-def thcore_health(settings: Any) -> Iterable[Finding] | None:
+def thcore_health(settings: Any, state: Path, work: Path) -> Iterable[Finding] | None:
     """Check whether this plugin could work now, and say what to do if it could not.
 
-    Called by ``thcore doctor``, in the process of the command line, for every configured plugin. Answers one finding
-    per check, ``info`` when all is well, with the remedy in ``hint``. None means nothing to check. An exception becomes
-    a finding.
+    Called by ``thcore doctor``, in the process of the command line, for every configured plugin. ``state`` is the
+    directory that the plugin keeps between builds, ``work`` the one that workspaces are made in; neither need exist
+    yet, and both may belong to another account. Answers one finding per check, ``info`` when all is well, with the
+    remedy in ``hint``. None means nothing to check. An exception becomes a finding.
 
     .. code-block:: python
 

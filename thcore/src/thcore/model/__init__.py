@@ -7,7 +7,7 @@ from thcore.model.command import Command, CommandResult, OomKills
 from thcore.model.event import BuildEvent, BuildEventKind, Progress, WorkerEvent, WorkerEventKind
 from thcore.model.finding import Finding, Location, Severity
 from thcore.model.job import Attempt, BuildRequest
-from thcore.model.migration import DatasetRun, Limit, Measurement, Step, StepResult
+from thcore.model.migration import DatasetRun, Limit, Loss, Measurement, Step, StepResult
 from thcore.model.outcome import (
     RESULT_SCHEMA_VERSION,
     Artifact,
@@ -49,6 +49,7 @@ __all__ = [
     "Finding",
     "Limit",
     "Location",
+    "Loss",
     "Measurement",
     "OomKills",
     "Outcome",

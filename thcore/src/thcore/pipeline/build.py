@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import hashlib
+import itertools
+import json
 import logging
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from thcore.errors import InfrastructureError
+from thcore.config import changed_options, unstructure
+from thcore.errors import ConfigError, InfrastructureError
 from thcore.hooks import Converse, Service, Workspace
 from thcore.model import (
     BuildEvent,
@@ -30,13 +35,19 @@ from thcore.model import (
     Secret,
     StageName,
 )
+from thcore.pipeline.memo import Memo
 from thcore.pipeline.plan import Plan
+from thcore.pipeline.tally import Tally
 from thcore.plugins import Plugins
 from thcore.process import command as programs
+from thcore.process import kin
 from thcore.process.buildlog import BuildLog
 from thcore.process.interrupt import Interrupt
 
 Emit = Callable[[BuildEvent], None]
+
+OptionKeys = Mapping[str, Mapping[str, Any]]
+"""Keys of plugins' options by the plugin's name, as plain data."""
 
 _logger = logging.getLogger(__name__)
 
@@ -47,7 +58,8 @@ inherits it, so that a worker recognises what an earlier one left running, whoev
 
 @frozen(eq=False)
 class StageBuild:
-    """Implements ``thcore.hooks.Build``. Views of one attempt (per plugin, stage and provision) share log and plan."""
+    """Implements ``thcore.hooks.Build``. Views of one attempt (per plugin, stage, provision and part) share log, plan,
+    and what they have worked out."""
 
     request: BuildRequest
     attempt: int
@@ -63,7 +75,14 @@ class StageBuild:
     grace_s: float = 10.0
     plugin: str = ""
     stage: StageName | None = None
-    provisions: dict[Revision, Provision] = field(factory=dict)
+    provisions: Memo[tuple[Revision, str], Provision] = field(factory=Memo)
+    commits: Memo[Revision, str] = field(factory=Memo)
+    tally: Tally = field(factory=Tally)
+    programs: Iterator[int] = field(factory=itertools.count)
+    """Tells the programs of the build apart."""
+    number: int | None = None
+    name: str = ""
+    """Number and name of the part that this view is of, if it is of one."""
 
     @property
     def id(self) -> str:
@@ -121,47 +140,111 @@ class StageBuild:
     def _prepared(self, command: Command, environment: Environment | None) -> Command:
         base = base_environment(self.workspace)
         placed = evolve(command, env={"PATH": base["PATH"], **command.env}, cwd=command.cwd or self.workspace.root)
-        inside = (environment or Environment()).inside(placed)
-        prepared = evolve(inside, env={**base, **inside.env})
+        inside = (environment or Environment()).inside(evolve(placed, source=self._source(placed.source)))
+        prepared = evolve(inside, env={**base, **inside.env, kin.MARK: f"{self.id} {next(self.programs)}"})
         for name in self.plugins.implementing("thcore_wrap_command", self.plan.plugins):
             prepared = self.plugins.wrap_command(name, self.view(name), self.plan.options.get(name), prepared)
         return prepared
 
-    def provision(self, revision: Revision) -> Provision:
-        if revision not in self.provisions:
-            self.provisions[revision] = self._provision(revision)
-        return self.provisions[revision]
+    def provision(self, revision: Revision, *, options: OptionKeys | None = None) -> Provision:
+        given = {name: keys for name, keys in (options or {}).items() if keys != {}}
+        key = revision, json.dumps(given, sort_keys=True, default=str)
+        return self.provisions.get(key, lambda: self._provision(revision, given))
 
-    def _provision(self, revision: Revision) -> Provision:
-        place = self.workspace.root / "provisions"
-        # Counts directories, not provisions: one that failed has left its own behind.
-        workspace = Workspace(place / str(len(list(place.glob("*"))) + 1))
+    def resolve(self, revision: Revision) -> str:
+        return self.commits.get(revision, lambda: self._resolve(revision))
+
+    def preparation(self, *, options: OptionKeys | None = None) -> str:
+        changed = self._changed(None, options or {})
+        versions = {info.name: info.version for info in self.plan.infos}
+        names = (*self.plan.stages[StageName.CHECKOUT], *self.plan.stages[StageName.ENVIRONMENT])
+        used = [[name, versions.get(name), unstructure({**self.plan.options, **changed}.get(name))] for name in names]
+        return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()[:32]
+
+    def _provision(self, revision: Revision, given: OptionKeys) -> Provision:
+        plan = evolve(self.plan, options={**self.plan.options, **self._changed(revision, given)})
+        self.log(f"provisioning {revision}")
+        change = change_of(self.request.change, revision)
+        # Whoever fetches in another way may get another commit for the same name.
+        usual = not any(name in given for name in self.plan.stages[StageName.CHECKOUT])
+        if usual and (known := self.commits.known(revision)) is not None:
+            change = evolve(change, commit=known)
+        provision = Provision(*prepare(evolve(self._elsewhere(change), plan=plan)))
+        if usual:
+            self.commits.learn(revision, provision.checkout.commit)
+        return provision
+
+    def _resolve(self, revision: Revision) -> str:
+        change = change_of(self.request.change, revision)
+        (name,) = self.plan.stages[StageName.CHECKOUT]
+        commit = self.plugins.resolve(name, evolve(self, change=change).view(name), self.plan.options.get(name))
+        return commit or checkout(self._elsewhere(change)).commit
+
+    def _changed(self, revision: Revision | None, given: OptionKeys) -> Mapping[str, Any]:
+        """The options of the plugins that are given others for a revision."""
+        where, changed = f"options of {revision or 'another revision'}", {}
+        problems: list[str] = []
+        for name, keys in given.items():
+            if name not in self.plan.plugins:
+                known = ", ".join(self.plan.plugins)
+                problems.append(f"{where}: {name}: the job has no such plugin; it has {known}")
+                continue
+            try:
+                changed[name] = changed_options(self.plan.options.get(name), keys, f"{where}: {name}")
+            except ConfigError as error:
+                problems.extend(error.problems)
+        if problems:
+            raise InfrastructureError("; ".join(problems), code="options-invalid")
+        return changed
+
+    def _elsewhere(self, change: Change) -> StageBuild:
+        """The same attempt with another change, in a workspace of its own."""
         try:
-            workspace.artifacts.mkdir(parents=True)
+            workspace = Workspace(_numbered(self.workspace.root / "provisions"))
+            workspace.artifacts.mkdir()
             workspace.temporary.mkdir()
         except OSError as error:
             raise InfrastructureError(
                 f"cannot make room for another revision in {workspace.root}: {error.strerror}",
                 code="workspace-not-made",
             ) from error
-        self.log(f"provisioning {revision}")
-        build = evolve(self, workspace=workspace, change=change_of(self.request.change, revision))
-        return Provision(*prepare(build))
+        return evolve(self, workspace=workspace, change=change)
+
+    @contextmanager
+    def part(self, name: str = "") -> Iterator[StageBuild]:
+        with self.tally.part() as number:
+            yield evolve(self, number=number, name=name)
 
     def emit(self, progress: Progress) -> None:
-        self.tell(BuildEventKind.PROGRESS, progress.message, progress.done, progress.total)
+        with self.tally.lock:
+            told = progress if self.number is None else self.tally.added(self.number, progress)
+            self.tell(BuildEventKind.PROGRESS, told.message, told.done, told.total)
 
     def tell(self, kind: BuildEventKind, detail: str = "", done: int = 0, total: int = 0) -> None:
         """Send an event about this build to whoever listens."""
         stage = self.stage.value if self.stage else None
         now = datetime.datetime.now(datetime.UTC)
         try:
-            self.emit_event(BuildEvent(kind, self.id, self.job, self.attempt, now, stage, detail, done, total))
+            with self.tally.lock:  # whoever listens need not know of threads
+                self.emit_event(BuildEvent(kind, self.id, self.job, self.attempt, now, stage, detail, done, total))
         except Exception:  # an event can never affect a build
             _logger.exception("build %s: an event was lost", self.id)
 
     def log(self, message: str, *, source: str = "thcore") -> None:
-        self.build_log.write(message, source)
+        self.build_log.write(message, self._source(source))
+
+    def _source(self, source: str) -> str:
+        return source if self.name in {"", source} else f"{self.name}:{source}"
+
+
+def _numbered(place: Path) -> Path:
+    """A new directory in ``place``; those of earlier ones may be there, and other threads may want one as well."""
+    place.mkdir(exist_ok=True)
+    for number in itertools.count(len(list(place.iterdir())) + 1):
+        with contextlib.suppress(FileExistsError):
+            (place / str(number)).mkdir()
+            break
+    return place / str(number)
 
 
 def checkout(build: StageBuild) -> Checkout:

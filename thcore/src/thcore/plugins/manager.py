@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -43,6 +45,8 @@ HOOKS: Mapping[str, Callable[..., Any]] = {
     name: value for name, value in vars(specs).items() if name.startswith("thcore_") and callable(value)
 }
 """Every hook of the contract by name."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 200
@@ -141,6 +145,14 @@ class Plugins:
         answer = self._expect(Checkout, name, "thcore_checkout", build=build, options=options)
         return self._sound(name, "thcore_checkout", answer)
 
+    def resolve(self, name: str, build: Build, options: Any) -> str | None:
+        """The commit of another revision, by the named plugin; None when it cannot tell without checking it out."""
+        answer = self._call(name, "thcore_resolve", build=build, options=options)
+        if answer is None or (isinstance(answer, str) and _COMMIT.fullmatch(answer)):
+            return answer
+        label = _label(self._loaded[name].info, "thcore_resolve")
+        raise PluginError(f"{label} answered {_shown(answer)} where a commit of 40 hexadecimal digits was expected")
+
     def environment(self, name: str, build: Build, options: Any, checkout: Checkout) -> Environment:
         """Stage 2, by the named plugin."""
         return self._expect(Environment, name, "thcore_environment", build=build, options=options, checkout=checkout)
@@ -192,9 +204,9 @@ class Plugins:
         """Tell the named plugin what happened to the worker."""
         self._call(name, "thcore_worker_event", event=event)
 
-    def health(self, name: str, settings: Any) -> tuple[Finding, ...]:
+    def health(self, name: str, settings: Any, state: Path, work: Path) -> tuple[Finding, ...]:
         """The named plugin's checks."""
-        found = self._expect_all(Finding, name, "thcore_health", settings=settings)
+        found = self._expect_all(Finding, name, "thcore_health", settings=settings, state=state, work=work)
         return tuple(attrs.evolve(self._sound(name, "thcore_health", finding), plugin=name) for finding in found)
 
     def commands(self, name: str) -> tuple[click.Command, ...]:

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+import psutil
 from attrs import evolve
 
 from thcore.errors import StoppedError
@@ -225,12 +226,15 @@ class _Run:
         self._log.write(f"ending {self._command.argv[0]}: {why}")
         pid = self._process.pid
         if self._process.returncode is None:
-            self._aside(lambda: group.end(pid, self._grace_s, strays=lambda: kin.adopted(self._before)))
+            self._aside(lambda: group.end(pid, self._grace_s, strays=self._strays))
             self._ending = ending.seen(pid)
             if not ended(self._process):
                 self._log.write(f"{self._command.argv[0]} ({pid}) cannot be ended, not even by SIGKILL")
         self._ended = time.monotonic()
         self._finish()
+
+    def _strays(self) -> list[psutil.Process]:
+        return kin.left_by(self._process.pid, self._command.env.get(kin.MARK), self._before)
 
     def _aside(self, work: Callable[[], object]) -> None:
         """Do something that blocks, and pump meanwhile: a program that cannot write does not end."""

@@ -6,6 +6,7 @@ import collections
 import contextlib
 import ctypes
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,8 +17,15 @@ from thcore.process.identity import Identity, record
 _PR_SET_CHILD_SUBREAPER = 36
 _CHILDREN = Path("/proc/thread-self/children")
 
+MARK = "THCORE_PROGRAM"
+"""A variable of a program's environment, which it hands down to what it starts: an orphan that has it is known as that
+program's, also when others run beside it. Its value is different for each program."""
+
 spawned: set[int] = set()
 """The programs that this process has started itself through this room and not reaped yet."""
+
+starting = threading.Lock()
+"""Held while a program is started or reaped: with ``spawned`` not yet right, it would look like an orphan."""
 
 
 def become_subreaper() -> bool:
@@ -99,17 +107,34 @@ def adopted(before: set[int]) -> list[psutil.Process]:
     """
     own = os.getpgid(0)
     found: list[psutil.Process] = []
-    for pid in children() - before - spawned:
-        group = group_of(pid)
-        if group in {None, own} or group in spawned:
-            continue
-        with contextlib.suppress(psutil.Error, ChildProcessError):
-            process = psutil.Process(pid)
-            if alive(process):
-                found.append(process)
-            else:
-                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+    with starting:
+        for pid in children() - before - spawned:
+            group = group_of(pid)
+            if group in {None, own} or group in spawned:
+                continue
+            with contextlib.suppress(psutil.Error, ChildProcessError):
+                process = psutil.Process(pid)
+                if alive(process):
+                    found.append(process)
+                else:
+                    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
     return found
+
+
+def left_by(program: int, mark: str | None, before: set[int]) -> list[psutil.Process]:
+    """Of the orphans ``adopted`` since ``before``, those that ``program`` has left, which was started with ``mark``.
+
+    One that has no mark, or does not show it, may be anybody's: it counts as the program's only while no other runs.
+    """
+    alone = spawned <= {program}
+    return [orphan for orphan in adopted(before) if mark is None or _mark_of(orphan, mark if alone else None) == mark]
+
+
+def _mark_of(process: psutil.Process, otherwise: str | None) -> str | None:
+    try:
+        return process.environ().get(MARK, otherwise)
+    except (psutil.Error, OSError):
+        return otherwise
 
 
 def holders(pipes: Iterable[int], older_than_s: float) -> list[psutil.Process]:

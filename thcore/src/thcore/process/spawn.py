@@ -29,28 +29,30 @@ def spawn(
                 stdin = opened.enter_context(command.input.open("rb")).fileno()
             if command.stdout_to is not None:
                 stdout = opened.enter_context(command.stdout_to.open("wb")).fileno()
-            process = subprocess.Popen(
-                list(command.argv),
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                env=dict(command.env if env is None else env),
-                cwd=command.cwd,
-                pass_fds=pass_fds,
-                process_group=0,
-                **_account(command),
-            )
+            with kin.starting:
+                process = subprocess.Popen(
+                    list(command.argv),
+                    stdin=stdin,
+                    stdout=stdout,
+                    stderr=stderr,
+                    env=dict(command.env if env is None else env),
+                    cwd=command.cwd,
+                    pass_fds=pass_fds,
+                    process_group=0,
+                    **_account(command),
+                )
+                kin.spawned.add(process.pid)
         except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
             raise _not_started(command, error) from error
-    kin.spawned.add(process.pid)
     return process
 
 
 def ended(process: subprocess.Popen[bytes]) -> bool:
     """Reap a program started here that has ended. False: it has not, however hard it was told to."""
-    if process.poll() is None:
-        return False
-    kin.spawned.discard(process.pid)
+    with kin.starting:
+        if process.poll() is None:
+            return False
+        kin.spawned.discard(process.pid)
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from thcore.model import (
     WorkerInfo,
 )
 from thcore.pipeline import lifecycle
-from thcore.pipeline.build import StageBuild
+from thcore.pipeline.build import OptionKeys, StageBuild
 from thcore.pipeline.plan import Plan
 from thcore.plugins import Plugins
 from thcore.process.buildlog import BuildLog
@@ -35,12 +36,25 @@ WORKER = WorkerInfo(name="test", hostname="localhost", version="0")
 
 @frozen(eq=False)
 class ProvidedBuild(StageBuild):
-    """A build whose ``provision`` is answered by the test, when it says how."""
+    """A build whose ``provision``, ``resolve`` and ``preparation`` are answered by the test, when it says how."""
 
-    provide: Callable[[Revision], Provision] | None = None
+    provide: Callable[..., Provision] | None = None
+    commit_of: Callable[[Revision], str] | None = None
 
-    def provision(self, revision: Revision) -> Provision:
-        return self.provide(revision) if self.provide else super().provision(revision)
+    def provision(self, revision: Revision, *, options: OptionKeys | None = None) -> Provision:
+        if self.provide is None:
+            return super().provision(revision, options=options)
+        return self.provide(revision, options=options) if options else self.provide(revision)
+
+    def resolve(self, revision: Revision) -> str:
+        if self.commit_of is not None:
+            return self.commit_of(revision)
+        return self.provision(revision).checkout.commit if self.provide else super().resolve(revision)
+
+    def preparation(self, *, options: OptionKeys | None = None) -> str:
+        if self.provide is None:
+            return super().preparation(options=options)
+        return json.dumps(options or {}, sort_keys=True, default=str)
 
 
 @contextmanager
@@ -57,7 +71,8 @@ def make_build(
     secrets: Mapping[str, Secret] | None = None,
     timeout_s: float | None = None,
     interrupt: Interrupt | None = None,
-    provide: Callable[[Revision], Provision] | None = None,
+    provide: Callable[..., Provision] | None = None,
+    resolve: Callable[[Revision], str] | None = None,
     events: list[BuildEvent] | None = None,
     state: Path | None = None,
     grace_s: float = 2.0,
@@ -65,8 +80,9 @@ def make_build(
     """A real build in ``directory`` (a test's ``tmp_path``): its programs run, its log is written.
 
     ``settings`` is what ``build.settings`` answers. ``interrupt`` lets a test cancel the build. ``provide`` answers
-    ``build.provision``. Events are appended to ``events``. Builds that are given the same ``state`` share the
-    directory that the plugin keeps between builds.
+    ``build.provision``, and ``build.resolve`` by the commit of that; it is called with the revision, and with
+    ``options`` where there are any; ``resolve`` answers ``build.resolve`` instead. Events are appended to ``events``.
+    Builds that are given the same ``state`` share the directory that the plugin keeps between builds.
     """
     workspace = Workspace(directory / f"workspace-{build_id}-{attempt}")
     workspace.artifacts.mkdir(parents=True, exist_ok=True)
@@ -92,6 +108,7 @@ def make_build(
                 (events if events is not None else []).append,
                 grace_s,
                 provide=provide,
+                commit_of=resolve,
             )
     finally:
         if interrupt is None:

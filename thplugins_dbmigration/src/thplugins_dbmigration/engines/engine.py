@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,10 @@ from attrs import frozen
 
 from thcore.hooks import Build
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.census import TableCensus
+
+MEMORY = 256 * 1024 * 1024
+"""Bytes that a server may keep of its tables in memory when the worker's settings do not say."""
 
 
 @frozen
@@ -19,13 +23,19 @@ class Installation:
     ``programs`` is the directory they are in, None where none are needed (SQLite); ``account`` is the operating
     system account that the server runs as, None for the worker's own. With ``namespace`` the server runs in a user
     namespace of its own, in which the worker's account is not root: for a worker that runs as root in directories
-    that no other account can enter."""
+    that no other account can enter. ``memory`` is what a server may keep of its tables in memory, in bytes."""
 
     engine: str
     version: str
     programs: Path | None = None
     account: str | None = None
     namespace: bool = False
+    memory: int = MEMORY
+
+
+def memory_of(build: Build) -> int:
+    """What the worker's settings let a server keep in memory, in bytes."""
+    return int(getattr(build.settings, "server_memory", MEMORY))
 
 
 class Engine(Protocol):
@@ -50,6 +60,10 @@ class Engine(Protocol):
 
     def installation(self, build: Build) -> Installation:
         """Find the programs, ask for their version and choose the account. Raises like ``locate``."""
+
+    def settings(self, installation: Installation) -> tuple[str, ...]:
+        """What its servers are told that a data directory, or what a step costs, depends on. For keys and conditions;
+        readable, the same on every machine and in every build."""
 
     def initialise(self, build: Build, installation: Installation, directory: Path) -> None:
         """Make an empty data directory at ``directory`` (which does not exist)."""
@@ -100,6 +114,12 @@ class Server(Protocol):
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         """The first column of a version table such as ``alembic_version``, or the column that is named
         (``migrate_version:version``); None when there is no such table. Only what is committed is seen."""
+
+    def census(self, address: Address) -> Mapping[str, TableCensus]:
+        """Count the rows of every table of the database, and the values of every column. Tables only: no views, and
+        nothing that is temporary or the server's own. A table outside of PostgreSQL's schema ``public`` is named with
+        its schema. Takes as long as reading all of the tables once; take it outside of a measurement. Raises
+        CancelledError or DeadlineError when the build is told to end."""
 
     def settle(self, address: Address) -> None:
         """Gather the optimiser's statistics of a loaded database, so that the server has no reason to do so later."""

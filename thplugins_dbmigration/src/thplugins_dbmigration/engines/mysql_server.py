@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,11 @@ from thcore.errors import InfrastructureError
 from thcore.hooks import Build, Service
 from thcore.model import Command, Secret
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.census import TableCensus
+from thplugins_dbmigration.engines import mysql_census
 from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.mysql_census import quoted
 from thplugins_dbmigration.engines.mysql_programs import CLIENTS, is_mariadb, program
 from thplugins_dbmigration.engines.programs import ENVIRONMENT
 from thplugins_dbmigration.engines.version_table import VersionTable
@@ -37,6 +40,7 @@ class MySQLServer:
     password: Secret
     connection: Any = field(repr=False)
     service: Service
+    check: Callable[[], None]
     reading_cost: dict[str, int] = field(factory=dict, repr=False)
     readings: Iterator[int] = field(factory=itertools.count, repr=False)
 
@@ -61,11 +65,11 @@ class MySQLServer:
             raise InfrastructureError("MySQL has no extensions; remove `extensions`", code="seed-not-loaded")
         with self._asked("create the database") as cursor:
             charset = f" CHARACTER SET {character_set}" if character_set else ""
-            cursor.execute(f"CREATE DATABASE {_quoted(database)}{charset}")
+            cursor.execute(f"CREATE DATABASE {quoted(database)}{charset}")
             cursor.execute("CREATE USER %s@'localhost' IDENTIFIED BY %s", (user, password))
             # In a grant, _ and % of a database's name are wildcards.
             pattern = database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
-            cursor.execute(f"GRANT ALL ON {_quoted(pattern)}.* TO %s@'localhost'", (user,))
+            cursor.execute(f"GRANT ALL ON {quoted(pattern)}.* TO %s@'localhost'", (user,))
         return self.address(database, user, password)
 
     def load(self, build: Build, address: Address, seed: Path) -> None:
@@ -104,7 +108,7 @@ class MySQLServer:
                 (address.database,),
             )
             for (table,) in cursor.fetchall():
-                cursor.execute(f"ANALYZE TABLE {_quoted(address.database)}.{_quoted(table)}")
+                cursor.execute(f"ANALYZE TABLE {quoted(address.database)}.{quoted(table)}")
                 cursor.fetchall()
             cursor.execute("SET GLOBAL innodb_fast_shutdown = 0")
 
@@ -147,12 +151,16 @@ class MySQLServer:
         with self._asked(f"read {table}") as cursor:
             try:
                 selection = wanted.selection("`")
-                cursor.execute(f"SELECT {selection} FROM {_quoted(schema)}.{_quoted(wanted.table)}")  # noqa: S608 - quoted
+                cursor.execute(f"SELECT {selection} FROM {quoted(schema)}.{quoted(wanted.table)}")  # noqa: S608 - quoted
             except pymysql.err.ProgrammingError as error:
                 if error.args[0] == _NO_SUCH_TABLE:
                     return None
                 raise
             return frozenset(str(row[0]) for row in cursor.fetchall())
+
+    def census(self, address: Address) -> dict[str, TableCensus]:
+        with self._asked("count the rows") as cursor:
+            return mysql_census.taken(cursor, address.database, self.check)
 
     def shut_down(self) -> None:
         """Ask the server to stop cleanly; it goes on for as long as that takes."""
@@ -209,7 +217,3 @@ def _has_sandbox(build: Build, client: Path) -> bool:
         (str(client), "--no-defaults", "--sandbox", "--version"), cwd=Path("/"), env=ENVIRONMENT, source="server"
     )
     return build.run(command).ok
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from attrs import frozen
 from thcore.errors import InfrastructureError, StoppedError
 from thcore.hooks import Build
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.census import TableCensus
+from thplugins_dbmigration.engines import sqlite_census
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.version_table import VersionTable
 from thplugins_dbmigration.measure.sqlite import COUNTERS
@@ -38,24 +40,31 @@ class SQLite:
     def installation(self, build: Build) -> Installation:  # noqa: ARG002 - the contract's argument
         return Installation(self.name, sqlite3.sqlite_version)
 
+    def settings(self, installation: Installation) -> tuple[str, ...]:  # noqa: ARG002 - the contract's argument
+        return ()
+
     def initialise(self, build: Build, installation: Installation, directory: Path) -> None:  # noqa: ARG002
         directory.mkdir(mode=0o700)
 
     @contextlib.contextmanager
     def start(
         self,
-        build: Build,  # noqa: ARG002 - the contract's arguments; there is no process
-        installation: Installation,  # noqa: ARG002
+        build: Build,
+        installation: Installation,  # noqa: ARG002 - the contract's arguments; there is no process
         directory: Path,
         *,
         log: Path,  # noqa: ARG002
     ) -> Iterator[SQLiteServer]:
         if not directory.is_dir():
             raise InfrastructureError(f"{directory} is no data directory", code="server-not-started")
-        yield SQLiteServer(directory)
+        yield SQLiteServer(directory, build.check)
 
     def freeze(self, build: Build, installation: Installation, directory: Path) -> None:
         """Nothing to do: there is nothing but the file."""
+
+
+def _never() -> None:
+    """What to check where nobody tells a build to end."""
 
 
 @frozen
@@ -63,6 +72,7 @@ class SQLiteServer:
     """The directory that holds the database's file."""
 
     directory: Path
+    check: Callable[[], None] = _never
 
     @property
     def version(self) -> str:
@@ -94,7 +104,7 @@ class SQLiteServer:
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             connection.set_authorizer(_authorize)
-            connection.set_progress_handler(lambda: _told_to_end(build), STEPS)
+            connection.set_progress_handler(lambda: _told_to_end(build.check), STEPS)
             line = 1
             try:
                 for start, statement in _statements(seed):
@@ -118,6 +128,15 @@ class SQLiteServer:
             counters["database_bytes"] = page * int(connection.execute("PRAGMA page_count").fetchone()[0])
             counters["freelist_bytes"] = page * int(connection.execute("PRAGMA freelist_count").fetchone()[0])
         return counters
+
+    def census(self, address: Address) -> dict[str, TableCensus]:
+        try:
+            with _reading(address) as connection:
+                connection.set_progress_handler(lambda: _told_to_end(self.check), STEPS)
+                return sqlite_census.taken(connection, self.check)
+        except sqlite3.Error as error:
+            self.check()  # a statement that was interrupted because the build is over is no fault of the database
+            raise InfrastructureError(f"sqlite: cannot count the rows: {error}", code="server-not-answering") from error
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         wanted = VersionTable.parse(table)
@@ -183,9 +202,9 @@ def _authorize(action: int, first: str | None, second: str | None, *_where: str 
     return sqlite3.SQLITE_OK
 
 
-def _told_to_end(build: Build) -> int:
+def _told_to_end(check: Callable[[], None]) -> int:
     try:
-        build.check()
+        check()
     except StoppedError:
         return 1
     return 0

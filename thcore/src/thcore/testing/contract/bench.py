@@ -11,7 +11,7 @@ import psutil
 from attrs import evolve, frozen
 
 from thcore.config import convert
-from thcore.model import Attempt, Change, Provision, Revision
+from thcore.model import Attempt, Change, Provision
 from thcore.pipeline.build import WORKSPACE_VARIABLE
 from thcore.plugins import Plugins
 from thcore.process import Interrupt
@@ -30,7 +30,7 @@ class Bench:
     options: Any
     settings: Any
     change: Change | None = None
-    provide: Callable[[Revision], Provision] | None = None
+    provide: Callable[..., Provision] | None = None
 
     @contextmanager
     def build(

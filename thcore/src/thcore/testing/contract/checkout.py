@@ -47,6 +47,12 @@ class CheckoutContract(PluginContract):
             assert re.fullmatch("[0-9a-f]{40}", checkout.commit)
             assert build.change.commit in {None, checkout.commit}
 
+    def test_a_commit_that_is_resolved_is_the_one_that_is_checked_out(self, bench: Bench) -> None:
+        with bench.build() as build:
+            commit = bench.plugins.resolve(NAME, build, bench.options)
+            assert not build.workspace.source.exists(), "thcore_resolve makes no work tree"
+            assert commit in {None, _check_out(bench, build).commit}
+
     def test_builds_at_the_same_time_get_the_same_tree(self, bench: Bench) -> None:
         def tree(number: int) -> tuple[str, dict[str, bytes]]:
             with bench.build(f"b{number}") as build:

@@ -1,0 +1,51 @@
+"""Counting what a database of PostgreSQL holds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from psycopg import sql
+
+from thplugins_dbmigration.census import Column, TableCensus, counted
+
+# A partition is counted with its table, one that inherits from another is not. Generated columns have no values of
+# their own. What belongs to an extension is no data of the project.
+_COLUMNS = """
+SELECT n.nspname, c.relname, c.relkind = 'p', a.attname, a.attnotnull AND NOT EXISTS (
+    SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n' AND NOT k.convalidated
+)
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+AND NOT EXISTS (
+    SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+)
+ORDER BY n.nspname, c.relname, a.attnum
+"""
+
+
+def taken(connection: Any, check: Callable[[], None]) -> dict[str, TableCensus]:
+    """The census of the database that the session is in, inside of a transaction; ``check`` raises when the build is
+    told to end."""
+    # A scan that others can join leaves a mark from which the next one starts: rows would come in another order.
+    connection.execute("SET LOCAL synchronize_seqscans = off")
+    tables: dict[str, TableCensus] = {}
+    found = connection.execute(_COLUMNS).fetchall()
+    for (schema, table, partitioned), rows in itertools.groupby(found, key=lambda row: tuple(row[:3])):
+        check()
+        source = sql.SQL("" if partitioned else "ONLY ") + sql.Identifier(schema, table)
+
+        def count(names: Sequence[str], source: sql.Composed = source) -> Sequence[int]:
+            values = [sql.SQL("count({})").format(sql.Identifier(name)) for name in names]
+            what = sql.SQL(", ").join((sql.SQL("count(*)"), *values))
+            row: Sequence[int] = connection.execute(sql.SQL("SELECT {} FROM {}").format(what, source)).fetchone()
+            return row
+
+        name = table if schema == "public" else f"{schema}.{table}"
+        columns = [Column(column, required) for *_, column, required in rows if column is not None]
+        tables[name] = counted(columns, count)
+    return tables

@@ -1,0 +1,95 @@
+"""What a leg stands on: a private server with a clone of a state."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, frozen
+
+from thcore.errors import InfrastructureError
+from thcore.hooks import Build
+from thcore.model import DatasetRun
+from thplugins_dbmigration import messages, snapshots
+from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.datasets import Dataset, fingerprint
+from thplugins_dbmigration.engines.engine import Engine, Installation, Server
+from thplugins_dbmigration.halt import Halt
+from thplugins_dbmigration.manner import digest_of
+from thplugins_dbmigration.snapshots import Snapshot, clone_way
+from thplugins_dbmigration.snapshots.ways import file_system
+from thplugins_dbmigration.turns import Turns
+
+
+@frozen
+class Ground:
+    """A server that runs on a clone, and the address of the dataset's database on it."""
+
+    server: Server
+    address: Address
+
+
+@frozen
+class Site:
+    """Where the servers of one dataset are run in one build. ``evidence`` and ``place`` are the dataset's directories
+    for what is published and for the rest."""
+
+    build: Build
+    turns: Turns
+    dataset: Dataset
+    engine: Engine
+    installation: Installation
+    evidence: Path
+    place: Path
+
+    def record(self, **values: Any) -> DatasetRun:
+        """What is known of the dataset before anything is run on it, with ``values`` of what was."""
+        build, dataset = self.build, self.dataset
+        run = DatasetRun(
+            name=dataset.name,
+            engine=self.engine.name,
+            engine_version=self.installation.version,
+            fingerprint=fingerprint(dataset, build.state),
+            tool=dataset.tool or "",
+            version=dataset.version,
+            conditions={
+                "clone": clone_way(build),
+                "file_system": file_system(build.workspace.temporary),
+                "processors": str(len(os.sched_getaffinity(0))),
+                "settings": digest_of(*self.engine.settings(self.installation)),
+            },
+        )
+        return evolve(run, **values)
+
+    def restored(self) -> Snapshot:
+        """The dataset as its seed is. Raises Halt when it cannot be had."""
+        try:
+            return snapshots.restored(self.build, self.engine, self.installation, self.dataset, turn=self.turns.beside)
+        except InfrastructureError as error:
+            raise Halt(messages.seed_not_set_up(error, self.dataset.name)) from error
+
+    @contextmanager
+    def ground(self, snapshot: Snapshot, data: Path) -> Iterator[Ground]:
+        """Clone a state to the directory ``data`` and run a server on it. Raises Halt when that cannot be had, and
+        InfrastructureError when the server broke while it was used."""
+        with ExitStack() as stack:
+            try:
+                with self.turns.beside():
+                    snapshots.clone(self.build, snapshot, data)
+                    server = stack.enter_context(
+                        self.engine.start(self.build, self.installation, data, log=self.evidence / "server.log")
+                    )
+            except InfrastructureError as error:
+                raise Halt(messages.seed_not_set_up(error, self.dataset.name)) from error
+            dataset = self.dataset
+            yield Ground(server, server.address(dataset.database, dataset.user, dataset.password.reveal()))
+            with self.turns.beside():  # a server that stops writes all that is in its memory
+                stack.close()
+
+    def freeze(self, data: Path) -> None:
+        """Make a directory whose server was stopped fit for a snapshot."""
+        with self.turns.beside():
+            self.engine.freeze(self.build, self.installation, data)

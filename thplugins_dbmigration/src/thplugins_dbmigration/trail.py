@@ -1,0 +1,93 @@
+"""What has been walked on the way to a state: kept as the notes of its snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import cattrs
+from attrs import evolve, field, frozen
+
+from thcore.errors import InfrastructureError
+from thcore.model import Step, StepResult
+from thplugins_dbmigration.release import Fixup
+
+Versions = Mapping[str, tuple[str, ...]]
+"""The versions of a database, by chain."""
+
+
+@frozen
+class Trail:
+    """The way from a dataset to a state.
+
+    ``start`` and ``versions`` are where the database was and is, ``steps`` what was run, leg by leg. ``files`` are the
+    digests of the steps' source files as they are in the code of the last leg, by path. ``fixups`` are those of the
+    job or the dataset itself that are done.
+    """
+
+    start: Versions = field(factory=dict)
+    versions: Versions = field(factory=dict)
+    steps: tuple[StepResult, ...] = ()
+    files: Mapping[str, str] = field(factory=dict)
+    fixups: tuple[Fixup, ...] = ()
+
+    @classmethod
+    def of(cls, notes: Mapping[str, Any]) -> Trail:
+        """Read the notes of a snapshot. Raises InfrastructureError (``snapshot-damaged``)."""
+        try:
+            trail = cattrs.structure(notes, cls)
+        except Exception as error:  # cattrs raises exception groups of any kind
+            raise InfrastructureError(
+                f"the notes of a snapshot cannot be read: {error}", code="snapshot-damaged"
+            ) from error
+        return evolve(trail, steps=tuple(evolve(step, from_snapshot=True) for step in trail.steps))
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """As a snapshot keeps it."""
+        made: dict[str, Any] = cattrs.unstructure(self)
+        return made
+
+    def knows(self, step: Step) -> bool:
+        """Whether a step has been walked, in whatever file."""
+        return self._known(step) is not None
+
+    def edits(self, step: Step, checkout: Path) -> bool:
+        """Whether a checkout has a step with another content than the last leg's code."""
+        known = self._known(step)
+        expected = self.files.get(known.path or "") if known else None
+        return expected is not None and step.path is not None and digest(checkout, step.path) != expected
+
+    def lacking(self, checkout: Path) -> tuple[Step, ...]:
+        """The steps whose files the last leg's code has and a checkout has not."""
+        steps = (result.step for result in self.steps if result.step.path in self.files)
+        return tuple(step for step in steps if step.path and digest(checkout, step.path) is None)
+
+    def edited(self, checkout: Path) -> tuple[Step, ...]:
+        """The steps whose files a checkout has with another content."""
+        lacking = self.lacking(checkout)
+        steps = (result.step for result in self.steps if result.step not in lacking)
+        return tuple(step for step in steps if self.edits(step, checkout))
+
+    def _known(self, step: Step) -> Step | None:
+        same = (known.step for known in self.steps if known.step.chain == step.chain)
+        return next((known for known in same if known.version == step.version), None)
+
+
+def digests(checkout: Path, steps: Iterable[StepResult]) -> dict[str, str]:
+    """The digests of the steps' source files, of those that a checkout has."""
+    paths = {result.step.path for result in steps if result.step.path}
+    found = {path: digest(checkout, path) for path in sorted(paths)}
+    return {path: text for path, text in found.items() if text is not None}
+
+
+def digest(checkout: Path, path: str) -> str | None:
+    """SHA-256 of a file in a checkout; None when there is no such file."""
+    place = checkout / path
+    try:
+        # A checkout is somebody else's: opening what is no file may wait for ever.
+        return hashlib.sha256(place.read_bytes()).hexdigest() if place.is_file() else None
+    except OSError:
+        return None

@@ -98,8 +98,9 @@ class Server(Protocol):
         engine's own names. What this version cannot tell is None."""
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
-        """The first column of a version table such as ``alembic_version``, or the column that is named
-        (``migrate_version:version``); None when there is no such table. Only what is committed is seen."""
+        """The first column of a version table such as ``alembic_version``, or what is named
+        (``migrate_version:version``, ``django_migrations:app+name``: see VersionTable); None when there is no such
+        table. Only what is committed is seen."""
 
     def settle(self, address: Address) -> None:
         """Gather the optimiser's statistics of a loaded database, so that the server has no reason to do so later."""

@@ -152,7 +152,7 @@ class MySQLServer:
                 if error.args[0] == _NO_SUCH_TABLE:
                     return None
                 raise
-            return frozenset(wanted.version(row) for row in cursor.fetchall())
+            return wanted.versions(cursor.fetchall())
 
     def shut_down(self) -> None:
         """Ask the server to stop cleanly; it goes on for as long as that takes."""

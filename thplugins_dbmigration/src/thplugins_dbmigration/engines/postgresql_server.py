@@ -138,13 +138,13 @@ class PostgreSQLServer:
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         wanted = VersionTable.parse(table)
         name = sql.Identifier(*([wanted.schema] if wanted.schema else []), wanted.table)
-        selection = sql.SQL(", ").join(map(sql.Identifier, wanted.columns)) if wanted.columns else sql.SQL("*")
+        selection = sql.SQL(", ").join(map(sql.Identifier, wanted.selected)) if wanted.selected else sql.SQL("*")
         with self._inside(address.database, f"read {table}") as connection:
             known = connection.execute("SELECT to_regclass(%s)", (name.as_string(connection),)).fetchone()[0]
             if known is None:
                 return None
             rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(selection, name)).fetchall()
-            return frozenset(wanted.version(row) for row in rows)
+            return wanted.versions(rows)
 
     def shut_down(self) -> None:
         """Ask the server to stop at once but cleanly: who is still connected is sent away."""

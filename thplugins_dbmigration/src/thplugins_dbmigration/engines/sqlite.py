@@ -128,7 +128,7 @@ class SQLiteServer:
                 if known is None:
                     return None
                 rows = connection.execute(f'SELECT {wanted.selection(chr(34))} FROM "{name}"')  # noqa: S608 - quoted
-                return frozenset(wanted.version(row) for row in rows)
+                return wanted.versions(rows)
         except sqlite3.Error as error:
             raise InfrastructureError(f"sqlite: cannot read {table}: {error}", code="server-not-answering") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -12,23 +12,40 @@ from attrs import frozen
 class VersionTable:
     """``alembic_version``, ``schema.alembic_version``, or with the column that counts: ``migrate_version:version``.
     Several columns make a version together, with dots between: ``django_migrations:app+name``. Without a column the
-    first one counts."""
+    first one counts. Where several share a table, rows are those of one: ``migrate_version:version[repository_id=nova]``.
+    """
 
     table: str
     schema: str | None = None
     columns: tuple[str, ...] = ()
+    only: tuple[str, str] | None = None
+    """A column, and the value that rows must have in it to count."""
 
     @classmethod
     def parse(cls, text: str) -> VersionTable:
         """Take such a name apart."""
         name, _, columns = text.partition(":")
+        columns, _, rows = columns.removesuffix("]").partition("[")
+        column, _, value = rows.partition("=")
         schema, _, table = name.rpartition(".")
-        return cls(table, schema or None, tuple(columns.split("+")) if columns else ())
+        return cls(
+            table, schema or None, tuple(columns.split("+")) if columns else (), (column, value) if rows else None
+        )
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """The columns to select, those of the version first; none: all that there are."""
+        return (*self.columns, self.only[0]) if self.only else self.columns
 
     def selection(self, quote: str) -> str:
         """What to select, names quoted with ``quote``."""
-        return ", ".join(quote + name.replace(quote, quote * 2) + quote for name in self.columns) or "*"
+        return ", ".join(quote + name.replace(quote, quote * 2) + quote for name in self.selected) or "*"
 
-    def version(self, row: Sequence[Any]) -> str:
-        """The version that a selected row holds."""
-        return ".".join(str(value) for value in row[: len(self.columns) or 1])
+    def versions(self, rows: Iterable[Sequence[Any]]) -> frozenset[str]:
+        """The versions that selected rows hold."""
+        width = len(self.columns) or 1
+        return frozenset(
+            ".".join(str(value) for value in row[:width])
+            for row in rows
+            if self.only is None or str(row[width]) == self.only[1]
+        )

@@ -12,7 +12,7 @@ from attrs import frozen
 class VersionTable:
     """``alembic_version``, ``schema.alembic_version``, or with the column that counts: ``migrate_version:version``.
     Several columns make a version together, with dots between: ``django_migrations:app+name``. Without a column the
-    first one counts. Where several share a table, rows are those of one: ``migrate_version:version[repository_id=nova]``.
+    first one counts. Of a table that several share, the rows of one: ``migrate_version:version[repository_id=nova]``.
     """
 
     table: str

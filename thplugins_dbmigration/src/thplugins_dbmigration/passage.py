@@ -118,7 +118,7 @@ class Passage:
         return self.build.workspace.temporary / "datasets" / self.name
 
     def _walk(self, ground: _Ground) -> None:
-        chosen = project.choose_tool(self.options, self.dataset, self.change)
+        chosen = project.choose_tool(self.build, self.options, self.dataset, self.change)
         self.run = DatasetRun(
             name=self.name,
             engine=ground.engine,

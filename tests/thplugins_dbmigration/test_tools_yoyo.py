@@ -11,14 +11,13 @@ import pytest
 from attrs import evolve
 
 from thcore.errors import ChangeError, InfrastructureError
-from thcore.hooks import Build
 from thcore.model import Step
-from thplugins_dbmigration.template import Placeholders
-from thplugins_dbmigration.tools.tool import Enough, Project, Stop
-from thplugins_dbmigration.tools.yoyo import Yoyo, YoyoOptions
+from thplugins_dbmigration.tools.tool import Enough, Stop
+from thplugins_dbmigration.tools.yoyo import Yoyo
 
 from parts.guide import Told
-from parts.servers import EMBEDDED, MARIADB, SQLITE, Kind, ground, query
+from parts.servers import EMBEDDED, MARIADB, SQLITE
+from parts.site import Site, site
 from parts.yoyo_project import YoyoProject
 
 pytestmark = pytest.mark.system
@@ -69,49 +68,22 @@ def made(tmp_path: Path) -> YoyoProject:
     return project.migration("0001-users.sql", USERS).migration("0002-mail.py", MAIL)
 
 
-class Site:
-    """A project beside a database."""
-
-    def __init__(self, build: Build, project: Project) -> None:
-        self.build = build
-        self.project = project
-
-    def walk(self, guide: Told | None = None, **options: object) -> tuple[Told, Stop]:
-        guide = guide or Told()
-        return guide, TOOL.walk(self.build, YoyoOptions(**options), self.project, guide)  # type: ignore[arg-type]
-
-    def versions(self, **options: object) -> frozenset[str]:
-        return TOOL.versions(self.build, YoyoOptions(**options), self.project)  # type: ignore[arg-type]
-
-    def query(self, text: str) -> list[tuple[object, ...]]:
-        return query(self.project.address, text)
-
-
-def site(kind: Kind, made: YoyoProject, tmp_path: Path) -> Iterator[Site]:
-    with ground(tmp_path / "ground", kind) as place, place.server() as server:
-        address = server.create("app", "app", "pass:word/1")
-        words = Placeholders.of(
-            address, dataset="small", checkout=made.path, workspace=place.build.workspace.root, config=tmp_path
-        )
-        yield Site(place.build, Project(made.provision(), address, server, made.path, {}, words, "small"))
-
-
 @pytest.fixture(params=[MARIADB, EMBEDDED, SQLITE], ids=str)
 def anywhere(request: pytest.FixtureRequest, made: YoyoProject, tmp_path: Path) -> Iterator[Site]:
-    (tmp_path / "ground").mkdir()
-    yield from site(request.param, made, tmp_path)
+    with site(request.param, TOOL, made.provision(), tmp_path / "site") as place:
+        yield place
 
 
 @pytest.fixture
 def here(made: YoyoProject, tmp_path: Path) -> Iterator[Site]:
-    (tmp_path / "ground").mkdir()
-    yield from site(SQLITE, made, tmp_path)
+    with site(SQLITE, TOOL, made.provision(), tmp_path / "site") as place:
+        yield place
 
 
 @pytest.fixture
 def mariadb(made: YoyoProject, tmp_path: Path) -> Iterator[Site]:
-    (tmp_path / "ground").mkdir()
-    yield from site(MARIADB, made, tmp_path)
+    with site(MARIADB, TOOL, made.provision(), tmp_path / "site") as place:
+        yield place
 
 
 def test_migrations_are_walked_one_at_a_time_and_each_is_committed_before_the_next(anywhere: Site) -> None:
@@ -305,6 +277,5 @@ def test_branches_are_several_versions_until_a_migration_joins_them(here: Site, 
 def test_sources_count_from_the_working_directory(here: Site, made: YoyoProject) -> None:
     below = made.path / "backend"
     below.mkdir()
-    site = Site(here.build, evolve(here.project, directory=below))
-    _, stop = site.walk(sources=("../migrations",))
+    _, stop = evolve(here, project=evolve(here.project, directory=below)).walk(sources=("../migrations",))
     assert stop == Stop()

@@ -15,10 +15,13 @@ from thcore.testing import make_build
 from thplugins_dbmigration import leg
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.project import Chosen
-from thplugins_dbmigration.tools.tool import Stop
+from thplugins_dbmigration.tools.tool import Guide, Plan, Stop
 
 LONG = 20
 """Readings; a wait in full is longer, one that is not worth it is shorter."""
+
+
+STEPS = (Step("b", ("a",)),)
 
 
 class Server:
@@ -35,10 +38,10 @@ class Server:
 class Tool:
     """Runs its steps without doing anything."""
 
-    def walk(self, _build: Any, _options: Any, _project: Any, steps: Any, *, before: Any, after: Any) -> Stop:
-        for step in steps:
-            before(step)
-            after(step, True)  # noqa: FBT003 - a callback's only word
+    def walk(self, _build: Any, _options: Any, _project: Any, guide: Guide) -> Stop:
+        for step in guide.choose(Plan(frozenset({"a"}), frozenset({"b"}), STEPS)):
+            guide.before(step)
+            guide.after(step, ok=True)
         return Stop()
 
 
@@ -66,6 +69,6 @@ def test_a_counter_that_is_kept_back_is_waited_for_only_where_a_limit_needs_it(
         meter = leg.Meter(build, dataset, "postgresql", lambda _step: None)
         tool: Any = Tool()
         project: Any = SimpleNamespace(server=server, address=None)
-        meter.walk(Chosen(tool, None), project, [Step("b", ("a",))], added)
+        meter.walk(Chosen(tool, None), project, STEPS, added)
     assert (server.readings > LONG) is waited
     assert [result.result for result in meter.results] == ["ok"]

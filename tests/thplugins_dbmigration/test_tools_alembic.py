@@ -18,9 +18,10 @@ from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.template import Placeholders
 from thplugins_dbmigration.tools.alembic import Alembic, AlembicOptions
-from thplugins_dbmigration.tools.tool import Project, Stop
+from thplugins_dbmigration.tools.tool import Plan, Project, Stop
 
 from parts.alembic_project import ENV, AlembicProject
+from parts.guide import Told
 
 TOOL = Alembic()
 OPTIONS = AlembicOptions()
@@ -52,24 +53,24 @@ def rows(project: Project, query: str) -> list[tuple[object, ...]]:
 
 
 def walk(build: Build, project: Project, options: AlembicOptions = OPTIONS) -> tuple[list[str], Stop]:
-    """Plan and walk everything; answers what was told in which order."""
-    told: list[str] = []
-    steps = TOOL.plan(build, options, project).steps
-    stop = TOOL.walk(
-        build,
-        options,
-        project,
-        steps,
-        before=lambda step: told.append(f"before {step.version}"),
-        after=lambda step, ok: told.append(f"{'after' if ok else 'failed'} {step.version}"),
-    )
-    return told, stop
+    """Walk everything; answers what was told in which order."""
+    guide = Told()
+    stop = TOOL.walk(build, options, project, guide)
+    return guide.told, stop
+
+
+def plan_of(build: Build, project: Project, options: AlembicOptions = OPTIONS) -> Plan:
+    """The way ahead of the one chain, nothing run."""
+    guide = Told(most=0)
+    TOOL.walk(build, options, project, guide)
+    (plan,) = guide.plans
+    return plan
 
 
 def test_a_line_of_revisions_is_planned_and_walked_one_at_a_time(build: Build, made: AlembicProject) -> None:
     made.revision("a", None, "create table t (x integer)").revision("b", "a", "insert into t values (1)")
     project = project_of(made, build)
-    plan = TOOL.plan(build, OPTIONS, project)
+    plan = plan_of(build, project)
     assert plan.current == frozenset()
     assert plan.head == {"b"}
     assert plan.steps == (
@@ -80,22 +81,15 @@ def test_a_line_of_revisions_is_planned_and_walked_one_at_a_time(build: Build, m
     told, stop = walk(build, project)
     assert told == ["before a", "after a", "before b", "after b"]
     assert stop == Stop()
-    assert TOOL.current(build, OPTIONS, project) == {"b"}
-    assert TOOL.plan(build, OPTIONS, project).steps == ()
+    assert TOOL.versions(build, OPTIONS, project) == {"b"}
+    assert plan_of(build, project).steps == ()
 
 
 def test_a_measurement_between_two_steps_sees_only_the_first(build: Build, made: AlembicProject) -> None:
     made.revision("a", None, "create table t (x integer)").revision("b", "a", "insert into t values (1)")
     project = project_of(made, build)
     seen: list[object] = []
-    TOOL.walk(
-        build,
-        OPTIONS,
-        project,
-        TOOL.plan(build, OPTIONS, project).steps,
-        before=lambda _step: None,
-        after=lambda _step, _ok: seen.append(rows(project, "select count(*) from t")),
-    )
+    TOOL.walk(build, OPTIONS, project, Told(ended=lambda _step: seen.append(rows(project, "select count(*) from t"))))
     assert seen == [[(0,)], [(1,)]]
 
 
@@ -104,7 +98,7 @@ def test_branches_dependencies_and_merge_points_are_walked_in_order(build: Build
     made.revision("left", "root").revision("right", "root").revision("merge", ["left", "right"])
     made.revision("other", None, depends_on="merge").revision("side", "root")
     project = project_of(made, build)
-    plan = TOOL.plan(build, OPTIONS, project)
+    plan = plan_of(build, project)
     order = [step.version for step in plan.steps]
     assert sorted(order) == ["left", "merge", "other", "right", "root", "side"]
     assert order.index("merge") > max(order.index("left"), order.index("right"))
@@ -114,12 +108,12 @@ def test_branches_dependencies_and_merge_points_are_walked_in_order(build: Build
     told, stop = walk(build, project)
     assert stop == Stop()
     assert len(told) == 12
-    assert plan.reached(TOOL.current(build, OPTIONS, project))
+    assert plan.reached(TOOL.versions(build, OPTIONS, project))
 
 
 def test_a_database_may_or_may_not_list_a_head_that_another_one_implies(build: Build, made: AlembicProject) -> None:
     made.revision("a", None).revision("b", None, depends_on="a")
-    plan = TOOL.plan(build, OPTIONS, project_of(made, build))
+    plan = plan_of(build, project_of(made, build))
     assert plan.head == {"b"}
     assert plan.reached(frozenset({"b"}))
     assert plan.reached(frozenset({"a", "b"}))
@@ -140,7 +134,7 @@ def test_a_step_that_fails_on_data_tells_the_servers_error_statement_and_line(
     assert stop.message == "IntegrityError: UNIQUE constraint failed: t.x"
     assert "statement: create unique index u on t (x)" in stop.evidence
     assert stop.line == 11
-    assert stop.evidence[-1] == "b.py, line 11: op.execute('create unique index u on t (x)')"
+    assert stop.evidence[2] == "b.py, line 11: op.execute('create unique index u on t (x)')"
 
 
 def test_a_step_that_ends_its_process_is_a_step_that_failed(build: Build, made: AlembicProject) -> None:
@@ -176,7 +170,7 @@ sys.__stdout__.write('{"event": "plan", "current": ["made up"]}')
     assert "noise" in build.workspace.log.read_text()
 
 
-def test_an_env_py_that_does_not_commit_is_found_at_its_first_step(build: Build, made: AlembicProject) -> None:
+def test_an_env_py_that_does_not_commit_is_found_at_its_last_step(build: Build, made: AlembicProject) -> None:
     made.env("""
         from alembic import context
         from sqlalchemy import create_engine
@@ -189,10 +183,10 @@ def test_an_env_py_that_does_not_commit_is_found_at_its_first_step(build: Build,
     """)
     made.revision("a", None, "create table t (x integer)").revision("b", "a")
     told, stop = walk(build, project_of(made, build))
-    assert told == ["before a", "after a"]
+    assert told == ["before a", "after a", "before b", "after b"]
     assert stop.code == "final-version-mismatch"
     assert stop.failed is not None
-    assert stop.failed.version == "a"
+    assert stop.failed.version == "b"
 
 
 @pytest.mark.parametrize("where", ["revision", "env"])
@@ -201,21 +195,21 @@ def test_migrations_that_do_not_import_are_the_changes_fault(build: Build, made:
     if where == "env":
         made.env("import nowhere_to_be_found")
     with pytest.raises(ChangeError, match=r"^FAILURE - Could not import required module\. .*nowhere") as caught:
-        TOOL.plan(build, OPTIONS, project_of(made, build))
+        plan_of(build, project_of(made, build))
     assert caught.value.code == "import-failed"
 
 
 def test_a_migration_with_a_syntax_error_is_the_changes_fault(build: Build, made: AlembicProject) -> None:
     made.revision("a", None, top="def (")
     with pytest.raises(ChangeError, match="SyntaxError") as caught:
-        TOOL.plan(build, OPTIONS, project_of(made, build))
+        plan_of(build, project_of(made, build))
     assert caught.value.code == "tool-unusable"
 
 
 def test_a_checkout_without_alembic_ini_is_told_what_to_write(build: Build, made: AlembicProject) -> None:
     (made.path / "alembic.ini").unlink()
     with pytest.raises(ChangeError, match=r"has no alembic\.ini.*working_directory") as caught:
-        TOOL.plan(build, OPTIONS, project_of(made, build))
+        plan_of(build, project_of(made, build))
     assert caught.value.code == "tool-unusable"
 
 
@@ -243,27 +237,34 @@ def test_an_env_py_with_an_address_of_its_own_is_not_taken_for_the_dataset(
         connection.executescript("create table alembic_version (version_num); insert into alembic_version values ('a')")
     made.revision("a", None)
     with pytest.raises(InfrastructureError, match="does not look where it should") as caught:
-        TOOL.plan(build, OPTIONS, project_of(made, build))
+        plan_of(build, project_of(made, build))
     assert caught.value.code == "wrong-database"
 
 
-def test_an_env_py_with_an_empty_database_of_its_own_is_found_at_its_first_step(
+def test_an_env_py_with_an_empty_database_of_its_own_is_found_before_its_first_step(
     build: Build, made: AlembicProject, tmp_path: Path
 ) -> None:
     made.env(ENV.replace('context.config.get_main_option("sqlalchemy.url")', repr(f"sqlite:///{tmp_path / 'o'}")))
     made.revision("a", None)
-    _, stop = walk(build, project_of(made, build))
-    assert stop.code == "final-version-mismatch"
+    with pytest.raises(InfrastructureError, match="which is not the dataset's"):
+        walk(build, project_of(made, build))
+    assert not (tmp_path / "o").stat().st_size, "nothing was run there"
 
 
-def test_a_version_table_of_another_name_is_told_or_used(build: Build, made: AlembicProject) -> None:
+def test_a_version_table_of_another_name_is_the_main_one_or_a_chain_of_that_name(
+    build: Build, made: AlembicProject
+) -> None:
     made.env(ENV.replace("connection=connection,", "connection=connection, version_table='mine',"))
     made.revision("a", None)
     project = project_of(made, build)
-    told, _ = walk(build, project, AlembicOptions(version_table="mine"))
-    assert told == ["before a", "after a"]
-    with pytest.raises(InfrastructureError, match=r"in mine; set dbmigration\.alembic\.version_table"):
-        TOOL.plan(build, OPTIONS, project)
+    assert plan_of(build, project, AlembicOptions(version_table="mine")).chain == ""
+    plan = plan_of(build, project)
+    assert plan.chain == "mine"
+    assert [step.chain for step in plan.steps] == ["mine"]
+    told, stop = walk(build, project)
+    assert (told, stop) == (["before a", "after a"], Stop())
+    assert TOOL.versions(build, OPTIONS, project, "mine") == {"a"}
+    assert TOOL.versions(build, OPTIONS, project) == frozenset()
 
 
 def test_a_dataset_at_a_revision_that_the_project_does_not_know_is_said_so(build: Build, made: AlembicProject) -> None:
@@ -273,7 +274,7 @@ def test_a_dataset_at_a_revision_that_the_project_does_not_know_is_said_so(build
     made.file("a").unlink()
     made.revision("b", None)
     with pytest.raises(ChangeError, match="the database is at a, which the project's scripts do not have"):
-        TOOL.plan(build, OPTIONS, project)
+        plan_of(build, project)
 
 
 def test_the_url_is_also_in_the_environment_and_in_x_arguments(build: Build, made: AlembicProject) -> None:
@@ -288,13 +289,13 @@ def check():
     import os
     url = os.environ["DATABASE_URL"]
     assert url == os.environ["THCORE_DATABASE_URL"] == context.get_x_argument(as_dictionary=True)["url"]
-    assert "THCORE_CHANNEL" not in os.environ and os.environ["MINE"] == "1"
+    assert os.environ["MINE"] == "1"
     return url
 
 engine =""",
         )
     )
-    made.revision("a", None)
+    made.revision("a", None, body="import os\nassert 'THCORE_CHANNEL' not in os.environ")
     project = project_of(made, build, MINE="1")
     told, _ = walk(build, project, AlembicOptions(url_option="", x_arguments=("url={url}",)))
     assert told == ["before a", "after a"]
@@ -318,7 +319,7 @@ def test_a_project_without_a_database_driver_is_the_operators_to_mend(build: Bui
         variables={"PYTHONPATH": str(site)},
     )
     with pytest.raises(InfrastructureError, match=r"pymysql, MySQLdb, mysql\.connector") as caught:
-        TOOL.plan(build, OPTIONS, bare)
+        plan_of(build, bare)
     assert caught.value.code == "driver-missing"
 
 
@@ -330,14 +331,7 @@ def test_what_a_measurement_raises_ends_the_walk(build: Build, made: AlembicProj
         raise InfrastructureError("the server does not answer", code="server-died")
 
     with pytest.raises(InfrastructureError, match="does not answer"):
-        TOOL.walk(
-            build,
-            OPTIONS,
-            project,
-            TOOL.plan(build, OPTIONS, project).steps,
-            before=broken,
-            after=lambda _step, _ok: None,
-        )
+        TOOL.walk(build, OPTIONS, project, Told(started=broken))
 
 
 def test_a_cancel_passes_through_a_walk(build: Build, made: AlembicProject) -> None:
@@ -347,6 +341,5 @@ def test_a_cancel_passes_through_a_walk(build: Build, made: AlembicProject) -> N
     def stop(step: Step) -> None:
         raise CancelledError("stopped")
 
-    steps = TOOL.plan(build, OPTIONS, project).steps
     with pytest.raises(CancelledError):
-        TOOL.walk(build, OPTIONS, project, steps, before=stop, after=lambda _step, _ok: None)
+        TOOL.walk(build, OPTIONS, project, Told(started=stop))

@@ -20,6 +20,8 @@ from thplugins_dbmigration.template import Placeholders
 from thplugins_dbmigration.tools.command import CommandOptions, CommandTool
 from thplugins_dbmigration.tools.tool import Plan, Project, Stop
 
+from parts.guide import Told
+
 MANAGE = """
 import re, sqlite3, sys
 base = sqlite3.connect(sys.argv[1])
@@ -74,28 +76,28 @@ def project(tmp_path: Path, build: Build) -> Project:
 
 
 def walk(build: Build, project: Project, options: CommandOptions = NOVA) -> tuple[list[str], Stop]:
-    told: list[str] = []
-    stop = TOOL.walk(
-        build,
-        options,
-        project,
-        TOOL.plan(build, options, project).steps,
-        before=lambda step: told.append(f"before {step.version}"),
-        after=lambda step, ok: told.append(f"{'after' if ok else 'failed'} {step.version}"),
-    )
-    return told, stop
+    guide = Told()
+    stop = TOOL.walk(build, options, project, guide)
+    return guide.told, stop
+
+
+def plan_of(build: Build, options: CommandOptions, project: Project) -> Plan:
+    guide = Told(most=0)
+    TOOL.walk(build, options, project, guide)
+    (plan,) = guide.plans
+    return plan
 
 
 def test_nova_manage_db_sync_version_is_walked_one_call_a_step(build: Build, project: Project) -> None:
-    plan = TOOL.plan(build, NOVA, project)
+    plan = plan_of(build, NOVA, project)
     assert plan == Plan(
         current=frozenset({"254"}),
         head=frozenset({"256"}),
         steps=(Step("255", ("254",), "add  a column"), Step("256", ("255",))),
     )
     assert walk(build, project) == (["before 255", "after 255", "before 256", "after 256"], Stop())
-    assert TOOL.current(build, NOVA, project) == {"256"}
-    assert TOOL.plan(build, NOVA, project).steps == ()
+    assert TOOL.versions(build, NOVA, project) == {"256"}
+    assert plan_of(build, NOVA, project).steps == ()
 
 
 def test_a_step_with_an_exit_status_failed_and_its_error_is_told(build: Build, project: Project) -> None:
@@ -123,7 +125,7 @@ def test_versions_are_read_from_a_table_when_no_program_tells_them(build: Build,
 
 def test_a_pattern_finds_the_version_in_what_a_program_prints(build: Build, project: Project) -> None:
     options = evolve(NOVA, head=(*PROGRAM, "head"), version_pattern=r"(\d+)\.?$")
-    assert TOOL.plan(build, options, project).head == {"256"}
+    assert plan_of(build, options, project).head == {"256"}
 
 
 def test_steps_are_read_from_numbered_files(build: Build, project: Project) -> None:
@@ -132,35 +134,35 @@ def test_steps_are_read_from_numbered_files(build: Build, project: Project) -> N
     for name in ("216_havana.py", "255_add_a_column.py", "1000_last.py", "256.py", "__init__.py"):
         (versions / name).touch()
     options = evolve(NOVA, steps=None, step_files="versions/*.py")
-    plan = TOOL.plan(build, options, project)
+    plan = plan_of(build, options, project)
     assert [str(step) for step in plan.steps] == ["254 -> 255", "255 -> 256", "256 -> 1000"]
     assert plan.steps[0] == Step("255", ("254",), "add a column", "versions/255_add_a_column.py")
     assert plan.head == {"1000"}
     (versions / "0255_again.py").touch()
     with pytest.raises(ChangeError, match="Two files are step 255"):
-        TOOL.plan(build, options, project)
+        plan_of(build, options, project)
 
 
 def test_no_file_of_a_step_is_an_error(build: Build, project: Project) -> None:
     with pytest.raises(ChangeError, match="No migration found"):
-        TOOL.plan(build, evolve(NOVA, steps=None, step_files="nowhere/*.py"), project)
+        plan_of(build, evolve(NOVA, steps=None, step_files="nowhere/*.py"), project)
 
 
 def test_a_list_that_was_given_the_version_is_taken_as_it_is(build: Build, project: Project) -> None:
     printer = (sys.executable, "-c", "print('x1\\nx2')", "{current}")
-    plan = TOOL.plan(build, evolve(NOVA, steps=printer), project)
+    plan = plan_of(build, evolve(NOVA, steps=printer), project)
     assert [str(step) for step in plan.steps] == ["254 -> x1", "x1 -> x2"]
     with pytest.raises(ChangeError, match="254, which is not in the list"):
-        TOOL.plan(build, evolve(NOVA, steps=printer[:-1]), project)
+        plan_of(build, evolve(NOVA, steps=printer[:-1]), project)
 
 
 def test_a_program_that_cannot_tell_the_version_is_an_error_with_its_words(build: Build, project: Project) -> None:
     options = evolve(NOVA, current=(sys.executable, "-c", "import sys; sys.exit('Error: no configuration')"))
     with pytest.raises(ChangeError, match=r"command\.current failed: Error: no configuration \(exit status 1\)"):
-        TOOL.plan(build, options, project)
+        plan_of(build, options, project)
     options = evolve(NOVA, current=(sys.executable, "-c", ""))
     with pytest.raises(ChangeError, match="printed no version"):
-        TOOL.plan(build, options, project)
+        plan_of(build, options, project)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_options_that_do_not_fit_are_the_operators_to_mend(
     build: Build, project: Project, options: CommandOptions, told: str
 ) -> None:
     with pytest.raises(InfrastructureError, match=told) as caught:
-        TOOL.plan(build, options, project)
+        plan_of(build, options, project)
     assert caught.value.code == "options-invalid"
 
 

@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from attrs import define, field
+from attrs import define, field, frozen
 
+from thcore.errors import ChangeError
 from thcore.hooks import Build
 from thcore.model import Measurement, Step, StepResult
 from thplugins_dbmigration import measure
@@ -15,11 +16,55 @@ from thplugins_dbmigration.dataset_file import WALL
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.messages import way
 from thplugins_dbmigration.project import Chosen
-from thplugins_dbmigration.tools.tool import Project, Stop
+from thplugins_dbmigration.tools.tool import Enough, Plan, Project, Stop
 
 Started = Callable[[Step], None]
 PATIENCE_S = 3.0
 """How long to wait for a counter that the server does not tell at the moment, where a limit may be for it."""
+
+
+@define
+class _Look:
+    """A guide that goes nowhere: it wants to see the way."""
+
+    plan: Plan | None = None
+
+    def choose(self, plan: Plan) -> Sequence[Step]:
+        self.plan = plan
+        raise Enough
+
+    def before(self, step: Step) -> None:
+        """No step runs."""
+
+    def after(self, step: Step, ok: bool) -> None:
+        """No step runs."""
+
+
+def look(build: Build, chosen: Chosen, project: Project) -> Plan:
+    """The way ahead of the first chain, changing nothing."""
+    guide = _Look()
+    chosen.tool.walk(build, chosen.options, project, guide)
+    if guide.plan is None:
+        raise ChangeError("No migration found", code="tool-unusable")
+    return guide.plan
+
+
+@frozen
+class _Leg:
+    """A guide that runs what was decided before."""
+
+    steps: Sequence[Step]
+    started: Callable[[Step], None]
+    ended: Callable[[Step, bool], None]
+
+    def choose(self, plan: Plan) -> Sequence[Step]:
+        return plan.steps[: len(self.steps)]
+
+    def before(self, step: Step) -> None:
+        self.started(step)
+
+    def after(self, step: Step, ok: bool) -> None:
+        self.ended(step, ok)
 
 
 @define
@@ -58,7 +103,7 @@ class Meter:
             counted = measure.measured(self.engine, counters, self._read(project, needed=needed(step)))
             self._keep(step, "ok" if ok else "failed", step.version in added, Measurement(ended - began, counted))
 
-        stop = chosen.tool.walk(self.build, chosen.options, project, steps, before=before, after=after)
+        stop = chosen.tool.walk(self.build, chosen.options, project, _Leg(steps, before, after))
         if stop.failed is not None:
             self._fail(stop.failed, added=stop.failed.version in added)
         done = {result.step.version for result in self.results}

@@ -38,8 +38,8 @@ class DbmigrationOptions:
 
     datasets: Path = option("The directory of the datasets.", example="/var/lib/thcore/datasets")
     tool: str | None = option(
-        "What the project migrates with: alembic, command, or a tool that another distribution adds. Without it, the "
-        "dataset says; else alembic, where the checkout has an alembic.ini.",
+        "What the project migrates with: one of the tools, or one that another distribution adds. Without it, the "
+        "dataset says; else what the checkout looks like, where that is clear.",
         default=None,
     )
     judge: Judge = option(

@@ -20,7 +20,7 @@ from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.engines.engine import Installation, Server
-from thplugins_dbmigration.leg import Meter
+from thplugins_dbmigration.leg import Meter, look
 from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.tools.tool import Plan, Project, Stop
 
@@ -118,7 +118,7 @@ class Passage:
         return self.build.workspace.temporary / "datasets" / self.name
 
     def _walk(self, ground: _Ground) -> None:
-        chosen = project.choose_tool(self.options, self.dataset, self.change)
+        chosen = project.choose_tool(self.build, self.options, self.dataset, self.change)
         self.run = DatasetRun(
             name=self.name,
             engine=ground.engine,
@@ -140,7 +140,7 @@ class Passage:
     def _legs(self, ground: _Ground, chosen: project.Chosen, meter: Meter) -> None:
         older, trunk_project = self._plan_trunk(ground, chosen)
         changed = self._project(ground, self.change, "change")
-        plan = chosen.tool.plan(self.build, chosen.options, changed)
+        plan = look(self.build, chosen, changed)
         self.run = evolve(self._record(), start_version=_sorted(plan.current), expected_version=_sorted(plan.head))
         self._check_start(plan)
         self.total = self.done + len(plan.steps)
@@ -155,7 +155,7 @@ class Passage:
         stop = meter.walk(chosen, changed, remaining, added)
         if stop.failed is not None:
             self._failed(stop, stop.failed, judged=stop.failed.version in added)
-        final = chosen.tool.current(self.build, chosen.options, changed)
+        final = chosen.tool.versions(self.build, chosen.options, changed)
         self.run = evolve(self._record(), final_version=_sorted(final))
         if stop.failed is None and not plan.reached(final):
             self.findings.append(messages.mismatch(self.name, _difference(plan, final)))
@@ -165,14 +165,14 @@ class Passage:
             return None, None
         made = self._project(ground, self.trunk.provision, "trunk")
         with self._blaming(self.trunk):
-            return chosen.tool.plan(self.build, chosen.options, made), made
+            return look(self.build, chosen, made), made
 
     def _trunk_leg(self, chosen: project.Chosen, meter: Meter, older: Plan, made: Project, ahead: set[str]) -> None:
         assert self.trunk is not None, "there is a plan of it"  # noqa: S101 - for the type checker
         common = [step for step in older.steps if step.version in ahead]
         with self._blaming(self.trunk):
             stop = meter.walk(chosen, made, common, ())
-            final = chosen.tool.current(self.build, chosen.options, made)
+            final = chosen.tool.versions(self.build, chosen.options, made)
         if stop.failed is not None:
             why = f"migration {messages.way(stop.failed)} of the branch does not end well"
             evidence = project.with_short_paths((stop.message, *stop.evidence), self.trunk.provision)

@@ -29,22 +29,40 @@ class Chosen:
     options: Any
 
 
-def choose_tool(options: DbmigrationOptions, dataset: Dataset, provision: Provision) -> Chosen:
-    """The job's tool, the dataset's, or what the checkout looks like. Raises InfrastructureError (``tool-missing``,
-    ``options-invalid``) saying what to write."""
-    name = options.tool or dataset.tool or _seen(options, provision)
+def choose_tool(build: Build, options: DbmigrationOptions, dataset: Dataset, provision: Provision) -> Chosen:
+    """The job's tool, the dataset's, or what the checkout looks like; says in the build log how it decided. Raises
+    InfrastructureError (``tool-missing``, ``options-invalid``) saying what to write."""
+    if options.tool or dataset.tool:
+        name = str(options.tool or dataset.tool)
+        why = "the job says so" if options.tool else "the dataset says so"
+    else:
+        name, why = _seen(options, directory_of(options, provision))
+    build.log(f"the project migrates with {name}: {why}", source=dataset.name)
     tool = drivers.find(name)
     own = getattr(options, name, None) or tool.options()()
     return Chosen(tool, _completed(own, dataset) if dataset.tool in {name, None} else own)
 
 
-def _seen(options: DbmigrationOptions, provision: Provision) -> str:
-    config = directory_of(options, provision) / options.alembic.config
-    if config.is_file() or options.alembic.script_location is not None:
-        return "alembic"
+def _seen(options: DbmigrationOptions, directory: Path) -> tuple[str, str]:
+    """What the project migrates with, and what tells that."""
+    tools = drivers.loadable()
+    detected = {tool.name: f"the checkout has {what}" for tool in tools if (what := tool.detect(directory))}
+    optioned = {
+        tool.name: "the job has options for it"
+        for tool in tools
+        if getattr(options, tool.name, None) not in (None, tool.options()())
+    }
+    found = detected or optioned
+    if len(found) > 1 and len(detected.keys() & optioned.keys()) == 1:
+        found = {name: why for name, why in detected.items() if name in optioned}
+    if len(found) == 1:
+        return next(iter(found.items()))
+    if found:
+        told = "The project may migrate with " + ", or with ".join(f"{name} ({why})" for name, why in found.items())
+    else:
+        told = f"Nothing in {options.working_directory} of the checkout tells what the project migrates with"
     raise InfrastructureError(
-        f"The checkout has no {options.alembic.config} in {options.working_directory}, and nothing says what the "
-        'project migrates with. Write dbmigration: {tool: …} in the job, or "tool": … in the dataset\'s config.json; '
+        f'{told}. Write dbmigration: {{tool: …}} in the job, or "tool": … in the dataset\'s config.json; '
         f"there are {', '.join(sorted(drivers.names()))}",
         code="tool-missing",
     )

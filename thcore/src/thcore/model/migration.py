@@ -12,13 +12,15 @@ class Step:
     """One migration, from one schema version to the next.
 
     ``version`` names where it leads (an Alembic revision, a number); ``parents`` is the set of versions it starts from.
-    ``path`` is its source file, relative to the checkout, where known.
+    ``path`` is its source file, relative to the checkout, where known. ``chain`` names the chain that it belongs to
+    where a project has several, each with versions of its own; the main one has no name.
     """
 
     version: str
     parents: tuple[str, ...] = ()
     title: str = ""
     path: str | None = None
+    chain: str = ""
 
     def __str__(self) -> str:
         return f"{'+'.join(self.parents) or 'base'} -> {self.version}"

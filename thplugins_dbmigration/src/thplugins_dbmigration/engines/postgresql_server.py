@@ -190,6 +190,7 @@ class PostgreSQLServer:
 
 _SESSIONS = (
     "SELECT count(*) FILTER (WHERE state <> 'idle'), count(*) FILTER (WHERE state = 'idle' "
+    "AND query <> 'SELECT pg_stat_force_next_flush()' "
     "AND clock_timestamp() - state_change < make_interval(secs => %s)) FROM pg_stat_activity "
     "WHERE datname = %s AND usename <> current_user AND backend_type = 'client backend'"
 )

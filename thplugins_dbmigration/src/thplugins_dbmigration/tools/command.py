@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import PurePath
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 from attrs import frozen
@@ -12,7 +12,7 @@ from attrs import frozen
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build, option
 from thcore.model import Command, CommandResult, Step
-from thplugins_dbmigration.tools.tool import Plan, Project, Stop
+from thplugins_dbmigration.tools.tool import Enough, Guide, Plan, Project, Stop
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _TROUBLE = re.compile(r"error|exception|fatal|fail", re.IGNORECASE)
@@ -62,10 +62,31 @@ class CommandTool:
     def options(self) -> type[Any]:
         return CommandOptions
 
-    def plan(self, build: Build, options: CommandOptions, project: Project) -> Plan:
+    def detect(self, directory: Path) -> str | None:  # noqa: ARG002 - Tool
+        return None
+
+    def versions(self, build: Build, options: CommandOptions, project: Project, chain: str = "") -> frozenset[str]:  # noqa: ARG002 - Tool
+        if options.current is not None:
+            return frozenset({self._version(build, options, project, "current", options.current)})
+        if options.version_table is None:
+            raise _invalid("current", "neither it nor version_table says how to tell the database's version")
+        return project.server.versions(project.address, options.version_table) or frozenset()
+
+    def walk(self, build: Build, options: CommandOptions, project: Project, guide: Guide) -> Stop:
+        try:
+            for step in guide.choose(self._plan(build, options, project)):
+                build.check()
+                stop = self._go(build, options, project, guide, step)
+                if stop.failed is not None:
+                    return stop
+        except Enough:
+            pass
+        return Stop()
+
+    def _plan(self, build: Build, options: CommandOptions, project: Project) -> Plan:
         if not options.go:
             raise _invalid("go", "it is required: the program that migrates to {step}")
-        now = self.current(build, options, project)
+        now = self.versions(build, options, project)
         everything = _from_files(options.step_files, project) if options.step_files else None
         steps = everything if everything is not None else self._printed_steps(build, options, project, now)
         head = _linked_head(everything if everything is not None else steps, now)
@@ -74,43 +95,25 @@ class CommandTool:
         taken_as_is = everything is None and "{current}" in " ".join(options.steps or ())
         return Plan(current=now, head=head, steps=_linked(steps if taken_as_is else _ahead(steps, now), now))
 
-    def current(self, build: Build, options: CommandOptions, project: Project) -> frozenset[str]:
-        if options.current is not None:
-            return frozenset({self._version(build, options, project, "current", options.current)})
-        if options.version_table is None:
-            raise _invalid("current", "neither it nor version_table says how to tell the database's version")
-        return project.server.versions(project.address, options.version_table) or frozenset()
-
-    def walk(
-        self,
-        build: Build,
-        options: CommandOptions,
-        project: Project,
-        steps: Sequence[Step],
-        *,
-        before: Callable[[Step], None],
-        after: Callable[[Step, bool], None],
-    ) -> Stop:
-        for step in steps:
-            build.check()
-            words = project.placeholders.having(step=step.version, **{"from": "+".join(step.parents)})
-            argv = words.fill_all(options.go, "command.go")
-            before(step)
-            result = _run(build, project, argv)
-            after(step, result.ok)
-            if not result.ok:
-                last = _last_words(result)
-                rest = tuple(line for line in result.tail[-20:] if _plain(line) not in {last, ""})
-                return Stop(step, message=f"{last} ({result.reason()})", evidence=rest)
-            now = self.current(build, options, project)
-            if step.version not in now:
-                at = ", ".join(sorted(now)) or "no version"
-                return Stop(
-                    step,
-                    code="final-version-mismatch",
-                    message=f"the step ended without an error, but the database is at {at} and not at {step.version}",
-                    evidence=result.tail[-20:],
-                )
+    def _go(self, build: Build, options: CommandOptions, project: Project, guide: Guide, step: Step) -> Stop:
+        words = project.placeholders.having(step=step.version, **{"from": "+".join(step.parents)})
+        argv = words.fill_all(options.go, "command.go")
+        guide.before(step)
+        result = _run(build, project, argv)
+        guide.after(step, result.ok)
+        if not result.ok:
+            last = _last_words(result)
+            rest = tuple(line for line in result.tail if _plain(line) not in {last, ""})
+            return Stop(step, message=f"{last} ({result.reason()})", evidence=rest)
+        now = self.versions(build, options, project)
+        if step.version not in now:
+            at = ", ".join(sorted(now)) or "no version"
+            return Stop(
+                step,
+                code="final-version-mismatch",
+                message=f"the step ended without an error, but the database is at {at} and not at {step.version}",
+                evidence=result.tail,
+            )
         return Stop()
 
     def _printed_steps(

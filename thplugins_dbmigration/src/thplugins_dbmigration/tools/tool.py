@@ -1,8 +1,8 @@
-"""What a migration tool can do: tell versions, list steps, walk them one at a time."""
+"""What a migration tool can do: tell versions, and walk step by step where a guide leads it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,14 +35,19 @@ class Project:
 
 @frozen
 class Plan:
-    """The way ahead of a database. ``current`` are the versions that it is at, empty for an empty database; ``head``
-    those that the project wants to end at; ``steps`` lead there, in the order in which they must run. ``implied`` are
-    versions that the head includes: a database at the head may list them or not."""
+    """The way ahead of one chain. ``current`` are the versions that the database is at, empty for an empty one;
+    ``head`` those that the project wants to end at; ``steps`` lead there, in the order in which they must run.
+    ``implied`` are versions that the head includes: a database at the head may list them or not.
+
+    ``chain`` is empty for the tool's main chain. Another is named by its version table (``alembic_version_fab``), and
+    one in another database by both (``nova_api.alembic_version``). Its steps carry the same name.
+    """
 
     current: frozenset[str]
     head: frozenset[str]
     steps: tuple[Step, ...]
     implied: frozenset[str] = frozenset()
+    chain: str = ""
 
     def reached(self, versions: frozenset[str]) -> bool:
         """Whether a database that lists ``versions`` is at the head."""
@@ -55,7 +60,7 @@ class Stop:
 
     ``code`` is ``migration-not-ended``, or ``final-version-mismatch`` for a step that ended without an error and left
     the database at another version. ``message`` is the error in one line, the server's own words where they can be
-    found; ``evidence`` are more lines; ``line`` counts in the step's file.
+    found; ``evidence`` is all that was said about it, up to a bound; ``line`` counts in the step's file.
     """
 
     failed: Step | None = None
@@ -65,12 +70,32 @@ class Stop:
     line: int | None = None
 
 
+class Enough(Exception):  # noqa: N818 - it is no error: the walk goes no further because nobody wants it to
+    """Raised by a guide: the program is to end here, between two steps. The walk ends well."""
+
+
+class Guide(Protocol):
+    """Says how far a walk goes, and measures on the way. Called in the thread that walks, while the project's program
+    waits. Whatever it raises ends the program and comes out of the walk, but for ``Enough``."""
+
+    def choose(self, plan: Plan) -> Sequence[Step]:
+        """The steps of a chain to run now: all of ``plan.steps``, the first few, or none. Called once for each chain
+        that shows itself, when its turn comes: what another tool of the same walk does later is not yet known. The
+        program goes on with what else it does, whatever is answered; ``Enough`` ends it."""
+
+    def before(self, step: Step) -> None:
+        """A step is about to start."""
+
+    def after(self, step: Step, ok: bool) -> None:
+        """It has ended and is committed, or it failed."""
+
+
 class Tool(Protocol):
     """A migration tool. Drivers are made without arguments and hold no state.
 
-    A project that the tool cannot read (no alembic.ini, a script that does not import) is a ChangeError; codes
-    ``tool-unusable`` and ``import-failed``. Options that do not fit are an InfrastructureError, code
-    ``options-invalid``.
+    A project that the tool cannot read (no alembic.ini, a script that does not import), or that shows no migrations
+    at all, is a ChangeError; codes ``tool-unusable`` and ``import-failed``. Options that do not fit are an
+    InfrastructureError, code ``options-invalid``.
     """
 
     name: str
@@ -80,21 +105,13 @@ class Tool(Protocol):
         """The attrs class of this tool's own options, the key of the tool's name in the job's dbmigration options.
         Every option must have a default."""
 
-    def plan(self, build: Build, options: Any, project: Project) -> Plan:
-        """Look at the database and at the project's scripts, changing neither."""
+    def detect(self, directory: Path) -> str | None:
+        """What in the working directory of a checkout tells that the project uses this tool (``manage.py``); None when
+        nothing does. Runs nothing of the project."""
 
-    def current(self, build: Build, options: Any, project: Project) -> frozenset[str]:
-        """The versions that the database lists now."""
+    def versions(self, build: Build, options: Any, project: Project, chain: str = "") -> frozenset[str]:
+        """The versions that the database lists now for a chain. Read from the database; a program of the project is
+        started only where there is no other way."""
 
-    def walk(
-        self,
-        build: Build,
-        options: Any,
-        project: Project,
-        steps: Sequence[Step],
-        *,
-        before: Callable[[Step], None],
-        after: Callable[[Step, bool], None],
-    ) -> Stop:
-        """Run ``steps`` one at a time. ``before`` is called when a step is about to start, ``after`` when it has ended
-        (True: it succeeded), while the project's program waits, so that measurements can be taken between steps."""
+    def walk(self, build: Build, options: Any, project: Project, guide: Guide) -> Stop:
+        """Run what the guide chooses, step by step, in one process where the tool can."""

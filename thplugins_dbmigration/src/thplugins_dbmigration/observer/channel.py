@@ -1,0 +1,182 @@
+"""The line from the project's interpreter to the gate: one JSON object each way, in turn."""
+
+import contextlib
+import json
+import os
+import sys
+import traceback
+
+# Taken now: a project may replace them, so that they wait in another way (eventlet, gevent).
+from os import read, write
+from typing import Any, Callable, Dict, Iterable, List, Optional
+
+LONGEST = 2000
+"""Characters of a message or a statement."""
+LINES = 200
+"""Lines of a traceback."""
+TELL_COUNTS = "SELECT pg_stat_force_next_flush()"
+"""A session of PostgreSQL that is idle after this statement has told what it has counted; the gate looks for it."""
+
+
+class Channel:
+    """Tells the gate what the project migrates. One for each interpreter.
+
+    The program ends in here, between two steps, when the gate says so or is gone: nothing of the project prevents it.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.taken = False
+        self.received = b""
+        self.chains = 0
+
+    def chain(
+        self,
+        tool: str,
+        table: str,
+        *,
+        current: Iterable[str],
+        head: Iterable[str],
+        steps: Iterable[Dict[str, Any]],
+        implied: Iterable[str] = (),
+        dialect: str = "",
+        database: str = "",
+    ) -> "Chain":
+        """Tell that migrations of a chain are about to run; answers a ``Chain``, which says how far.
+
+        ``table`` holds the versions, ``current`` are those that it lists now and ``head`` those that the command wants
+        to end at, ``implied`` those that the head includes. ``steps`` is what leads there, in order: dictionaries of
+        ``version``, ``parents``, ``title`` and ``path`` (absolute). ``dialect`` is SQLAlchemy's name of the database's
+        kind and ``database`` the database's name, for SQLite the path of its file.
+        """
+        number, self.chains = self.chains, self.chains + 1
+        answer = self.ask(
+            event="chain",
+            tool=tool,
+            table=table,
+            dialect=dialect,
+            database=database,
+            current=sorted(current),
+            head=sorted(head),
+            implied=sorted(implied),
+            steps=list(steps),
+        )
+        return Chain(self, number, answer["run"])
+
+    def unusable(self, error: BaseException) -> None:
+        """Tell why no migration will show itself."""
+        if not self.chains:
+            self.ask(event="unusable", error=described(error))
+
+    def telling(self, hook: Callable[..., Any]) -> Callable[..., Any]:
+        """An ``excepthook`` that does what ``hook`` does, and tells what ended the program before any migration."""
+
+        def excepthook(kind: Any, error: Any, trace: Any) -> None:
+            hook(kind, error, trace)
+            if not issubclass(kind, KeyboardInterrupt):
+                self.unusable(error)
+
+        return excepthook
+
+    def tell_counts(self, connection: Any) -> None:
+        """Make a PostgreSQL session that stays open tell what it has counted, which it may keep to itself for seconds.
+        ``connection`` is the driver's own (psycopg2's, asyncpg's adapted one), in no transaction."""
+        try:
+            autocommit = connection.autocommit
+            connection.autocommit = True
+            try:
+                cursor = connection.cursor()
+                cursor.execute(TELL_COUNTS)
+                cursor.close()
+            finally:
+                connection.autocommit = autocommit
+        except Exception:  # an older server or another driver; the gate waits for its counters, as it must without this
+            return
+
+    def ask(self, **message: Any) -> Dict[str, Any]:
+        """Send a message and wait for the answer."""
+        self.take()
+        flush()
+        line = json.dumps(message).encode("utf-8") + b"\n"
+        try:
+            while line:
+                line = line[write(self.number, line) :]
+            while b"\n" not in self.received:
+                chunk = read(self.number, 65536)
+                if not chunk:
+                    os._exit(70)
+                self.received += chunk
+        except OSError:
+            os._exit(70)
+        line, _, self.received = self.received.partition(b"\n")
+        answer: Dict[str, Any] = json.loads(line.decode("utf-8"))
+        if answer.get("go") is False:
+            flush()
+            os._exit(0)
+        return answer
+
+    def take(self) -> None:
+        """From now on it is this program's alone: what the migrations start does not get it."""
+        if not self.taken:
+            self.taken = True
+            os.environ.pop("THCORE_CHANNEL", None)
+            os.set_inheritable(self.number, False)  # noqa: FBT003 - takes no keywords
+
+
+class Chain:
+    """A chain that runs. ``run`` holds the versions of the steps to run: the first of those that were told, or none."""
+
+    def __init__(self, channel: Channel, number: int, run: List[str]) -> None:
+        self.channel = channel
+        self.number = number
+        self.run = run
+
+    def before(self, version: str) -> None:
+        """Wait until the step may start."""
+        self.channel.ask(event="before", chain=self.number, step=version)
+
+    def after(self, version: str, error: Optional[BaseException] = None, path: Optional[str] = None) -> None:
+        """Tell that the step has ended and is committed, or the exception that it failed with; wait until the program
+        may go on. ``path`` is the step's file."""
+        failure = None if error is None else described(error, path)
+        self.channel.ask(event="after", chain=self.number, step=version, ok=error is None, error=failure)
+
+
+def described(error: BaseException, path: Optional[str] = None) -> Dict[str, Any]:
+    """An exception as data: its class, the server's own words, the statement, the line in the migration, and all."""
+    original = getattr(error, "orig", None)
+    said: Any = original if isinstance(original, BaseException) else error
+    text = str(said)
+    if len(said.args) == 2 and isinstance(said.args[0], int):  # PyMySQL and mysqlclient: number, text
+        text = "({}) {}".format(*said.args)
+    state = getattr(said, "sqlstate", None) or getattr(said, "pgcode", None)
+    line = source = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if path and os.path.abspath(frame.filename) == os.path.abspath(path):
+            line, source = frame.lineno, frame.line
+    return {
+        "type": type(said).__name__,
+        "bases": [cls.__module__ + "." + cls.__name__ for cls in type(error).__mro__],
+        "message": text[:LONGEST],
+        "state": state if isinstance(state, str) else None,
+        "statement": str(getattr(error, "statement", None) or "")[:LONGEST],
+        "file": os.path.basename(path) if path else None,
+        "line": line,
+        "source": source,
+        "traceback": bounded(traceback.format_exception(type(error), error, error.__traceback__)),
+    }
+
+
+def bounded(text: Iterable[str]) -> List[str]:
+    """The lines of a traceback; of a long one the first, where the cause stands, and the last."""
+    lines = [line[:LONGEST] for line in "".join(text).splitlines()]
+    if len(lines) > LINES:
+        lines[LINES // 2 : -LINES // 2] = ["..."]
+    return lines
+
+
+def flush() -> None:
+    """What the step printed is in the log before the next one starts. A step may have closed the streams."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()

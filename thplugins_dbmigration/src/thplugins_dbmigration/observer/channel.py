@@ -8,7 +8,7 @@ import traceback
 
 # Taken now: a project may replace them, so that they wait in another way (eventlet, gevent).
 from os import read, write
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 LONGEST = 2000
 """Characters of a message or a statement."""
@@ -135,10 +135,18 @@ class Chain:
         """Wait until the step may start."""
         self.channel.ask(event="before", chain=self.number, step=version)
 
-    def after(self, version: str, error: Optional[BaseException] = None, path: Optional[str] = None) -> None:
+    def after(
+        self,
+        version: str,
+        error: Optional[BaseException] = None,
+        path: Optional[str] = None,
+        place: Tuple[Optional[int], Optional[str]] = (None, None),
+    ) -> None:
         """Tell that the step has ended and is committed, or the exception that it failed with; wait until the program
-        may go on. ``path`` is the step's file."""
+        may go on. ``path`` is the step's file, ``place`` line and text in it, for what fails outside of its code."""
         failure = None if error is None else described(error, path)
+        if failure is not None and failure["line"] is None:
+            failure["line"], failure["source"] = place
         self.channel.ask(event="after", chain=self.number, step=version, ok=error is None, error=failure)
 
 

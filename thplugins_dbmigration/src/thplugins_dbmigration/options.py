@@ -14,6 +14,7 @@ from thcore.hooks import option
 from thplugins_dbmigration.tools import drivers
 from thplugins_dbmigration.tools.alembic import AlembicOptions
 from thplugins_dbmigration.tools.command import CommandOptions
+from thplugins_dbmigration.tools.django import DjangoOptions
 
 
 class Judge(enum.Enum):
@@ -61,6 +62,7 @@ class DbmigrationOptions:
     )
     alembic: AlembicOptions = option("The tool alembic.", factory=AlembicOptions)
     command: CommandOptions = option("The tool command.", factory=CommandOptions)
+    django: DjangoOptions = option("The tool django.", factory=DjangoOptions)
 
 
 @frozen

@@ -156,7 +156,7 @@ class Passage:
         if stop.failed is not None:
             self._failed(stop, stop.failed, judged=stop.failed.version in added)
         final = chosen.tool.versions(self.build, chosen.options, changed)
-        self.run = evolve(self._record(), final_version=_sorted(final))
+        self.run = evolve(self._record(), final_version=_sorted(plan.last(final)))
         if stop.failed is None and not plan.reached(final):
             self.findings.append(messages.mismatch(self.name, _difference(plan, final)))
 
@@ -285,7 +285,7 @@ def _content(provision: Provision, step: Step) -> bytes | None:
 
 
 def _difference(plan: Plan, final: frozenset[str]) -> list[str]:
-    lines = [f"expected: {_listed(plan.head)}", f"found: {_listed(final)}"]
+    lines = [f"expected: {_listed(plan.head)}", f"found: {_listed(plan.last(final))}"]
     if not plan.steps:
         lines.append(f"No migration found that leads there from {_listed(plan.current)}.")
     return lines

@@ -142,11 +142,15 @@ class Chain:
         version: str,
         error: Optional[BaseException] = None,
         path: Optional[str] = None,
+        place: Tuple[Optional[int], Optional[str]] = (None, None),
         statement: str = "",
     ) -> None:
         """Tell that the step has ended and is committed, or the exception that it failed with; wait until the program
-        may go on. ``path`` is the step's file, ``statement`` what failed, where the exception does not know it."""
+        may go on. ``path`` is the step's file, ``place`` line and text in it, for what fails outside of its code;
+        ``statement`` what failed, where the exception does not know it."""
         failure = None if error is None else described(error, path, statement)
+        if failure is not None and failure["line"] is None:
+            failure["line"], failure["source"] = place
         self.channel.ask(event="after", chain=self.number, step=version, ok=error is None, error=failure)
 
 

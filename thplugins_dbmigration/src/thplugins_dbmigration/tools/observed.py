@@ -111,7 +111,7 @@ def _same_database(
         told = f"it uses {dialect}, but the dataset is in {address.dialect}"
     elif dialect == "sqlite" and Path(message["database"] or "/").resolve() != Path(address.database).resolve():
         told = f"it uses {message['database'] or 'a database in memory'}, which is not the dataset's"
-    elif found != listed:
+    elif not _same_versions(found, listed, frozenset(message["implied"])):
         told = (
             f"there it finds {', '.join(sorted(found)) or 'no version'}, but the dataset is at "
             f"{', '.join(sorted(listed)) or 'no version'}"
@@ -121,6 +121,11 @@ def _same_database(
     raise InfrastructureError(
         f"The project does not look where it should: {told}; {tool.remedy}", code="wrong-database"
     )
+
+
+def _same_versions(found: frozenset[str], listed: frozenset[str], implied: frozenset[str]) -> bool:
+    """Whether a project finds what the database lists: that may be all that it has been through, not only the last."""
+    return found <= listed <= found | implied and bool(found) == bool(listed)
 
 
 def _step(row: Mapping[str, Any], checkout: Path, chain: str) -> Step:

@@ -247,7 +247,7 @@ def test_a_failure_that_env_py_keeps_to_itself_is_heard(build: Build, made: Alem
     guide, stop = walk(build, project_of(made, build))
     assert guide.told == ["before a", "failed a"]
     assert stop.failed is not None
-    assert stop.message == "ValueError: no"
+    assert stop.message == "The migration refuses to go on: ValueError: no"
     assert "Traceback (most recent call last):" in stop.evidence
     assert "row 17 is broken" in stop.evidence
 

@@ -259,7 +259,7 @@ def test_the_first_cause_of_an_error_is_in_the_evidence(build: Build, made: Alem
         body="try:\n    raise ValueError('real')\nfinally:\n    raise RuntimeError('SAVEPOINT does not exist')",
     )
     _, stop = walk(build, project_of(made, build))
-    assert stop.message == "RuntimeError: SAVEPOINT does not exist"
+    assert stop.message == "The migration refuses to go on: RuntimeError: SAVEPOINT does not exist"
     assert "ValueError: real" in stop.evidence
 
 

@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = (
     *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.glob("tools/*.md")),
     *(path for name in ("README.md", "CONTRIBUTING.md") if (path := ROOT / name).exists()),
     *sorted(ROOT.glob("th*/README.md")),
 )
@@ -172,6 +173,7 @@ def test_every_placeholder_is_described() -> None:
 
 def test_every_engine_and_tool_is_described() -> None:
     page = (DOCS / "migration-gate.md").read_text("utf-8").lower()
+    page += "".join(path.stem for path in DOCS.glob("tools/*.md"))
 
     for kind in ("engines", "tools"):
         for point in entry_points(group=f"thplugins_dbmigration.{kind}"):

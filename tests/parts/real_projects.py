@@ -23,21 +23,9 @@ PLACE = "datasets/open"
 CHANGE = "refs/changes/01/1/1"
 """What every repository made here has under review."""
 
-_STEPS = '''\
-"""Print the migrations of nova after the version that is given, up to the one in the file "target"."""
-
-import importlib.util
-import pathlib
-import sys
-
-current = int(sys.argv[1])
-target = int(pathlib.Path(__file__).with_name("target").read_text())
-nova = pathlib.Path(importlib.util.find_spec("nova").origin).parent
-for path in sorted((nova / "db/sqlalchemy/migrate_repo/versions").glob("[0-9]*.py")):
-    number, _, title = path.stem.partition("_")
-    if current < int(number) <= target:
-        print(int(number), title.replace("_", " "))
-'''
+_SYNC = """\
+exec nova-manage --config-file "$1" db sync --local_cell "$(cat target)"
+"""
 
 _NOVA_CONF = """\
 [DEFAULT]
@@ -124,18 +112,14 @@ NOVA = RealProject(
     name="openstack/nova",
     trunk={
         "requirements.txt": "nova==22.4.0\nsqlalchemy<1.4\noslo.db<12\nPyMySQL\n",
-        "steps.py": _STEPS,
+        "sync.sh": _SYNC,
         "target": "254\n",
     },
     change={"target": "267\n"},
     venv={"exclude_newer": "2023-06-01"},
     dbmigration={
-        "tool": "command",
-        "command": {
-            "current": ["nova-manage", "--config-file", "{config}/nova.conf", "db", "version"],
-            "go": ["nova-manage", "--config-file", "{config}/nova.conf", "db", "sync", "--local_cell", "{step}"],
-            "steps": ["python", "steps.py", "{current}"],
-        },
+        "tool": "sqlalchemy_migrate",
+        "sqlalchemy_migrate": {"command": ["sh", "sync.sh", "{config}/nova.conf"]},
         "files": {"nova.conf": _NOVA_CONF},
     },
     source="nova-mariadb",

@@ -82,3 +82,12 @@ class Repository:
         self.git("submodule", "--quiet", "add", "--force", url, path)
         self.git("commit", "--quiet", "-m", f"submodule {path}")
         return self.head()
+
+
+def files_below(directory: Path) -> dict[str, str]:
+    """The files of a directory, to make a repository of."""
+    return {
+        str(path.relative_to(directory)): path.read_text("utf-8")
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }

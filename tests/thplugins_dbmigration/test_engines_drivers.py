@@ -113,7 +113,11 @@ def test_which_psql_can_be_kept_to_sql(version: str, understood: bool) -> None:
 
 def test_a_version_table_is_named_with_schema_and_column() -> None:
     assert VersionTable.parse("alembic_version") == VersionTable("alembic_version")
-    assert VersionTable.parse("app.migrate_version:version") == VersionTable("migrate_version", "app", "version")
+    assert VersionTable.parse("app.migrate_version:version") == VersionTable("migrate_version", "app", ("version",))
+    assert VersionTable.parse("django_migrations:app+name") == VersionTable("django_migrations", None, ("app", "name"))
+    assert VersionTable.parse("migrate_version:version[repository_id=a:b.c]") == VersionTable(
+        "migrate_version", None, ("version",), ("repository_id", "a:b.c")
+    )
 
 
 @pytest.mark.system

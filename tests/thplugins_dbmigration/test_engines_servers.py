@@ -80,6 +80,9 @@ def test_versions_are_read_from_any_column_and_a_missing_table_is_none(any_groun
         query(address, "INSERT INTO migrate_version VALUES ('nova', 254), ('nova', 255)")
         assert server.versions(address, "migrate_version:version") == frozenset({"254", "255"})
         assert server.versions(address, "migrate_version") == frozenset({"nova"})
+        assert server.versions(address, "migrate_version:repository+version") == frozenset({"nova.254", "nova.255"})
+        assert server.versions(address, "migrate_version:version[repository=nova]") == frozenset({"254", "255"})
+        assert server.versions(address, "migrate_version:version[repository=nova_api]") == frozenset()
         assert server.versions(address, "alembic_version") is None
 
 

@@ -247,7 +247,7 @@ def test_a_failure_that_env_py_keeps_to_itself_is_heard(build: Build, made: Alem
     guide, stop = walk(build, project_of(made, build))
     assert guide.told == ["before a", "failed a"]
     assert stop.failed is not None
-    assert stop.message == "ValueError: no"
+    assert stop.message == "The migration refuses to go on: ValueError: no"
     assert "Traceback (most recent call last):" in stop.evidence
     assert "row 17 is broken" in stop.evidence
 
@@ -259,7 +259,7 @@ def test_the_first_cause_of_an_error_is_in_the_evidence(build: Build, made: Alem
         body="try:\n    raise ValueError('real')\nfinally:\n    raise RuntimeError('SAVEPOINT does not exist')",
     )
     _, stop = walk(build, project_of(made, build))
-    assert stop.message == "RuntimeError: SAVEPOINT does not exist"
+    assert stop.message == "The migration refuses to go on: RuntimeError: SAVEPOINT does not exist"
     assert "ValueError: real" in stop.evidence
 
 

@@ -17,6 +17,7 @@ from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.tools import drivers
 from thplugins_dbmigration.tools.alembic import AlembicOptions
 from thplugins_dbmigration.tools.command import CommandOptions
+from thplugins_dbmigration.tools.django import DjangoOptions
 
 LEAST_MEMORY = 16 * 1024 * 1024
 
@@ -97,6 +98,7 @@ class DbmigrationOptions:
     )
     alembic: AlembicOptions = option("The tool alembic.", factory=AlembicOptions)
     command: CommandOptions = option("The tool command.", factory=CommandOptions)
+    django: DjangoOptions = option("The tool django.", factory=DjangoOptions)
 
 
 def _slots(_instance: Any, _field: Any, value: int | None) -> None:

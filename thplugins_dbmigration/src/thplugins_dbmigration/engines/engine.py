@@ -112,8 +112,9 @@ class Server(Protocol):
         engine's own names. What this version cannot tell is None."""
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
-        """The first column of a version table such as ``alembic_version``, or the column that is named
-        (``migrate_version:version``); None when there is no such table. Only what is committed is seen."""
+        """The first column of a version table such as ``alembic_version``, or what is named
+        (``migrate_version:version``, ``django_migrations:app+name``: see VersionTable); None when there is no such
+        table. Only what is committed is seen."""
 
     def census(self, address: Address) -> Mapping[str, TableCensus]:
         """Count the rows of every table of the database, and the values of every column. Tables only: no views, and

@@ -156,7 +156,7 @@ class MySQLServer:
                 if error.args[0] == _NO_SUCH_TABLE:
                     return None
                 raise
-            return frozenset(str(row[0]) for row in cursor.fetchall())
+            return wanted.versions(cursor.fetchall())
 
     def census(self, address: Address) -> dict[str, TableCensus]:
         with self._asked("count the rows") as cursor:

@@ -150,13 +150,13 @@ class PostgreSQLServer:
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         wanted = VersionTable.parse(table)
         name = sql.Identifier(*([wanted.schema] if wanted.schema else []), wanted.table)
-        selection = sql.SQL("*") if wanted.column is None else sql.Identifier(wanted.column)
+        selection = sql.SQL(", ").join(map(sql.Identifier, wanted.selected)) if wanted.selected else sql.SQL("*")
         with self._inside(address.database, f"read {table}") as connection:
             known = connection.execute("SELECT to_regclass(%s)", (name.as_string(connection),)).fetchone()[0]
             if known is None:
                 return None
             rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(selection, name)).fetchall()
-            return frozenset(str(row[0]) for row in rows)
+            return wanted.versions(rows)
 
     def census(self, address: Address) -> dict[str, TableCensus]:
         with self._inside(address.database, "count the rows") as connection:

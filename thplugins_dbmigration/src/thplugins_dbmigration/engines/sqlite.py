@@ -147,7 +147,7 @@ class SQLiteServer:
                 if known is None:
                     return None
                 rows = connection.execute(f'SELECT {wanted.selection(chr(34))} FROM "{name}"')  # noqa: S608 - quoted
-                return frozenset(str(row[0]) for row in rows)
+                return wanted.versions(rows)
         except sqlite3.Error as error:
             raise InfrastructureError(f"sqlite: cannot read {table}: {error}", code="server-not-answering") from error
 

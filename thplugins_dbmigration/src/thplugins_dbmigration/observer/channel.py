@@ -3,12 +3,13 @@
 import contextlib
 import json
 import os
+import re
 import sys
 import traceback
 
 # Taken now: a project may replace them, so that they wait in another way (eventlet, gevent).
 from os import read, write
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 LONGEST = 2000
 """Characters of a message or a statement."""
@@ -136,36 +137,64 @@ class Chain:
         """Wait until the step may start."""
         self.channel.ask(event="before", chain=self.number, step=version)
 
-    def after(self, version: str, error: Optional[BaseException] = None, path: Optional[str] = None) -> None:
+    def after(
+        self,
+        version: str,
+        error: Optional[BaseException] = None,
+        path: Optional[str] = None,
+        place: Tuple[Optional[int], Optional[str]] = (None, None),
+        statement: str = "",
+    ) -> None:
         """Tell that the step has ended and is committed, or the exception that it failed with; wait until the program
-        may go on. ``path`` is the step's file."""
-        failure = None if error is None else described(error, path)
+        may go on. ``path`` is the step's file, ``place`` line and text in it, for what fails outside of its code;
+        ``statement`` what failed, where the exception does not know it."""
+        failure = None if error is None else described(error, path, statement)
+        if failure is not None and failure["line"] is None:
+            failure["line"], failure["source"] = place
         self.channel.ask(event="after", chain=self.number, step=version, ok=error is None, error=failure)
 
 
-def described(error: BaseException, path: Optional[str] = None) -> Dict[str, Any]:
+def described(error: BaseException, path: Optional[str] = None, statement: str = "") -> Dict[str, Any]:
     """An exception as data: its class, the server's own words, the statement, the line in the migration, and all."""
-    original = getattr(error, "orig", None)
+    told = getattr(error, "inner_exception", None) or error  # oslo.db wraps what SQLAlchemy raises
+    original = getattr(told, "orig", None)
     said: Any = original if isinstance(original, BaseException) else error
     text = str(said)
     if len(said.args) == 2 and isinstance(said.args[0], int):  # PyMySQL and mysqlclient: number, text
         text = "({}) {}".format(*said.args)
     state = getattr(said, "sqlstate", None) or getattr(said, "pgcode", None)
-    line = source = None
-    for frame in traceback.extract_tb(error.__traceback__):
-        if path and os.path.abspath(frame.filename) == os.path.abspath(path):
-            line, source = frame.lineno, frame.line
+    statement = str(getattr(told, "statement", None) or statement)
+    line, source = position(error, path, statement) if path else (None, None)
     return {
         "type": type(said).__name__,
         "bases": [cls.__module__ + "." + cls.__name__ for cls in type(error).__mro__],
         "message": text[:LONGEST],
         "state": state if isinstance(state, str) else None,
-        "statement": str(getattr(error, "statement", None) or "")[:LONGEST],
+        "statement": statement[:LONGEST],
         "file": os.path.basename(path) if path else None,
         "line": line,
         "source": source,
         "traceback": bounded(traceback.format_exception(type(error), error, error.__traceback__)),
     }
+
+
+def position(error: BaseException, path: str, statement: str) -> Tuple[Optional[int], Optional[str]]:
+    """Line and text in the file ``path``: of its own code that was running, else where the statement stands in it."""
+    running = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if os.path.abspath(frame.filename) == os.path.abspath(path)
+    ]
+    if running:
+        return running[-1].lineno, running[-1].line
+    words = re.findall(r"\w+|[^\w\s]", statement[:LONGEST])
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
+        text = stream.read()
+        place = re.search(r"\s*".join(map(re.escape, words)), text) if words else None
+        if place is not None:
+            line = text.count("\n", 0, place.start())
+            return line + 1, text.splitlines()[line].strip()
+    return None, None
 
 
 def bounded(text: Iterable[str]) -> List[str]:

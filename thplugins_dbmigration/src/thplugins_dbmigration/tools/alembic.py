@@ -15,15 +15,10 @@ from thcore.errors import ChangeError
 from thcore.hooks import Build, option
 from thcore.model import Command
 from thplugins_dbmigration.tools import observed
+from thplugins_dbmigration.tools.database_urls import candidates
 from thplugins_dbmigration.tools.tool import Guide, Project, Stop
 
 PROGRAM = observed.OBSERVER / "alembic_upgrade.py"
-
-DRIVERS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "mysql": (("pymysql", "pymysql"), ("mysqldb", "MySQLdb"), ("mysqlconnector", "mysql.connector")),
-    "postgresql": (("psycopg2", "psycopg2"), ("psycopg", "psycopg"), ("pg8000", "pg8000")),
-}
-"""SQLAlchemy's drivers by dialect, each with its module, in the order in which they are tried."""
 
 
 @frozen
@@ -111,16 +106,12 @@ def _task(options: AlembicOptions, project: Project) -> dict[str, Any]:
             "elsewhere, say so in dbmigration.working_directory or dbmigration.alembic.config",
             code="tool-unusable",
         )
-    dialect = project.address.dialect
-    wanted = options.drivers.get(dialect)
-    known = DRIVERS.get(dialect, (("", ""),))
-    candidates = ((wanted, dict(known).get(wanted, "")),) if wanted else known
     return {
         "config": str(config) if config.is_file() else None,
         "sections": [name.strip() for name in options.name.split(",")],
         "script_location": options.script_location,
         "url_option": options.url_option,
-        "urls": [[module, project.address.url(driver or None)] for driver, module in candidates],
+        "urls": candidates(project.address, options.drivers),
         "x": list(project.placeholders.fill_all(options.x_arguments, "alembic.x_arguments")),
         "target": options.target,
     }

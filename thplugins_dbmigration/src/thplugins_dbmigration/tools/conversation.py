@@ -143,10 +143,13 @@ def _with_output(stop: Stop, result: CommandResult) -> Stop:
 
 
 def sentence(error: Mapping[str, Any]) -> str:
-    """An error of the program in one line: ``IntegrityError: (1062) Duplicate entry …``."""
+    """An error of the program in one line: ``IntegrityError: (1062) Duplicate entry …``. One that the migration raises
+    itself is a stop on purpose, such as for data that is not ready."""
     text = " ".join(str(error.get("message") or "").split())
     state = f" [{error['state']}]" if error.get("state") else ""
-    return f"{error.get('type') or 'Error'}{state}: {text}" if text else f"{error.get('type') or 'Error'}{state}"
+    on_purpose = str(error.get("source") or "").startswith("raise ") and not error.get("statement")
+    words = "The migration refuses to go on: " if on_purpose else ""
+    return f"{words}{error.get('type') or 'Error'}{state}{': ' if text else ''}{text}"
 
 
 def evidence(error: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,22 @@ from thplugins_dbmigration.tools.tool import Guide, Plan, Project, Stop
 OBSERVER = Path(__file__).parents[1] / "observer"
 """Goes in front of the PYTHONPATH of the project's command."""
 _DIALECTS = {"mariadb": "mysql"}
+_DATABASES = ("sqlalchemy.", "django.db.", "pymysql.", "MySQLdb.", "psycopg", "sqlite3.")
+"""Whose errors are a database's."""
 
 
 @frozen
 class Observed:
     """A tool whose steps are observed. ``name`` is what its observer says, and its key in the options; ``title`` is how
     messages call it. ``table`` holds the versions of its main chain, as ``Server.versions`` takes it. ``remedy`` says
-    what to write when the project looks at another database than the one that it was given."""
+    what to write when the project looks at another database than the one that it was given. Where that table lists
+    every migration that was ever applied, ``standing`` answers which of them stand for all."""
 
     name: str
     title: str
     table: str
     remedy: str
+    standing: Callable[[frozenset[str]], frozenset[str]] = lambda versions: versions
 
 
 def walk(build: Build, project: Project, guide: Guide, tool: Observed, command: Command) -> Stop:
@@ -59,7 +63,8 @@ def command_of(project: Project, argv: tuple[str, ...], **variables: str) -> Com
 def versions(project: Project, tool: Observed, chain: str = "") -> frozenset[str]:
     """What the database lists for a chain."""
     address, table = _place(project.address, tool, chain)
-    return project.server.versions(address, table) or frozenset()
+    listed = project.server.versions(address, table) or frozenset()
+    return listed if chain else tool.standing(listed)
 
 
 def _place(address: Address, tool: Observed, chain: str) -> tuple[Address, str]:
@@ -82,11 +87,13 @@ def _chain(address: Address, tool: Observed, message: Mapping[str, Any]) -> str:
 
 def _plan(project: Project, tool: Observed, message: Mapping[str, Any]) -> Plan:
     chain = _chain(project.address, tool, message)
-    current = frozenset(message["current"])
+    current, head = frozenset(message["current"]), frozenset(message["head"])
+    if not chain:
+        current, head = tool.standing(current), tool.standing(head)
     _same_database(project, tool, message, current, versions(project, tool, chain))
     return Plan(
         current=current,
-        head=frozenset(message["head"]),
+        head=head,
         implied=frozenset(message["implied"]),
         steps=tuple(_step(row, project.provision.checkout.path, chain) for row in message["steps"]),
         chain=chain,
@@ -104,7 +111,7 @@ def _same_database(
         told = f"it uses {dialect}, but the dataset is in {address.dialect}"
     elif dialect == "sqlite" and Path(message["database"] or "/").resolve() != Path(address.database).resolve():
         told = f"it uses {message['database'] or 'a database in memory'}, which is not the dataset's"
-    elif found != listed:
+    elif not _same_versions(found, listed, frozenset(message["implied"])):
         told = (
             f"there it finds {', '.join(sorted(found)) or 'no version'}, but the dataset is at "
             f"{', '.join(sorted(listed)) or 'no version'}"
@@ -114,6 +121,11 @@ def _same_database(
     raise InfrastructureError(
         f"The project does not look where it should: {told}; {tool.remedy}", code="wrong-database"
     )
+
+
+def _same_versions(found: frozenset[str], listed: frozenset[str], implied: frozenset[str]) -> bool:
+    """Whether a project finds what the database lists: that may be all that it has been through, not only the last."""
+    return found <= listed <= found | implied and bool(found) == bool(listed)
 
 
 def _step(row: Mapping[str, Any], checkout: Path, chain: str) -> Step:
@@ -146,7 +158,7 @@ def _unusable(conversation: Conversation, project: Project, tool: Observed, resu
         )
     if "builtins.ImportError" in bases:
         return ChangeError(f"{NOT_IMPORTED} {words}", code="import-failed")
-    if {base.rpartition(".")[2] for base in bases if base.startswith(("sqlalchemy.", "django.db."))} & {
+    if {base.rpartition(".")[2] for base in bases if base.startswith(_DATABASES)} & {
         "OperationalError",
         "InterfaceError",
     }:

@@ -53,6 +53,13 @@ class Plan:
         """Whether a database that lists ``versions`` is at the head."""
         return versions - (self.implied - self.head) == self.head
 
+    def last(self, versions: frozenset[str]) -> frozenset[str]:
+        """What people want to read of the ``versions`` that a database lists: those that no other of them includes.
+        Some tools list these alone (Alembic), some all that the database has been through (Django)."""
+        ahead = {step.version: step for step in self.steps}
+        passed = {parent for version in versions & ahead.keys() for parent in ahead[version].parents}
+        return versions - passed - (self.implied - self.current - ahead.keys())
+
 
 @frozen
 class Stop:

@@ -1,0 +1,1 @@
+CREATE INDEX parts_by_number ON parts (number);

@@ -77,6 +77,10 @@ class Course:
         plan = self.plans[chain]
         return frozenset(_ahead(plan, self.targets)) or plan.head
 
+    def last(self, final: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+        """Of the versions that the chains list, those that people want to read: see ``Plan.last``."""
+        return {chain: self.plans[chain].last(versions) for chain, versions in final.items()}
+
     def missed(self, final: Mapping[str, frozenset[str]], walked: Iterable[Step] = ()) -> tuple[str, ...]:
         """What is wrong with where the chains ended, in lines; empty when nothing is. ``walked`` are the steps that
         ended well."""
@@ -90,7 +94,7 @@ class Course:
             else:
                 fine = self._passed(plan) or plan.reached(versions)
             if not fine:
-                lines += _difference(chain, plan, self.expected(chain), versions)
+                lines += _difference(chain, plan, self.expected(chain), plan.last(versions))
         unknown = [target for target in self.targets if not any(_knows(plan, target) for plan in self.plans.values())]
         if unknown and not lines:
             lines.append(f"There is no version {', '.join(unknown)} ahead of the database.")

@@ -146,7 +146,7 @@ class Passage:
                 expected_version=named({chain: course.expected(chain) for chain in course.plans}),
                 steps=(*trail.steps, *leg.results),
             )
-        self._tell(final_version=named(final))
+        self._tell(final_version=named(course.last(final)))
         if stop.failed is not None:
             self._failed(stop, stop.failed, judged=trial.added(stop.failed))
         elif missed := course.missed(final):

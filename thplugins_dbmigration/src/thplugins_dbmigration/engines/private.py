@@ -16,6 +16,8 @@ START_LIMIT_S = 300.0
 """How long a server may take to answer; recovery after a kill can take minutes."""
 STOP_LIMIT_S = 300.0
 """How long a clean stop may take; it writes everything that is in memory to disk."""
+GROWTH = 1.1
+"""By how much each pause is longer than the one before: what is waited in vain is a tenth of what had to be waited."""
 LAST_LINES = 15
 """How many lines of a server's own log are told when it did not start."""
 
@@ -42,7 +44,7 @@ def await_answer(build: Build, service: Service, name: str, log: Path, ask: Call
                 code="server-not-started",
             )
         pause(pause_s)
-        pause_s = min(pause_s * 1.5, 0.2)
+        pause_s = min(pause_s * GROWTH, 0.2)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -85,11 +86,12 @@ def _file(source: Path, target: Path, entry: Entry, way: Way, check: Callable[[]
         found = os.fstat(reading)
         if (found.st_size, found.st_mtime_ns) != (entry.size, entry.time_ns):
             raise _DamagedError(f"{entry.path} was written to")
-        writing = os.open(target, _TARGET, 0o600)
+        writing = os.open(target, _TARGET, entry.mode)
         try:
             ways.fill(way, reading, writing, check)
             _own(writing, found)
-            os.fchmod(writing, entry.mode)
+            if stat.S_IMODE(os.fstat(writing).st_mode) != entry.mode:  # the umask had a say
+                os.fchmod(writing, entry.mode)
         finally:
             os.close(writing)
     finally:

@@ -57,11 +57,23 @@ def freeze(data: Path, check: Callable[[], None]) -> Listing:
             found = os.fstat(descriptor)
             os.fchmod(descriptor, stat.S_IMODE(found.st_mode) & ~WRITE)
             digest = "" if stat.S_ISDIR(found.st_mode) else _digest(descriptor, check)
-            os.fsync(descriptor)
         finally:
             os.close(descriptor)
         entries.append(_entry(name, found, digest))
+    # Only now: whatever is changed between two of these costs each of them a commit of the file system's journal.
+    for path, _ in _walk(data):
+        check()
+        sync(path)
     return tuple(entries)
+
+
+def sync(path: Path) -> None:
+    """Bring a file or directory to the disk."""
+    descriptor = os.open(path, _OPEN)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def difference(data: Path, listing: Listing, *, check: Callable[[], None] | None = None) -> str | None:

@@ -95,9 +95,9 @@ def finish(making: Path, place: Path, record: Record, entries: Listing) -> None:
         "listing": hashlib.sha256(text.encode()).hexdigest(),
     }
     _write(making / MARKER, json.dumps(marker, indent=2) + "\n")
-    _sync(making)
+    listing.sync(making)
     making.rename(place)
-    _sync(place.parent)
+    listing.sync(place.parent)
 
 
 def read(place: Path) -> Record | None:
@@ -213,11 +213,3 @@ def _write(path: Path, text: str) -> None:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -89,7 +89,7 @@ def declaration(root: Path) -> Declaration | None:
             return None
         version = _version(described, call, settings, tools)
         return None if version is None else Declaration(_digest(root), version)
-    except (OSError, ValueError, SyntaxError, RecursionError, AttributeError, TypeError):
+    except (OSError, ValueError, SyntaxError, RecursionError, AttributeError, TypeError, configparser.Error):
         return None
 
 

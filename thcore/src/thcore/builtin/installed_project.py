@@ -105,7 +105,7 @@ class ProjectInstaller:
             digest = answer.pop("digest")
             if digest != _digest(answer):
                 return None
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         for name, text in answer["files"].items():
             target = self.venv / name

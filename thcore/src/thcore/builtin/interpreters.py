@@ -51,14 +51,15 @@ def _listed(uv: Uv, wanted: str | None, variables: dict[str, str], cwd: Path) ->
         cwd=cwd, capture=True, third_party=True, more=variables,
     )  # fmt: skip
     listing: list[dict[str, Any]] = json.loads(said or "[]")
-    found = (_interpreter(entry) for entry in listing if entry.get("path"))
+    # uv writes what is below its working directory as relative paths.
+    found = (_interpreter(entry, cwd) for entry in listing if entry.get("path"))
     return [interpreter for interpreter in found if not _of_environment(interpreter.path)]
 
 
-def _interpreter(entry: dict[str, Any]) -> Interpreter:
+def _interpreter(entry: dict[str, Any], cwd: Path) -> Interpreter:
     names = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
     name = str(entry["implementation"])
-    return Interpreter(Path(entry["path"]), f"{names.get(name, name)} {entry['version']}")
+    return Interpreter(cwd / entry["path"], f"{names.get(name, name)} {entry['version']}")
 
 
 def _others(uv: Uv, variables: dict[str, str], cwd: Path) -> list[Interpreter]:

@@ -390,6 +390,7 @@ def test_uv_sees_of_the_worker_only_how_to_reach_an_index(tmp_path: Path) -> Non
             False,
             "environment-not-made",
         ),
+        ("error: Failed to bytecode-compile installed packages", True, "environment-not-made"),
         ("Failed to fetch: `https://i/`\nHTTP status server error (503 Service)", False, "index-unreachable"),
         ("Failed to build `x==1`\nThe build backend returned an error\n[stderr]\npg_config", True, "package-not-built"),
         ("Failed to resolve requirements from `build-system`\nRequest failed", False, "index-unreachable"),
@@ -402,6 +403,30 @@ def test_the_fault_is_told_by_what_uv_says(words: str, third_party: bool, code: 
 
     assert isinstance(error, ChangeError | InfrastructureError)
     assert error.code == code
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "error: No solution found when resolving dependencies\n  cause: Because you require x<2 and x>2, we can"
+            " conclude\n         that your requirements are unsatisfiable.\n\nhint: look closer",
+            "no set of packages meets what is required: Because you require x<2 and x>2, we can conclude that your"
+            " requirements are unsatisfiable. hint: look closer",
+        ),
+        (
+            "  × No solution found when resolving dependencies:\n  ╰─▶ Because the current Python version (3.8.18) does"
+            " not satisfy Python>=3.10",
+            "no set of packages meets what is required: Because the current Python version (3.8.18) does not satisfy"
+            " Python>=3.10 Name another Python: venv: {python: …}.",
+        ),
+    ],
+)
+def test_requirements_that_contradict_each_other_are_told_in_sentences(words: str, said: str) -> None:
+    error = judged("uv pip install", "exit status 1", tuple(words.splitlines()), third_party=True)
+
+    assert isinstance(error, ChangeError)
+    assert str(error) == said
 
 
 def test_uv_that_was_killed_is_no_fault_of_the_change() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import secrets
 import sys
 from importlib.metadata import version
@@ -17,11 +18,14 @@ from thcore.builtin import seal
 from thcore.builtin.base_environment import PACKAGES, Base, Bounds, bases, trim
 from thcore.builtin.lock import locked
 from thcore.builtin.uv_process import Uv
-from thcore.builtin.wheel_record import damaged, unrecorded
+from thcore.builtin.wheel_record import damaged, site_packages, unrecorded
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build
+from thcore.model import Command
 
 _NAMES_SHOWN = 5
+_TOO_OLD_FOR_UV = re.compile(r"\w+ 3\.6\.")
+"""uv installs for these, but cannot compile for them."""
 
 
 @frozen
@@ -157,21 +161,31 @@ class Environments:
         wanted, limits = directory / "requirements.txt", directory / "constraints.txt"
         wanted.write_text("".join(f"{line}\n" for line in recipe.lines), "utf-8")
         limits.write_text("".join(f"{line}\n" for line in recipe.constraints), "utf-8")
-        what = ("--requirements", str(wanted), "--constraints", str(limits), "--compile-bytecode")
+        limited = ("--constraints", str(limits)) if recipe.constraints else ()
+        compiled = () if _TOO_OLD_FOR_UV.match(recipe.python_version) else ("--compile-bytecode",)
+        what = ("--requirements", str(wanted), *limited, *compiled)
         if recipe.lines:
             self.uv.install(base.venv, *what, cwd=directory, third_party=True)
+            if not compiled:
+                python = str(base.venv / "bin" / "python")
+                # What does not compile is for other versions, and is not imported.
+                self.build.run(
+                    Command((python, "-m", "compileall", "-q", str(site_packages(base.venv))), source="venv")
+                )
+        listing = self.uv("pip", "freeze", "--python", str(base.venv / "bin" / "python"), cwd=directory, capture=True)
+        (base.venv / PACKAGES).write_text(listing, "utf-8")
+        contents = seal.contents(base.venv)
         # uv shares files between its cache and environments: a build that wrote into one has changed the cache as well.
-        if names := damaged(base.venv, seal.contents(base.venv)):
+        if names := damaged(base.venv, contents):
             self._log(f"uv's cache does not hold what these packages say they contain; fetching anew {_some(names)}")
             self.uv("cache", "clean", *names, cwd=directory)
             again = (part for name in names for part in ("--reinstall-package", name))
             self.uv.install(base.venv, *what, *again, cwd=directory, third_party=True)
+            contents = seal.contents(base.venv)
         # What cannot be checked next time must not be shared.
         for path in unrecorded(base.venv):
             seal.unshare(path)
-        listing = self.uv("pip", "freeze", "--python", str(base.venv / "bin" / "python"), cwd=directory, capture=True)
-        (base.venv / PACKAGES).write_text(listing, "utf-8")
-        return seal.contents(base.venv)
+        return contents
 
     def _trim_cache(self) -> None:
         if self.uv.own_cache and seal.size(self.uv.cache) > self.bounds.cache:

@@ -38,7 +38,7 @@ _UNREACHABLE = re.compile(
     r"failed to download|invalid peer certificate|could not connect|unauthorized|forbidden|error decoding response",
     re.IGNORECASE,
 )
-_WORKER = re.compile(r"failed to read `--find-links`", re.IGNORECASE)
+_WORKER = re.compile(r"failed to read `--find-links`|failed to bytecode-compile", re.IGNORECASE)
 _DISK = re.compile(
     r"no space left on device|disk quota exceeded|read-only file system|too many open files", re.IGNORECASE
 )

@@ -151,7 +151,7 @@ def _unsolvable(words: str) -> str | None:
     found = _UNSOLVABLE.search(words)
     if found is None:
         return None
-    reasons = re.sub(r"^[\s:]+|^\W*cause:", "", words[found.end() :].partition("\n")[2])
-    text = " ".join(re.sub(r"[\u2500-\u257f\u25b6]", "", reasons).split())
-    advice = "" if not _OTHER_PYTHON.search(words) else " Name another Python: venv: {python: …}."
+    reasons = re.sub(r"^\W*(?:cause:)?", "", words[found.end() :].partition("\n")[2])
+    text = " ".join(reasons.split())
+    advice = " (another Python: venv: {python: …})" if _OTHER_PYTHON.search(words) else ""
     return f"no set of packages meets what is required: {text}{advice}"

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from attrs import evolve
+from uv import find_uv_bin
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build
-from thcore.model import Step
+from thcore.model import Environment, Step
 from thcore.testing import make_build
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
@@ -484,3 +486,25 @@ def test_on_mariadb_a_step_that_fails_is_named_with_the_servers_number() -> None
         assert (stop.failed.version, stop.line) == ("shop.0003_half", 8)
         assert stop.message.startswith("IntegrityError [23000]: (1062) Duplicate entry 'a'")
         assert query(address, "SELECT sku FROM shop_item") == [(None,), (None,)], "half of it stays"
+
+
+@pytest.mark.system
+@pytest.mark.slow
+@pytest.mark.parametrize("release", ["3.2", "4.2", "5.1"])
+def test_older_releases_are_walked_as_well(build: Build, shop: DjangoProject, tmp_path: Path, release: str) -> None:
+    place = tmp_path / "venv"
+    for words in (["venv", str(place)], ["pip", "install", f"--python={place}", f"django=={release}.*"]):
+        subprocess.run([find_uv_bin(), "--quiet", *words], cwd=tmp_path, check=True)
+    squashed(shop).migration("shop.0004_unique", ["shop.0003_sku"], UNIQUE)
+    project = project_of(shop, build)
+    environment = Environment(python=place / "bin" / "python")
+    project = evolve(project, provision=evolve(project.provision, environment=environment))
+
+    assert order_of(plan_of(build, project)) == ["shop.0001_squashed", "shop.0003_sku", "shop.0004_unique"]
+    walk(build, project, most=1)
+    _, stop = walk(build, project)
+
+    assert stop.failed is not None
+    assert (stop.failed.version, stop.line) == ("shop.0004_unique", 7)
+    assert stop.evidence[1].startswith("statement: INSERT INTO")
+    assert "shop.0003_sku" in TOOL.versions(build, OPTIONS, project)

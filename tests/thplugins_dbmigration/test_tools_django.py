@@ -152,6 +152,18 @@ def test_every_app_is_walked_in_the_order_that_django_keeps(build: Build, tmp_pa
     assert plan.reached(TOOL.versions(build, OPTIONS, project))
 
 
+def test_a_target_is_reached_in_the_order_of_all_migrations(build: Build, tmp_path: Path) -> None:
+    made = DjangoProject(tmp_path / "checkout", "art", "book", "yard", "zoo")
+    made.migration("zoo.0001_initial").migration("yard.0001_initial")
+    made.migration("art.0001_initial", ["yard.0001_initial"])
+    made.migration("book.0001_initial", ["yard.0001_initial", "zoo.0001_initial"])
+
+    guide, stop = walk(build, project_of(made, build), DjangoOptions(target="book"))
+
+    assert stop == Stop()
+    assert order_of(guide.plans[0]) == ["yard.0001_initial", "zoo.0001_initial", "book.0001_initial"]
+
+
 def test_a_walk_can_end_after_any_step_and_go_on_later(build: Build, shop: DjangoProject) -> None:
     project = project_of(shop, build)
 
@@ -501,7 +513,8 @@ def test_older_releases_are_walked_as_well(build: Build, shop: DjangoProject, tm
     project = evolve(project, provision=evolve(project.provision, environment=environment))
 
     assert order_of(plan_of(build, project)) == ["shop.0001_squashed", "shop.0003_sku", "shop.0004_unique"]
-    walk(build, project, most=1)
+    _, stop = walk(build, project, most=1)
+    assert stop == Stop(), "the database lists the squash"
     _, stop = walk(build, project)
 
     assert stop.failed is not None

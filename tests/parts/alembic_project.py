@@ -47,6 +47,7 @@ class AlembicProject:
         *statements: str,
         body: str = "",
         depends_on: str | None = None,
+        label: str | None = None,
         top: str = "",
     ) -> AlembicProject:
         """Add a revision that runs SQL statements, and then ``body``, Python code."""
@@ -55,7 +56,8 @@ class AlembicProject:
         code = textwrap.indent("\n".join(lines or ["pass"]), "    ")
         self.file(revision).write_text(
             f'"""Step {revision}"""\n\nfrom alembic import op\n{top}\n'
-            f"revision = {revision!r}\ndown_revision = {down!r}\ndepends_on = {depends_on!r}\n\n\n"
+            f"revision = {revision!r}\ndown_revision = {down!r}\ndepends_on = {depends_on!r}\n"
+            f"branch_labels = {label!r}\n\n\n"
             f"def upgrade():\n{code}\n"
         )
         return self

@@ -254,7 +254,7 @@ def test_publishers_and_wrappers_may_answer_none_but_nothing_odd(tmp_path: Path)
         quiet, odd = loaded(doer=Doer(None)), loaded(doer=Doer(5))
         assert quiet.publish("doer", build, None, passing()) is None
         assert quiet.wrap_command("doer", build, None, command) is command
-        assert quiet.health("doer", None) == ()
+        assert quiet.health("doer", None, tmp_path, tmp_path) == ()
         assert quiet.commands("doer") == ()
         with pytest.raises(PluginError, match="a Publication was expected"):
             odd.publish("doer", build, None, passing())
@@ -268,7 +268,7 @@ def test_a_publication_and_a_check_carry_the_name_of_their_plugin(tmp_path: Path
     with make_build(tmp_path) as build:
         published = loaded(doer=Doer(Publication("https://logs.example.org/"))).publish("doer", build, None, passing())
         assert published == Publication("https://logs.example.org/", "doer")
-    assert loaded(doer=Doer([FOUND])).health("doer", None)[0].plugin == "doer"
+    assert loaded(doer=Doer([FOUND])).health("doer", None, tmp_path, tmp_path)[0].plugin == "doer"
     assert loaded(doer=Doer([click.Command("hello")])).commands("doer")[0].name == "hello"
 
 
@@ -332,7 +332,7 @@ def test_events_health_and_cleanup_are_guarded_too(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="thcore_build_event raised ValueError"):
         plugins.build_event("grumpy", None)  # type: ignore[arg-type] # not looked at
     with pytest.raises(ThcoreError, match="on purpose"):
-        plugins.health("grumpy", None)
+        plugins.health("grumpy", None, tmp_path, tmp_path)
 
 
 def test_options_and_settings_are_asked_for_once_when_a_plugin_is_added() -> None:

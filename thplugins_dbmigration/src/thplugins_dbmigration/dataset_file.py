@@ -97,6 +97,11 @@ def limits_of(written: DatasetFile) -> dict[str, Numbers]:
     return {name: numbers for name, numbers in {**legacy, **written.limits}.items() if numbers}
 
 
+def keys_of(cls: type[Any]) -> tuple[str, ...]:
+    """The keys of a class as config.json has them."""
+    return tuple(_RENAMED.get(entry.name, entry.name) for entry in fields(cls))
+
+
 _RENAMED = {"innodb_rows_read": "Innodb_rows_read", "xinnodb_rows_changed": "XInnodb_rows_changed"}
 
 
@@ -158,8 +163,7 @@ def _key(where: str) -> str:
 
 def _said(error: BaseException, _type: Any) -> str:
     if isinstance(error, ForbiddenExtraKeysError):
-        known = [_RENAMED.get(entry.name, entry.name) for entry in fields(error.cl)]
-        return "; ".join(_unknown(key, known) for key in sorted(error.extra_fields))
+        return "; ".join(_unknown(key, keys_of(error.cl)) for key in sorted(error.extra_fields))
     if isinstance(error, KeyError):
         return "is missing"
     if isinstance(error, AttributeError):  # what cattrs meets where an object is wanted
@@ -167,7 +171,7 @@ def _said(error: BaseException, _type: Any) -> str:
     return str(error) or type(error).__name__
 
 
-def _unknown(key: str, known: list[str]) -> str:
+def _unknown(key: str, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(key, known, 1)
     return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
 

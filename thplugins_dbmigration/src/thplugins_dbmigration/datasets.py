@@ -82,6 +82,12 @@ def discover(root: Path, project: str) -> tuple[tuple[Dataset, ...], tuple[str, 
 
     turbo-hipster compared whole names; a config.json that says ``nova`` means ``openstack/nova`` too.
     """
+    found, problems = every(root)
+    return tuple(dataset for dataset in found if _same_project(dataset.project, project)), problems
+
+
+def every(root: Path) -> tuple[tuple[Dataset, ...], tuple[str, ...]]:
+    """All datasets below ``root``, sorted by name, and everything that is wrong with any of them."""
     datasets: list[Dataset] = []
     problems: list[str] = []
     names: dict[str, Path] = {}
@@ -96,7 +102,7 @@ def discover(root: Path, project: str) -> tuple[tuple[Dataset, ...], tuple[str, 
             problems.append(
                 f"{directory / CONFIG}: {names[dataset.name]} has the same name; rename one of the two directories"
             )
-        elif _same_project(dataset.project, project):
+        else:
             datasets.append(dataset)
         names.setdefault(dataset.name, directory)
     return tuple(sorted(datasets, key=lambda dataset: dataset.name)), tuple(problems)

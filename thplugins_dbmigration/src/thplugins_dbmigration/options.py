@@ -11,7 +11,7 @@ import attrs
 from attrs import frozen
 
 from thcore.hooks import option
-from thcore.model import Bytes
+from thcore.model import Bytes, Seconds
 from thplugins_dbmigration.engines.engine import MEMORY
 from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.tools import drivers
@@ -54,8 +54,8 @@ class DbmigrationOptions:
 
     datasets: Path = option("The directory of the datasets.", example="/var/lib/thcore/datasets")
     tool: str | None = option(
-        "What the project migrates with: alembic, command, or a tool that another distribution adds. Without it, the "
-        "dataset says; else alembic, where the checkout has an alembic.ini.",
+        "What the project migrates with: one of the tools, or one that another distribution adds. Without it, the "
+        "dataset says; else what the checkout looks like, where that is clear.",
         default=None,
     )
     judge: Judge = option(
@@ -90,6 +90,11 @@ class DbmigrationOptions:
         "What has to be done to the data on the way through the target branch and the change. As for releases, a "
         "dataset's own count instead.",
         default=(),
+    )
+    keep_boundaries: bool = option(
+        "When a step of the change fails after others of the change, the state before it is made once more and frozen. "
+        "The next build of the same commit goes on from there, so that the step is repeated at once.",
+        default=False,
     )
     alembic: AlembicOptions = option("The tool alembic.", factory=AlembicOptions)
     command: CommandOptions = option("The tool command.", factory=CommandOptions)
@@ -138,6 +143,15 @@ class DbmigrationSettings:
         "The account that database servers run as, when the worker runs as root. Without it, one that the system has "
         "for them is taken.",
         default=None,
+    )
+    snapshot_size: Bytes | None = option(
+        "How large all snapshots together may be; the least recently used ones go first, never one that a build uses. "
+        "Without it, a quarter of the file system that they are on.",
+        default=None,
+        example="200GiB",
+    )
+    snapshot_age: Seconds = option(
+        "A snapshot that no build has wanted for longer goes.", default=Seconds(30 * 86400.0), example="14d"
     )
 
 

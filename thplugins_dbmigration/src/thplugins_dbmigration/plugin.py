@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+import click
 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build, hookimpl
@@ -15,7 +18,7 @@ from thplugins_dbmigration.engines.drivers import drivers
 from thplugins_dbmigration.engines.sockets import remove_sockets
 from thplugins_dbmigration.judge import judge
 from thplugins_dbmigration.options import DbmigrationOptions, DbmigrationSettings, job_options
-from thplugins_dbmigration.snapshots import remove_half_made
+from thplugins_dbmigration.snapshots import health, remove_half_made
 
 
 class Dbmigration:
@@ -45,7 +48,7 @@ class Dbmigration:
         remove_half_made(attempt.state)
 
     @hookimpl
-    def thcore_health(self, settings: DbmigrationSettings | None) -> Iterator[Finding]:
+    def thcore_health(self, settings: DbmigrationSettings | None, state: Path, work: Path) -> Iterator[Finding]:
         found = drivers()
         for problem in found.problems:
             yield Finding("engine-broken", Severity.UNVERIFIED, problem, hint="Repair or uninstall its distribution.")
@@ -59,6 +62,13 @@ class Dbmigration:
                 where = f" in {place}" if place else ""
                 yield Finding("engine-found", Severity.INFO, f"Engine {engine.name}: found{where}")
         yield _account(settings.account if settings else None)
+        yield health.clones(state, work)
+
+    @hookimpl
+    def thcore_commands(self) -> list[click.Command]:
+        from thplugins_dbmigration.snapshots.commands import snapshots
+
+        return [snapshots]
 
 
 def _account(name: str | None) -> Finding:

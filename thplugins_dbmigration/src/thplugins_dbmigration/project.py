@@ -31,10 +31,14 @@ class Chosen:
 
 
 def choose_tool(build: Build, manner: Manner, provision: Provision) -> Chosen:
-    """The tool that is named, or the one that job and checkout look like, which the build log then tells. Raises
+    """The tool that is named, or what the checkout looks like; says in the build log how it decided. Raises
     InfrastructureError (``tool-missing``, ``options-invalid``) saying what to write."""
     options, dataset = manner.options, manner.dataset
-    name = manner.tool or _seen(build, options, provision)
+    if manner.tool:
+        name, why = manner.tool, "the job says so" if options.tool else "the dataset says so"
+    else:
+        name, why = _seen(options, directory_of(options, provision))
+    build.log(f"the project migrates with {name}: {why}", source=dataset.name)
     tool = drivers.find(name)
     own = getattr(options, name, None) or tool.options()()
     if dataset.tool in {name, None}:
@@ -42,32 +46,29 @@ def choose_tool(build: Build, manner: Manner, provision: Provision) -> Chosen:
     return Chosen(tool, _laid_over(own, manner.tool_options, "tool_options of a release"))
 
 
-def _seen(build: Build, options: DbmigrationOptions, provision: Provision) -> str:
+def _seen(options: DbmigrationOptions, directory: Path) -> tuple[str, str]:
+    """What the project migrates with, and what tells that."""
     tools = drivers.loadable()
-    signs = {tool.name: "the job has options of it" for tool in tools if _given(options, tool)}
-    if not signs:
-        directory = directory_of(options, provision)
-        signs = {tool.name: f"the checkout has {sign}" for tool in tools if (sign := tool.detect(directory))}
-    if len(signs) == 1:
-        ((name, sign),) = signs.items()
-        build.log(f"the project migrates with {name}: {sign}", source="dbmigration")
-        return name
-    if signs:
-        problem = "More than one tool may be what the project migrates with: " + ", ".join(
-            f"{name} ({sign})" for name, sign in sorted(signs.items())
-        )
+    detected = {tool.name: f"the checkout has {what}" for tool in tools if (what := tool.detect(directory))}
+    optioned = {
+        tool.name: "the job has options for it"
+        for tool in tools
+        if getattr(options, tool.name, None) not in (None, tool.options()())
+    }
+    found = detected or optioned
+    if len(found) > 1 and len(detected.keys() & optioned.keys()) == 1:
+        found = {name: why for name, why in detected.items() if name in optioned}
+    if len(found) == 1:
+        return next(iter(found.items()))
+    if found:
+        told = "The project may migrate with " + ", or with ".join(f"{name} ({why})" for name, why in found.items())
     else:
-        problem = f"Nothing in {options.working_directory} of the checkout says what the project migrates with"
+        told = f"Nothing in {options.working_directory} of the checkout tells what the project migrates with"
     raise InfrastructureError(
-        f'{problem}. Write dbmigration: {{tool: …}} in the job, or "tool": … in the dataset\'s config.json; '
+        f'{told}. Write dbmigration: {{tool: …}} in the job, or "tool": … in the dataset\'s config.json; '
         f"there are {', '.join(sorted(drivers.names()))}",
         code="tool-missing",
     )
-
-
-def _given(options: DbmigrationOptions, tool: Tool) -> bool:
-    """Whether a job says anything of a tool."""
-    return getattr(options, tool.name, None) not in (None, tool.options()())
 
 
 def _completed(own: Any, dataset: Dataset) -> Any:

@@ -11,20 +11,9 @@ import click
 from thcore.config import TURBO_HIPSTERS, find, load
 from thcore.config.schema import Config
 from thcore.gearman import client
+from thcore.hooks.premises import config_option, json_option
 
-config_option = click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    envvar="THCORE_CONFIG",
-    show_envvar=True,
-    help="Configuration file. Default: ./thcore.yaml, then /etc/thcore/config.yaml.",
-)
-
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON for programs instead of text for people."
-)
+__all__ = ["change_options", "config_option", "json_option", "read_config", "zuul_arguments"]
 
 
 def read_config(config_file: Path | None) -> Config:

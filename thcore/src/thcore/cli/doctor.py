@@ -14,6 +14,7 @@ from thcore.cli.terminal import plain
 from thcore.config import Config, plugin_settings
 from thcore.errors import ExitCode, PluginError
 from thcore.model import Finding, Severity
+from thcore.pipeline.build import state_of
 from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
 
@@ -48,8 +49,9 @@ def doctor(config_file: Path | None, *, as_json: bool) -> int:
 
 def _check(config: Config, plugins: Plugins, name: str) -> tuple[Finding, ...]:
     settings = plugin_settings(config, name, plugins.get(name).settings)
+    directories = config.directories
     try:
-        return plugins.health(name, settings)
+        return plugins.health(name, settings, state_of(directories.state, name), directories.work_path)
     except PluginError as error:
         return (Finding("health-check-failed", Severity.UNVERIFIED, str(error), plugin=name),)
 

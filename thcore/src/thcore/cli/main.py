@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -15,6 +16,7 @@ import click
 from thcore import __version__
 from thcore.cli.terminal import printable
 from thcore.errors import ExitCode, InfrastructureError, ThcoreError
+from thcore.hooks.premises import PREMISES, Premises
 
 COMMANDS: Mapping[str, str] = {
     "serve": "thcore.cli.serve:serve",
@@ -88,7 +90,8 @@ def _plugin_commands() -> dict[str, click.Command]:
     epilog="Example: thcore quickstart",
 )
 @click.version_option(__version__, prog_name="thcore", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Run CI builds that Zuul hands out over Gearman, and judge database migrations on real data.
 
     \b
@@ -97,6 +100,13 @@ def cli() -> None:
     69 a server or the worker cannot be reached, 70 fault of thcore,
     75 stopped by force, 78 wrong configuration.
     """
+    ctx.meta[PREMISES] = _premises
+
+
+def _premises(plugin: str, config_file: Path | None) -> Premises:
+    from thcore.cli.premises import opened
+
+    return opened(plugin, config_file)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -13,6 +13,7 @@ implementation takes only the arguments that it wants, by name. Unless a hook sa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -322,12 +323,13 @@ def thcore_wrap_command(build: Build, options: Any, command: Command) -> Command
 
 
 @hookspec
-def thcore_health(settings: Any) -> Iterable[Finding] | None:
+def thcore_health(settings: Any, state: Path, work: Path) -> Iterable[Finding] | None:
     """Check whether this plugin could work now, and say what to do if it could not.
 
-    Called by ``thcore doctor``, in the process of the command line, for every configured plugin. Answers one finding
-    per check, ``info`` when all is well, with the remedy in ``hint``. None means nothing to check. An exception becomes
-    a finding.
+    Called by ``thcore doctor``, in the process of the command line, for every configured plugin. ``state`` is the
+    directory that the plugin keeps between builds, ``work`` the one that workspaces are made in; neither need exist
+    yet, and both may belong to another account. Answers one finding per check, ``info`` when all is well, with the
+    remedy in ``hint``. None means nothing to check. An exception becomes a finding.
 
     .. code-block:: python
 

@@ -80,7 +80,7 @@ def run(
     """
     started = now()
     record = Record()
-    with _opened(request, attempt, plan, surroundings, workspace, interrupt, emit) as build:
+    with opened(request, attempt, plan, surroundings, workspace, interrupt, emit) as build:
         build.tell(BuildEventKind.STARTED, str(request.change))
         build.log(f"build {request.id} of job {request.job}, attempt {attempt}: {request.change}")
         _work(build, record)
@@ -110,7 +110,7 @@ def publish_again(
         [found for found in outcome.findings if (found.code, found.plugin) not in _failures(publishers)],
         [publication for publication in outcome.publications if publication.plugin not in publishers],
     )
-    with _opened(request, outcome.attempt, plan, surroundings, workspace, interrupt, emit) as build:
+    with opened(request, outcome.attempt, plan, surroundings, workspace, interrupt, emit) as build:
         listed = evolve(outcome, artifacts=evidence.files(workspace.artifacts))
 
         def published() -> Outcome:
@@ -140,7 +140,7 @@ def _failures(publishers: tuple[str, ...]) -> frozenset[tuple[str, str]]:
 
 
 @contextmanager
-def _opened(
+def opened(
     request: BuildRequest,
     attempt: int,
     plan: Plan,
@@ -149,7 +149,7 @@ def _opened(
     interrupt: Interrupt,
     emit: Emit,
 ) -> Iterator[StageBuild]:
-    """A build with its log open, as stages are given it."""
+    """A build with its log open, as stages are given it. Leaving closes the log."""
     secrets = [secret.reveal() for secret in surroundings.secrets.values() if secret]
     with BuildLog(workspace.log, secrets=secrets) as log:
         yield StageBuild(

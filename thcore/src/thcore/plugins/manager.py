@@ -12,6 +12,7 @@ import inspect
 import re
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -203,9 +204,9 @@ class Plugins:
         """Tell the named plugin what happened to the worker."""
         self._call(name, "thcore_worker_event", event=event)
 
-    def health(self, name: str, settings: Any) -> tuple[Finding, ...]:
+    def health(self, name: str, settings: Any, state: Path, work: Path) -> tuple[Finding, ...]:
         """The named plugin's checks."""
-        found = self._expect_all(Finding, name, "thcore_health", settings=settings)
+        found = self._expect_all(Finding, name, "thcore_health", settings=settings, state=state, work=work)
         return tuple(attrs.evolve(self._sound(name, "thcore_health", finding), plugin=name) for finding in found)
 
     def commands(self, name: str) -> tuple[click.Command, ...]:

@@ -28,7 +28,8 @@ class Channel:
         self.number = number
         self.taken = False
         self.received = b""
-        self.chains = 0
+        self.seen = False
+        """Whether a chain has shown itself."""
 
     def chain(
         self,
@@ -49,7 +50,7 @@ class Channel:
         ``version``, ``parents``, ``title`` and ``path`` (absolute). ``dialect`` is SQLAlchemy's name of the database's
         kind and ``database`` the database's name, for SQLite the path of its file.
         """
-        number, self.chains = self.chains, self.chains + 1
+        self.seen = True
         answer = self.ask(
             event="chain",
             tool=tool,
@@ -61,11 +62,11 @@ class Channel:
             implied=sorted(implied),
             steps=list(steps),
         )
-        return Chain(self, number, answer["run"])
+        return Chain(self, answer["chain"], answer["run"])
 
     def unusable(self, error: BaseException) -> None:
         """Tell why no migration will show itself."""
-        if not self.chains:
+        if not self.seen:
             self.ask(event="unusable", error=described(error))
 
     def telling(self, hook: Callable[..., Any]) -> Callable[..., Any]:

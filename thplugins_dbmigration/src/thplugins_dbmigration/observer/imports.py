@@ -8,6 +8,7 @@ WATCHED = {
     "alembic.script.base": "alembic_steps",
     "django.db.migrations.executor": "django_steps",
     "migrate.versioning.schema": "sqlalchemy_migrate_steps",
+    "subprocess": "subprocess_channel",
     "yoyo.backends": "yoyo_steps",
 }
 """The module whose import, when it is done, brings in which module of the observer."""
@@ -15,7 +16,11 @@ WATCHED = {
 
 def watch(install: Callable[[str], object]) -> None:
     """From now on call ``install`` with the observer's module whenever a watched one has been imported."""
-    sys.meta_path.insert(0, Finder(install))
+    finder = Finder(install)
+    sys.meta_path.insert(0, finder)
+    for name in WATCHED:
+        if name in sys.modules:  # a .pth file may be first
+            finder.imported(name)
 
 
 class Finder:
@@ -40,10 +45,13 @@ class Finder:
 
         def exec_module(module: Any) -> None:
             execute(module)
-            try:
-                self.install(WATCHED[spec.name])
-            except Exception:  # the project goes on, unobserved; the gate finds no migration and says so
-                sys.stderr.write("thcore: the steps of {} cannot be observed:\n".format(spec.name))
-                traceback.print_exc()
+            self.imported(spec.name)
 
         spec.loader.exec_module = exec_module
+
+    def imported(self, name: str) -> None:
+        try:
+            self.install(WATCHED[name])
+        except Exception:  # the project goes on, unobserved; the gate finds no migration and says so
+            sys.stderr.write("thcore: {} cannot be observed:\n".format(name))
+            traceback.print_exc()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def _copy(build: Build, source: Path, target: Path, entries: tuple[Entry, ...], 
 
     def one(entry: Entry) -> None:
         build.check()
-        _file(source / entry.path, target / entry.path, entry, way)
+        _file(source / entry.path, target / entry.path, entry, way, build.check)
 
     with ThreadPoolExecutor(1 if way is Way.REFLINK else THREADS) as pool:
         for _ in pool.map(one, files):
@@ -75,7 +76,7 @@ def _copy(build: Build, source: Path, target: Path, entries: tuple[Entry, ...], 
         (target / entry.path).chmod(entry.mode)
 
 
-def _file(source: Path, target: Path, entry: Entry, way: Way) -> None:
+def _file(source: Path, target: Path, entry: Entry, way: Way, check: Callable[[], None]) -> None:
     try:
         reading = os.open(source, _SOURCE)
     except FileNotFoundError:
@@ -86,7 +87,7 @@ def _file(source: Path, target: Path, entry: Entry, way: Way) -> None:
             raise _DamagedError(f"{entry.path} was written to")
         writing = os.open(target, _TARGET, 0o600)
         try:
-            ways.fill(way, reading, writing, entry.size)
+            ways.fill(way, reading, writing, check)
             _own(writing, found)
             os.fchmod(writing, entry.mode)
         finally:

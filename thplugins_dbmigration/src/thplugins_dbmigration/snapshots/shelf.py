@@ -145,6 +145,12 @@ def discard(place: Path) -> None:
     remove(gone)
 
 
+def in_use(place: Path) -> bool:
+    """Whether somebody makes, clones or wants it at this moment."""
+    with alone_if_free(lock_of(place)) as free, unheld(place) as idle:
+        return not (free and idle)
+
+
 def take_away(place: Path) -> bool:
     """Remove a snapshot that nobody makes, clones or wants. Answers whether it could be; never waits."""
     with alone_if_free(lock_of(place)) as free:

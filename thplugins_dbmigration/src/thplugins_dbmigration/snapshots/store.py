@@ -46,7 +46,13 @@ def frozen(build: Build, key: Key, what: str, make: Make) -> Snapshot:
     return snapshot
 
 
-def _look(place: Path) -> Snapshot | str | None:
+def damage(place: Path) -> str | None:
+    """Read all of a snapshot: in what it is not what it was, or None. It is held for as long as that takes."""
+    found = _look(place, everything=True)
+    return found if isinstance(found, str) else None
+
+
+def _look(place: Path, *, everything: bool = False) -> Snapshot | str | None:
     """A whole snapshot, what is wrong with it, or None: it is not there."""
     hold = Hold.of(place)
     if hold is None:
@@ -55,10 +61,11 @@ def _look(place: Path) -> Snapshot | str | None:
     entries = shelf.contents(place, record) if record else None
     if record is None or entries is None:
         return "what it says of itself cannot be read"
-    problem = listing.difference(place / shelf.DATA, entries)
+    problem = listing.difference(place / shelf.DATA, entries, check=_go_on if everything else None)
     if problem:
         return problem
-    shelf.touch(place)
+    if not everything:
+        shelf.touch(place)
     return Snapshot(record.key, place / shelf.DATA, record.notes, hold)
 
 
@@ -85,6 +92,10 @@ def _made(build: Build, key: Key, place: Path, what: str, make: Make) -> Snapsho
             code="snapshot-not-made",
         ) from error
     return Snapshot(key, place / shelf.DATA, notes, hold)
+
+
+def _go_on() -> None:
+    """Nobody tells a command to end but by a signal."""
 
 
 def _waiting(build: Build, what: str) -> Callable[[], None]:

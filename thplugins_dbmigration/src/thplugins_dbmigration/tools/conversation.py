@@ -79,7 +79,8 @@ class Conversation:
         if chosen != list(plan.steps[: len(chosen)]):
             raise ValueError("the steps to run must be the first of the plan, in its order")
         self.chains.append(Chain(chosen, cut=len(chosen) < len(plan.steps)))
-        return {"run": [step.version for step in plan.steps[: len(chosen)]]}
+        # A command may start several programs, one after the other, so that it is for us to number the chains.
+        return {"chain": len(self.chains) - 1, "run": [step.version for step in chosen]}
 
     def _before(self, chain: Chain, version: str) -> Mapping[str, Any]:
         if not chain.waiting or chain.waiting[0].version != version:

@@ -1,0 +1,100 @@
+"""A dataset is restored once; clones of it serve its rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from thcore.errors import InfrastructureError
+from thcore.model import BuildEvent
+from thcore.testing import make_build
+from thplugins_dbmigration.datasets import Dataset, read
+from thplugins_dbmigration.engines.drivers import engine_for
+from thplugins_dbmigration.snapshots import clone, find, restored
+
+from parts.servers import EMBEDDED, MARIADB, SEED, SQLITE, Kind, query
+
+pytestmark = pytest.mark.system
+
+
+def dataset_of(directory: Path, kind: str) -> Dataset:
+    directory.mkdir()
+    (directory / "seed.sql.zst").write_bytes(zstandard.ZstdCompressor().compress(SEED.encode()))
+    (directory / "more.sql").write_text("INSERT INTO things VALUES (3, 'overlay');\n")
+    config = {
+        "project": "app", "type": kind, "database": "app", "db_user": "app", "db_pass": "password",
+        "seed_data": "seed.sql.zst", "overlays": ["more.sql"],
+    }  # fmt: skip
+    (directory / "config.json").write_text(json.dumps(config))
+    dataset, problems = read(directory)
+    assert dataset is not None, problems
+    return dataset
+
+
+@pytest.mark.parametrize("kind", [MARIADB, EMBEDDED, SQLITE], ids=str)
+def test_a_dataset_is_restored_once_and_every_clone_has_its_rows(kind: Kind, tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path / "seeds", kind.type)
+    events: list[BuildEvent] = []
+    with make_build(tmp_path, settings=kind.settings, events=events) as build:
+        engine = engine_for(dataset.type)
+        installation = engine.installation(build)
+        snapshot = restored(build, engine, installation, dataset)
+        told = [event.detail for event in events]
+        assert f"{dataset.name}: loading seed.sql.zst" in told
+        assert f"{dataset.name}: restored" in told
+        assert events[-1].done == events[-1].total
+        assert restored(build, engine, installation, dataset) == snapshot
+        assert len(events) == len(told)
+        assert "password" not in str(snapshot.key.parts)
+        for name in ("first", "second"):
+            target = build.workspace.temporary / name / "data"
+            clone(build, snapshot, target)
+            with engine.start(build, installation, target, log=tmp_path / "server.log") as server:
+                address = server.address("app", "app", "password")
+                assert query(address, "SELECT count(*) FROM things") == [(3,)]
+                query(address, "DELETE FROM things")
+        (dataset.directory / "more.sql").write_text("INSERT INTO things VALUES (4, 'other');\n")
+        assert restored(build, engine, installation, dataset) != snapshot
+
+
+@pytest.mark.parametrize("kind", [MARIADB, EMBEDDED], ids=str)
+def test_no_server_runs_on_what_is_frozen(kind: Kind, tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path / "seeds", kind.type)
+    with make_build(tmp_path, settings=kind.settings) as build:
+        engine = engine_for(dataset.type)
+        installation = engine.installation(build)
+        snapshot = restored(build, engine, installation, dataset)
+        with (
+            pytest.raises(InfrastructureError) as caught,
+            engine.start(build, installation, snapshot.data, log=tmp_path / "server.log"),
+        ):
+            pytest.fail("it started")
+        assert caught.value.code == "server-not-started"
+        assert find(build, snapshot.key) is not None, build.workspace.log.read_text()
+
+
+def test_a_frozen_postgresql_keeps_one_file_of_its_log(tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path / "seeds", "postgresql")
+    (dataset.directory / "more.sql").write_text(
+        "CREATE TABLE big AS SELECT generate_series(1, 700000) AS id, 'some text to fill the log with' AS text;\n"
+    )
+    with make_build(tmp_path) as build:
+        engine = engine_for(dataset.type)
+        snapshot = restored(build, engine, engine.installation(build), dataset)
+        assert len([path for path in (snapshot.data / "pg_wal").iterdir() if path.is_file()]) == 1
+
+
+@pytest.mark.parametrize("kind", [MARIADB, EMBEDDED, SQLITE], ids=str)
+def test_a_dataset_that_cannot_be_restored_leaves_no_snapshot(kind: Kind, tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path / "seeds", kind.type)
+    (dataset.directory / "more.sql").write_text("INSERT INTO nowhere VALUES (1);\n")
+    with make_build(tmp_path, settings=kind.settings) as build:
+        engine = engine_for(dataset.type)
+        for _ in range(2):
+            with pytest.raises(InfrastructureError, match=r"more\.sql cannot be loaded") as caught:
+                restored(build, engine, engine.installation(build), dataset)
+            assert caught.value.code == "seed-not-loaded"
+        assert [path.name for path in (build.state / "snapshots").iterdir()] == ["locks"]

@@ -60,21 +60,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_site_builds_without_warnings_and_has_every_page(site: Path) -> None:
-    assert {path.stem for path in DOCS.glob("*.md")} <= {path.stem for path in site.glob("*.html")}
+    sources = {
+        path.relative_to(DOCS).with_suffix("")
+        for folder in ("", "tools/", "engines/")
+        for path in DOCS.glob(f"{folder}*.md")
+    }
+    assert sources <= {path.relative_to(site).with_suffix("") for path in site.rglob("*.html")}
 
 
 def test_every_link_inside_the_site_leads_somewhere(site: Path) -> None:
-    pages = {path.name: Page(path) for path in site.glob("*.html")}
+    pages = {path: Page(path) for path in site.rglob("*.html")}
     broken = []
-    for name, page in pages.items():
+    for path, page in pages.items():
         for link in page.links:
             parts = urlsplit(link)
-            if parts.scheme or parts.netloc or name in {"genindex.html", "search.html"}:
+            if parts.scheme or parts.netloc or path.name in {"genindex.html", "search.html"}:
                 continue
-            target = unquote(parts.path) or name
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             known = pages[target].anchors if target in pages else None
-            if not (site / target).exists() or (parts.fragment and known is not None and parts.fragment not in known):
-                broken.append(f"{name}: {link}")
+            if not target.exists() or (parts.fragment and known is not None and parts.fragment not in known):
+                broken.append(f"{path.relative_to(site)}: {link}")
 
     assert broken == []
 

@@ -21,7 +21,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from thcore.cli.main import COMMANDS, cli
+from thcore.cli.main import cli
 from thcore.config.schema import Config
 from thcore.errors import ExitCode
 from thcore.hooks import specs
@@ -282,9 +282,10 @@ def _value(schema: Mapping[str, Any]) -> str:
 
 
 def commands() -> str:
-    """Every command of ours with its arguments and options."""
+    """Every command with its arguments and options, those of the plugins of this repository too."""
     context = click.Context(cli, info_name="thcore")
-    return "\n".join(line for name in COMMANDS for line in _command(context, cli.get_command(context, name)))
+    names = cli.list_commands(context)
+    return "\n".join(line for name in names for line in _command(context, cli.get_command(context, name)))
 
 
 def exit_codes() -> str:

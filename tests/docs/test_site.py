@@ -10,9 +10,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import attrs
+import click
 import jsonschema
 import pytest
 
+from thcore.cli.main import cli
 from thcore.config.schema import Config
 from thcore.hooks import specs
 from thcore.model.document import to_json
@@ -135,6 +137,19 @@ def test_every_option_and_setting_of_every_plugin_is_described(site: Path) -> No
 
     assert {"git.base_url", "dbmigration.alembic.config", "log_patterns.patterns[].regex"} <= set(known)
     assert [key for key in known if key not in page.words] == []
+
+
+def test_every_command_is_described(site: Path) -> None:
+    page = Page(site / "command-line.html")
+    context = click.Context(cli, info_name="thcore")
+    known = []
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        inner = [f"-{each}" for each in command.commands] if isinstance(command, click.Group) else [""]
+        known += [f"thcore-{name}{each}" for each in inner]
+
+    assert {"thcore-run", "thcore-snapshots-warm"} <= set(known)
+    assert [command for command in known if command not in page.anchors] == []
 
 
 def test_the_schema_is_published_and_describes_what_is_written(site: Path) -> None:

@@ -84,6 +84,7 @@ def _plan(project: Project, tool: Observed, message: Mapping[str, Any]) -> Plan:
     chain = _chain(project.address, tool, message)
     current = frozenset(message["current"])
     _same_database(project, tool, message, current, versions(project, tool, chain))
+    project.server.start_counting(project.address)
     return Plan(
         current=current,
         head=frozenset(message["head"]),

@@ -1,207 +1,104 @@
-"""How long until a dataset is ready: its dump loaded as turbo-hipster did it, beside a clone of its snapshot.
-
-THCORE_BENCH_MB is the size of the dump (60 megabytes; the goals are for 1000), THCORE_BENCH_GROWTH the sizes of the
-table of growth, such as ``10,100,1000,4000`` (``10,50``).
-"""
+"""What it brings to take datasets of a build through side by side, and whether it changes what is measured."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pwd
 import shutil
-import subprocess
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attrs import frozen
 
-from thcore.hooks import Build
+from thcore.model import Change, ChangeKind, Execution, StepResult
 from thcore.testing import make_build
-from thplugins_dbmigration.datasets import Dataset
-from thplugins_dbmigration.engines.drivers import engine_for
-from thplugins_dbmigration.engines.engine import Engine, Installation
-from thplugins_dbmigration.snapshots import Snapshot, clone, clone_way, restored, shelf
+from thplugins_dbmigration import gate
+from thplugins_dbmigration.options import DbmigrationOptions, DbmigrationSettings
 
-from parts.loop import reflinking, unavailable
-from parts.made_dataset import made_dataset
-from parts.servers import EMBEDDED, MARIADB, SQLITE, SYSTEM, Kind, query
+from parts.alembic_project import AlembicProject
+from parts.dataset import write_dataset
+from parts.servers import open_directory
 
-MEGABYTES = int(os.environ.get("THCORE_BENCH_MB", "60"))
-GROWTH = tuple(int(size) for size in os.environ.get("THCORE_BENCH_GROWTH", "10,50").split(","))
-ROUNDS = 5
-GOALS = {("mysql", "copy"): 80, ("mysql", "reflink"): 300, ("postgresql", "copy"): 20, ("postgresql", "reflink"): 150}
-GOALS |= {("sqlite", "copy"): 50}
-GOALS_FROM_MB = 1000
-FIRST_QUERY = "SELECT uuid FROM instances WHERE id = 1000"
+pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.timeout(1800)]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
-
-
-@frozen
-class Ready:
-    """How long it took until the first query was answered, in seconds."""
-
-    clone_s: float
-    start_s: float
-
-    @property
-    def total_s(self) -> float:
-        return self.clone_s + self.start_s
+CHANGE = Change("example/shop", ChangeKind.CHANGE, branch="master", ref="refs/changes/1", number="1", patchset="1")
+DATASETS = ("first", "second")
+ROUNDS = 3
+SEED = """
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+INSERT INTO alembic_version VALUES ('a');
+CREATE TABLE item (id INTEGER PRIMARY KEY, name VARCHAR(40));
+INSERT INTO item VALUES (1, 'a name of some length');
+""" + "".join(f"INSERT INTO item SELECT id + {2**power}, name FROM item;\n" for power in range(18))
+"""262,144 rows."""
 
 
-@frozen
-class Bench:
-    """A dataset and its engine. ``path`` is a directory for all that is made."""
+@pytest.fixture
+def root() -> Iterator[Path]:
+    with open_directory() as path:
+        yield path
 
-    kind: Kind
-    path: Path
-    dataset: Dataset
 
-    @contextlib.contextmanager
-    def build(self, state: Path, name: str) -> Iterator[tuple[Build, Engine, Installation]]:
-        """A build that keeps its snapshots below ``state``, and works beside it."""
-        with make_build(state.parent / name, state=state, build_id=name, settings=self.kind.settings) as build:
-            engine = engine_for(self.kind.type)
-            yield build, engine, engine.installation(build)
+def through_the_gate(root: Path, trunk: AlembicProject, change: AlembicProject, slots: int, number: int) -> Execution:
+    with make_build(
+        root,
+        change=CHANGE,
+        provide=lambda _revision: trunk.provision(),
+        settings=DbmigrationSettings(dataset_slots=slots),
+        state=root / "state",
+        build_id=f"b{slots}-{number}",
+    ) as build:
+        provision = change.provision()
+        options = DbmigrationOptions(datasets=root / "datasets")
+        return gate.run(build, options, provision.checkout, provision.environment)
 
-    def snapshot(self, state: Path) -> Snapshot:
-        with self.build(state, "restoring") as (build, engine, installation):
-            return restored(build, engine, installation, self.dataset)
 
-    def ready(self, state: Path) -> Ready:
-        """The median of some clones, one after the other, each removed before the next."""
-        found = []
-        with self.build(state, "cloning") as (build, engine, installation):
-            snapshot = restored(build, engine, installation, self.dataset)
-            for number in range(ROUNDS):
-                target = build.workspace.temporary / str(number) / "data"
+def judged(execution: Execution) -> list[StepResult]:
+    return [step for run in execution.datasets for step in run.steps if step.added]
+
+
+@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+def test_datasets_side_by_side_take_less_time_and_cost_the_same(engine: str, root: Path) -> None:
+    trunk = AlembicProject(root / "trunk").revision("a", None)
+    trunk.revision("b", "a", "alter table item add column price integer", "update item set price = id")
+    change = AlembicProject(root / "change")
+    shutil.copytree(trunk.path, change.path, dirs_exist_ok=True)
+    change.revision("c", "b", "update item set price = price + 1").revision("d", "c", "create index i on item (name)")
+    for name in DATASETS:
+        write_dataset(root / "datasets", name, SEED, type=engine)
+
+    took: dict[tuple[str, int], list[float]] = {}
+    steps: dict[int, list[list[StepResult]]] = {1: [], 2: []}
+    for number in range(ROUNDS):
+        for slots in steps:
+            shutil.rmtree(root / "state", ignore_errors=True)
+            for what in ("cold", "warm"):  # everything is restored and walked; all of that is there already
                 began = time.perf_counter()
-                clone(build, snapshot, target)
-                cloned = time.perf_counter()
-                with engine.start(build, installation, target, log=self.path / "server.log") as server:
-                    assert query(server.address("app", "app", "password"), FIRST_QUERY)
-                    found.append(Ready(cloned - began, time.perf_counter() - cloned))
-                shelf.remove(target.parent)
-                os.sync()  # the next one does not pay for what this one left to write
-        return sorted(found, key=lambda ready: ready.total_s)[ROUNDS // 2]
+                execution = through_the_gate(root, trunk, change, slots, 2 * number + (what == "warm"))
+                took.setdefault((what, slots), []).append(time.perf_counter() - began)
+                steps[slots].append(judged(execution))
 
-    def reloaded_s(self) -> float:
-        """``mysql < dump``, ``psql -f dump`` or ``sqlite3 < dump`` on a server as it comes, which runs already."""
-        data = self.path / "reloaded" / "data"
-        if self.kind is SQLITE:
-            data.mkdir(parents=True)
-            return timed(["sqlite3", str(data / "app.sqlite")], self.dataset.seed)
-        with self.build(self.path / "state", "reload") as (build, engine, installation):
-            data.parent.mkdir(mode=0o755)
-            engine.initialise(build, installation, data)
-            with engine.start(build, installation, data, log=self.path / "reload.log") as server:
-                server.create("app", "app", "password")
-        with stock_server(installation, data) as client:
-            return timed(client, self.dataset.seed)
-
-
-def timed(argv: list[str], script: Path) -> float:
-    began = time.perf_counter()
-    with script.open("rb") as stream:
-        subprocess.run(
-            argv, stdin=stream, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PGPASSWORD": "password"}
-        )
-    return time.perf_counter() - began
+    print(
+        f"\n{engine}, {len(DATASETS)} datasets, {len(os.sched_getaffinity(0))} processors, seconds of {ROUNDS} rounds"
+    )
+    for what in ("cold", "warm"):
+        one, two = (statistics.median(took[what, slots]) for slots in steps)
+        print(f"  {what}: one at a time {one:6.2f}, side by side {two:6.2f}; ratio {one / two:.2f}")
+    for index, step in enumerate(steps[1][0][: len(steps[1][0]) // len(DATASETS)]):
+        for slots, results in steps.items():
+            times = [
+                one.measurement.wall_s for all_of_them in results for one in all_of_them[index::2] if one.measurement
+            ]
+            spread = f"{statistics.median(times):.3f} [{min(times):.3f}-{max(times):.3f}]"
+            print(f"  judged step {step.step}, {slots} at a time: {spread} s")
+    counted = {
+        slots: {_rows(step) for all_of_them in results for step in all_of_them} for slots, results in steps.items()
+    }
+    assert counted[1] == counted[2]
 
 
-@contextlib.contextmanager
-def stock_server(installation: Installation, data: Path) -> Iterator[list[str]]:
-    """A server with nothing set but where it listens; answers the client to load a dump with."""
-    programs, sockets = installation.programs, Path("/tmp") / f"th-bench-{os.getpid()}"
-    assert programs is not None
-    sockets.mkdir()
-    account = pwd.getpwnam(installation.account) if installation.account else None
-    if account:
-        os.chown(sockets, account.pw_uid, account.pw_gid)
-    if installation.engine == "mysql":
-        socket = sockets / "mysql.sock"
-        server = [str(programs / "mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={socket}"]
-        server += ["--skip-networking", f"--pid-file={sockets / 'pid'}"]
-        client = ["mariadb", "--no-defaults", f"--socket={socket}", "-uapp", "-ppassword", "app"]
-    else:
-        socket = sockets / ".s.PGSQL.5432"
-        server = [str(programs / "postgres"), "-D", str(data), "-k", str(sockets), "-c", "listen_addresses="]
-        client = [str(programs / "psql"), "-X", "-q", "-h", str(sockets), "-U", "app", "-d", "app", "-f", "-"]
-    process = subprocess.Popen(
-        server, user=installation.account, group=account and account.pw_gid, cwd="/",
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        probe = ["-e", "SELECT 1"] if installation.engine == "mysql" else ["-c", "SELECT 1"]
-        ask = client if installation.engine == "mysql" else client[:-2]
-        while subprocess.run(
-            [*ask, *probe], check=False, capture_output=True, env={**os.environ, "PGPASSWORD": "password"}
-        ).returncode:
-            assert process.poll() is None
-            time.sleep(0.05)
-        yield client
-    finally:
-        process.terminate()
-        process.wait(120)
-        shutil.rmtree(sockets)
-
-
-@contextlib.contextmanager
-def states(bench: Bench, megabytes: int) -> Iterator[dict[str, Path]]:
-    """The state directories to clone from, by way: this file system's, and one that shares blocks where root can."""
-    state = bench.path / "state"
-    size = sum(path.stat().st_size for path in bench.snapshot(state).data.rglob("*"))
-    with make_build(bench.path / "probe", state=state) as build:
-        found = {clone_way(build): state}
-    if unavailable():
-        print(f"reflink: not measured: {unavailable()}")
-        yield found
-        return
-    with reflinking(bench.path / "xfs", megabytes=600 + 3 * size // 1_000_000) as place:
-        shared = place / "state"
-        (shared / "plugins").mkdir(parents=True)
-        subprocess.run(["cp", "-a", str(state / "plugins"), str(shared)], check=True)
-        os.sync()
-        found["reflink"] = shared
-        yield found
-
-
-def bench_of(path: Path, kind: Kind, megabytes: int) -> Bench:
-    path.mkdir(mode=0o755, exist_ok=True)
-    return Bench(kind, path, made_dataset(path / "datasets" / "compute", kind.type, megabytes))
-
-
-@pytest.mark.parametrize("kind", [MARIADB, SYSTEM, EMBEDDED, SQLITE], ids=str)
-def test_a_clone_is_ready_long_before_a_dump_is_loaded(kind: Kind, tmp_path: Path) -> None:
-    bench = bench_of(tmp_path / "bench", kind, MEGABYTES)
-    began = time.perf_counter()
-    bench.snapshot(tmp_path / "bench" / "state")
-    restored_s = time.perf_counter() - began
-    with states(bench, MEGABYTES) as found:
-        clones = {way: bench.ready(state) for way, state in found.items()}
-    reload_s = bench.reloaded_s()
-    dump = bench.dataset.seed.stat().st_size / 1e6
-    print(f"\n{kind}, dump of {dump:.0f} MB: loaded in {reload_s:.2f} s; its snapshot is made in {restored_s:.2f} s")
-    print(f"{'way':10} {'clone s':>9} {'start s':>9} {'ready s':>9} {'ratio':>9}")
-    for way, ready in clones.items():
-        ratio = reload_s / ready.total_s
-        print(f"{way:10} {ready.clone_s:9.3f} {ready.start_s:9.3f} {ready.total_s:9.3f} {ratio:8.1f}x")
-    if dump >= 0.9 * GOALS_FROM_MB:
-        for way, ready in clones.items():
-            assert reload_s / ready.total_s >= GOALS.get((kind.type, way), 1), (str(kind), way)
-
-
-@pytest.mark.parametrize("kind", [MARIADB, SYSTEM, SQLITE], ids=str)
-def test_a_clone_grows_with_the_data_only_where_it_is_a_copy(kind: Kind, tmp_path: Path) -> None:
-    rows = []
-    for megabytes in GROWTH:
-        bench = bench_of(tmp_path / f"mb{megabytes}", kind, megabytes)
-        with states(bench, megabytes) as found:
-            rows += [(megabytes, way, bench.ready(state)) for way, state in found.items()]
-        shutil.rmtree(bench.path)
-    print(f"\n{kind}\n{'dump MB':>8} {'way':10} {'clone s':>9} {'start s':>9} {'ready s':>9}")
-    for megabytes, way, ready in rows:
-        print(f"{megabytes:8} {way:10} {ready.clone_s:9.3f} {ready.start_s:9.3f} {ready.total_s:9.3f}")
+def _rows(step: StepResult) -> tuple[str, int | None, int | None]:
+    assert step.measurement is not None
+    counters = step.measurement.counters
+    return step.step.version, counters["Innodb_rows_read"], counters["XInnodb_rows_changed"]

@@ -23,6 +23,7 @@ from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
 from thplugins_dbmigration import dataset_file, datasets
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.template import Placeholders
 
 from parts.repository import Repository
@@ -147,6 +148,17 @@ def test_the_example_of_a_dataset_can_be_read() -> None:
 
     assert not problems
     assert dataset is not None
+
+
+def test_the_example_of_a_dataset_with_releases_is_one_and_every_key_is_described() -> None:
+    page = DOCS / "walk.md"
+    (example,) = blocks(page, "json")
+    written = dataset_file.parse(example)
+    assert isinstance(written, dataset_file.DatasetFile), written
+    text = page.read_text("utf-8")
+    assert [
+        key for key in (*dataset_file.keys_of(Release), *dataset_file.keys_of(Fixup)) if f"`{key}`" not in text
+    ] == []
 
 
 def test_every_placeholder_is_described() -> None:

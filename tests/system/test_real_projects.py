@@ -26,6 +26,7 @@ JOBS: dict[str, tuple[RealProject, dict[str, list[str]]]] = {
         AIRFLOW,
         {"long_uri": ["overlay_0036_long_uri.sql"], "xcom_not_json": ["overlay_0049_xcom_not_json.sql"]},
     ),
+    "airflow-silent": (AIRFLOW, {"as_dumped": [], "bad_pickle": ["overlay_0055_bad_pickle.sql"]}),
 }
 """Each job with its project, its datasets, and what is wrong with them."""
 
@@ -166,3 +167,31 @@ def test_airflow_goes_from_2_10_to_3_3_and_is_stopped_by_bad_rows(ground: Path, 
     assert "9fc3fc5de720-&gt;eed27faa34e3" in published(ground, bad, "index.html")
     broken = next(dataset for dataset in document["datasets"] if dataset["name"] == "xcom_not_json")
     assert counted(broken, "d59cbbef95eb") == counted(result_of(ground, good)["datasets"][0], "d59cbbef95eb")
+
+
+def test_airflow_loses_what_it_cannot_unpickle_without_a_word_and_is_told_by_the_counts(
+    ground: Path, worker: Worker, zuul: Zuul
+) -> None:
+    build = launch(zuul, ground, "airflow-silent")
+
+    assert build.wait(PATIENCE_S) == "SUCCESS", build.data[-1]
+    document = result_of(ground, build)
+    assert [dataset["final_version"] for dataset in document["datasets"]] == [["d2f4e1b3c5a7"]] * 2
+    step = "38770795785f->e39a26ac59f6"
+    (finding,) = [finding for finding in document["findings"] if finding["location"]["step"] == step]
+    assert (finding["code"], finding["severity"]) == ("values-vanished", "warning")
+    assert finding["location"]["dataset"] == "bad_pickle"
+    assert "dag_run.conf" in finding["message"]
+    (loss,) = losses(document, "bad_pickle", "e39a26ac59f6")
+    assert (loss["table"], loss["column"]) == ("dag_run", "conf")
+    assert 0 < loss["before"] - loss["after"] <= 5
+    assert losses(document, "as_dumped", "e39a26ac59f6") == []
+    assert "dag_run.conf" in published(ground, build, "index.html")
+
+
+def losses(document: dict[str, Any], dataset: str, version: str) -> list[dict[str, Any]]:
+    """What a step left less of."""
+    (run,) = [run for run in document["datasets"] if run["name"] == dataset]
+    (step,) = [step for step in run["steps"] if step["step"]["version"] == version]
+    lost: list[dict[str, Any]] = step["losses"]
+    return lost

@@ -353,7 +353,7 @@ def test_cleanup_drops_the_refs_of_its_attempt_only(tmp_path: Path, origin: Repo
     assert len(list(refs.iterdir())) == 2
 
     for _ in range(2):
-        plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state))
+        plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state), None)
 
     assert len(list(refs.iterdir())) == 1
 
@@ -375,10 +375,10 @@ def test_cleanup_removes_the_pack_that_a_killed_fetch_left(
             assert indexing.poll() is None
         indexing.kill()
     with locked(generation.parent / "lock", lambda: None, shared=True):
-        plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state))
+        plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state), None)
         assert list(packs.glob("tmp_pack_*")), "another build may be writing it"
 
-    plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state))
+    plugin.thcore_cleanup(Attempt("b1", "job", 1, tmp_path, state), None)
 
     assert list(packs.glob("tmp_*")) == []
 

@@ -6,13 +6,16 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from thcore.errors import CancelledError, InfrastructureError
 from thcore.process.interrupt import Interrupt
-from thplugins_dbmigration.engines.sockets import remove_sockets, socket_directory
+from thcore.testing import make_build
+from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.sockets import remove_sockets, server_directory, socket_directory
 from thplugins_dbmigration.measure import measured
 
 from parts.servers import (
@@ -232,6 +235,19 @@ def test_two_servers_of_one_build_do_not_meet(tmp_path: Path) -> None:
         with made.engine.start(made.build, made.installation, other, log=made.log) as second:
             address = second.create("app", "app", "another")
             assert query(address, "SELECT 1") == [(1,)]
+
+
+def test_servers_that_come_and_go_at_once_do_not_take_each_others_directory_along(tmp_path: Path) -> None:
+    with make_build(tmp_path, build_id=tmp_path.name) as build, ThreadPoolExecutor(4) as pool:
+
+        def come_and_go(number: int) -> None:
+            for _ in range(300):
+                with server_directory(build, Installation("none", "1"), tmp_path / str(number)) as path:
+                    assert path.is_dir()
+
+        for done in [pool.submit(come_and_go, number) for number in range(4)]:
+            done.result()
+    assert not socket_directory(build.id, build.attempt).exists()
 
 
 def test_what_a_killed_worker_left_of_its_sockets_can_be_removed_by_ids_alone() -> None:

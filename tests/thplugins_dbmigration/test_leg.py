@@ -17,6 +17,7 @@ from thplugins_dbmigration.course import Course
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.project import Chosen
 from thplugins_dbmigration.tools.tool import Plan, Stop
+from thplugins_dbmigration.turns import Turns
 
 LONG = 20
 """Readings; a wait in full is longer, one that is not worth it is shorter."""
@@ -65,7 +66,15 @@ def test_a_counter_that_is_kept_back_is_waited_for_only_where_a_limit_needs_it(
     server = Server()
     with make_build(tmp_path) as build:
         project: Any = SimpleNamespace(server=server, address=None)
-        walked = leg.Leg(build, dataset, "postgresql", project, Course(), added=lambda step: step.version in added)
+        walked = leg.Leg(
+            build,
+            Turns(build.check),
+            dataset,
+            "postgresql",
+            project,
+            Course(),
+            added=lambda step: step.version in added,
+        )
         tool: Any = Tool()
         walked.walk(Chosen(tool, None))
     assert (server.readings > LONG) is waited

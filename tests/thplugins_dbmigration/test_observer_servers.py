@@ -135,6 +135,41 @@ def test_rows_are_counted_though_a_step_leaves_sessions_open(site: Site) -> None
     assert guide.counts[1:] == [2, 1]
 
 
+LOCKING = ENV.replace(
+    "with engine.connect() as connection",
+    "lock = engine.connect()\nlock.exec_driver_sql('select pg_advisory_lock(1)')\nwith engine.connect() as connection",
+)
+
+
+@pytest.mark.parametrize("kind", [SYSTEM], ids=str, indirect=True)
+@pytest.mark.parametrize("pool", ["NullPool", "SingletonThreadPool"])
+def test_rows_are_counted_though_the_project_holds_a_lock_in_a_transaction(site: Site, pool: str) -> None:
+    site.made.env(LOCKING.replace("NullPool", pool))
+    for number, statement in enumerate(ROWS):
+        site.made.revision(f"r{number}", f"r{number - 1}" if number else None, statement)
+    project = site.project()
+    guide = Counted(server=site.server, address=project.address, counter="tup_inserted")
+    assert site.walk(project, guide) == Stop()
+    assert guide.counts[1:] == [3, 1]
+
+
+@pytest.mark.parametrize("kind", [SYSTEM], ids=str, indirect=True)
+def test_a_step_whose_counts_are_hidden_in_an_open_transaction_is_not_counted(site: Site) -> None:
+    body = """
+    import builtins
+    from alembic import context
+    from sqlalchemy import create_engine
+    builtins.held = create_engine(context.config.get_main_option("sqlalchemy.url")).connect()
+    builtins.held.exec_driver_sql("select count(*) from t")
+    """
+    site.made.revision("a", None, "create table t (x integer)").revision("b", "a", body=body).revision("c", "b")
+    project = site.project()
+    guide = Counted(server=site.server, address=project.address, counter="tup_returned")
+    assert site.walk(project, guide) == Stop()
+    assert guide.counts[0] is not None
+    assert guide.counts[1:] == [None, None], "nobody knows when it will tell"
+
+
 @pytest.mark.parametrize("kind", [SYSTEM], ids=str, indirect=True)
 def test_a_chain_in_a_schema_of_its_own_is_named_and_read(site: Site) -> None:
     site.made.env(ENV.replace("connection=connection,", "connection=connection, version_table_schema='apart',"))

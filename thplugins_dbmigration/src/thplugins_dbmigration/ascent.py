@@ -37,7 +37,7 @@ def ascend(site: Site, ground: Ground, waypoint: Waypoint, provision: Provision,
             ground.server,
             config=site.place / waypoint.label.replace("/", "-"),
         )
-        leg = Leg(site.build, dataset, site.engine.name, made, course, name=waypoint.label, results=results)
+        leg = Leg(site.build, site.turns, dataset, site.engine.name, made, course, name=waypoint.label, results=results)
         if not before.start:
             leg.look = lambda plan: check_start(dataset, plan)
         stop = leg.walk(chosen)

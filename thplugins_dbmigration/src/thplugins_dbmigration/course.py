@@ -28,13 +28,15 @@ class Course:
     """Chooses the steps of a leg, chain by chain, in one run of the project's program after the other.
 
     A run ends where a fix-up is ``due``; after ``fixed`` the next one goes on. ``plans`` has every chain that has shown
-    itself, as it was when it did so first; ``ahead`` the steps of the leg that the last run had before it.
+    itself, as it was when it did so first; ``ahead`` the steps of the leg that the last run had before it. With
+    ``short_of`` the leg ends before that step.
     """
 
     targets: Sequence[str] = ()
     pending: list[Fixup] = field(factory=list)
     plans: dict[str, Plan] = field(factory=dict)
     ahead: dict[str, tuple[Step, ...]] = field(factory=dict)
+    short_of: Step | None = None
     due: Fixup | None = None
     done: list[Fixup] = field(factory=list)
     _end: Step | None = None
@@ -53,6 +55,9 @@ class Course:
             if self.due is not None:
                 self._end = next(iter(steps[number:]), None)
                 return steps[: number + 1]
+            if step == self.short_of:
+                self._end = step
+                return steps[:number]
         return steps
 
     def before(self, step: Step) -> None:

@@ -1,6 +1,8 @@
-"""The gate: every dataset of the project, one after the other. The worst one decides."""
+"""The gate: every dataset of the project, some of them side by side. The worst one decides."""
 
 from __future__ import annotations
+
+import os
 
 from thcore.hooks import Build
 from thcore.model import (
@@ -12,9 +14,15 @@ from thcore.model import (
     Provision,
 )
 from thplugins_dbmigration import datasets, messages
+from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.lanes import side_by_side
 from thplugins_dbmigration.leg import count
 from thplugins_dbmigration.options import DbmigrationOptions, Judge
 from thplugins_dbmigration.passage import Passage
+from thplugins_dbmigration.turns import Turns
+
+MOST_LANES = 4
+"""How many datasets are taken through side by side at most, when the settings do not say: each has a server."""
 
 
 def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environment: Environment) -> Execution:
@@ -30,10 +38,17 @@ def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environme
             messages.seed_not_found(f"no dataset in {options.datasets} is for the project {build.change.project}")
         )
     branch = _target(build, options)
-    passages = [Passage(build, options, dataset, change, branch) for dataset in found]
-    for passage in passages:
+    turns = Turns(build.check)
+    lanes = _lanes(build, len(found))
+
+    def taken(dataset: Dataset) -> Passage:
         build.check()
-        passage.go()
+        with build.part(dataset.name if lanes > 1 else "") as part:
+            passage = Passage(part, turns, options, dataset, change, branch)
+            passage.go()
+        return passage
+
+    passages = side_by_side(taken, found, lanes)
     runs = tuple(passage.run for passage in passages if passage.run is not None)
     ran = sum(count(run.steps) for run in runs)
     return Execution(
@@ -43,6 +58,12 @@ def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environme
         datasets=runs,
         findings=(*findings, *(finding for passage in passages for finding in passage.findings)),
     )
+
+
+def _lanes(build: Build, datasets: int) -> int:
+    """How many datasets to take through at the same time."""
+    slots = getattr(build.settings, "dataset_slots", None)
+    return min(datasets, slots or max(1, min(MOST_LANES, len(os.sched_getaffinity(0)) // 2)))
 
 
 def _target(build: Build, options: DbmigrationOptions) -> str | None:

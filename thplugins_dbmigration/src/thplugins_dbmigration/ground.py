@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from thplugins_dbmigration.halt import Halt
 from thplugins_dbmigration.manner import digest_of
 from thplugins_dbmigration.snapshots import Snapshot, clone_way
 from thplugins_dbmigration.snapshots.ways import file_system
+from thplugins_dbmigration.turns import Turns
 
 
 @frozen
@@ -36,6 +38,7 @@ class Site:
     for what is published and for the rest."""
 
     build: Build
+    turns: Turns
     dataset: Dataset
     engine: Engine
     installation: Installation
@@ -55,6 +58,7 @@ class Site:
             conditions={
                 "clone": clone_way(build),
                 "file_system": file_system(build.workspace.temporary),
+                "processors": str(len(os.sched_getaffinity(0))),
                 "settings": digest_of(*self.engine.settings(self.installation)),
             },
         )
@@ -63,7 +67,7 @@ class Site:
     def restored(self) -> Snapshot:
         """The dataset as its seed is. Raises Halt when it cannot be had."""
         try:
-            return snapshots.restored(self.build, self.engine, self.installation, self.dataset)
+            return snapshots.restored(self.build, self.engine, self.installation, self.dataset, turn=self.turns.beside)
         except InfrastructureError as error:
             raise Halt(messages.seed_not_set_up(error, self.dataset.name)) from error
 
@@ -73,15 +77,19 @@ class Site:
         InfrastructureError when the server broke while it was used."""
         with ExitStack() as stack:
             try:
-                snapshots.clone(self.build, snapshot, data)
-                server = stack.enter_context(
-                    self.engine.start(self.build, self.installation, data, log=self.evidence / "server.log")
-                )
+                with self.turns.beside():
+                    snapshots.clone(self.build, snapshot, data)
+                    server = stack.enter_context(
+                        self.engine.start(self.build, self.installation, data, log=self.evidence / "server.log")
+                    )
             except InfrastructureError as error:
                 raise Halt(messages.seed_not_set_up(error, self.dataset.name)) from error
             dataset = self.dataset
             yield Ground(server, server.address(dataset.database, dataset.user, dataset.password.reveal()))
+            with self.turns.beside():  # a server that stops writes all that is in its memory
+                stack.close()
 
     def freeze(self, data: Path) -> None:
         """Make a directory whose server was stopped fit for a snapshot."""
-        self.engine.freeze(self.build, self.installation, data)
+        with self.turns.beside():
+            self.engine.freeze(self.build, self.installation, data)

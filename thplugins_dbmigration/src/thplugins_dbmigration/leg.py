@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 
 from attrs import define, evolve, field
 
@@ -19,6 +20,7 @@ from thplugins_dbmigration.fixups import run_fixup
 from thplugins_dbmigration.messages import way
 from thplugins_dbmigration.project import Chosen
 from thplugins_dbmigration.tools.tool import Plan, Project, Stop
+from thplugins_dbmigration.turns import Turns
 
 PATIENCE_S = 3.0
 """How long to wait for a counter that the server does not tell at the moment, where a limit may be for it."""
@@ -35,6 +37,7 @@ class Leg:
     """
 
     build: Build
+    turns: Turns
     dataset: Dataset
     engine: str
     project: Project
@@ -48,6 +51,8 @@ class Leg:
     _known: set[str] = field(factory=set)
     """The counters that this server has told."""
     _running: tuple[float, dict[str, int | None]] | None = None
+    _turn: ExitStack = field(factory=ExitStack)
+    """Held while a step runs."""
     _census: Mapping[str, TableCensus] | None = None
     """What the database held after the last step, where that is known."""
 
@@ -58,10 +63,12 @@ class Leg:
         """
         self._read(needed=False)
         while True:
-            stop = chosen.tool.walk(self.build, chosen.options, self.project, self)
+            with self._turn:  # a program may end in the middle of a step
+                stop = chosen.tool.walk(self.build, chosen.options, self.project, self)
             if stop.failed is not None or self.course.due is None:
                 break
-            run_fixup(self.build, self.course.due, self.dataset, self.project)
+            with self.turns.beside():
+                run_fixup(self.build, self.course.due, self.dataset, self.project)
             self.course.fixed()
         if stop.failed is not None:
             self._fail(stop.failed)
@@ -94,6 +101,7 @@ class Leg:
         self.course.before(step)
         label = f"{self.name}: " if self.name else ""
         self.build.emit(Progress(f"{self.dataset.name}: {label}{way(step)}", len(self.results), self._total))
+        self._turn.enter_context(self.turns.alone() if self.added(step) else self.turns.beside())
         self.build.log(f"step {way(step)} starts", source=self.dataset.name)
         if self.counting and self._census is None and self.added(step):
             self._census = self._count()
@@ -109,6 +117,7 @@ class Leg:
         self.build.log(f"step {way(step)} {told} after {ended - began:.3f} s", source=self.dataset.name)
         counters = measure.measured(self.engine, before, self._read(needed=self._needs_all(step)))
         self._keep(step, "ok" if ok else "failed", Measurement(ended - began, counters), self._lost(step, ok=ok))
+        self._turn.close()
 
     def _lost(self, step: Step, *, ok: bool) -> tuple[Loss, ...]:
         before, self._census = self._census, None

@@ -12,10 +12,13 @@ from attrs import frozen
 
 from thcore.hooks import option
 from thcore.model import Bytes, Seconds
+from thplugins_dbmigration.engines.engine import MEMORY
 from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.tools import drivers
 from thplugins_dbmigration.tools.alembic import AlembicOptions
 from thplugins_dbmigration.tools.command import CommandOptions
+
+LEAST_MEMORY = 16 * 1024 * 1024
 
 
 class Judge(enum.Enum):
@@ -87,8 +90,23 @@ class DbmigrationOptions:
         "dataset's own count instead.",
         default=(),
     )
+    keep_boundaries: bool = option(
+        "When a step of the change fails after others of the change, the state before it is made once more and frozen. "
+        "The next build of the same commit goes on from there, so that the step is repeated at once.",
+        default=False,
+    )
     alembic: AlembicOptions = option("The tool alembic.", factory=AlembicOptions)
     command: CommandOptions = option("The tool command.", factory=CommandOptions)
+
+
+def _slots(_instance: Any, _field: Any, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ValueError("there must be at least 1; for one dataset at a time, write 1")
+
+
+def _memory(_instance: Any, _field: Any, value: int) -> None:
+    if value < LEAST_MEMORY:
+        raise ValueError("a database server needs at least 16MiB")
 
 
 @frozen
@@ -105,6 +123,20 @@ class DbmigrationSettings:
     )
     postgresql_programs: Path | None = option(
         "The directory of postgres, initdb and their like; without it, they are looked for.", default=None
+    )
+    dataset_slots: int | None = option(
+        "How many datasets of a build are taken through side by side, each with a server and a share of the processors "
+        "of its own. Without it, half as many as there are processors, from 1 to 4. Steps that are judged run one at a "
+        "time all the same, with no other dataset's step, restore or clone beside them.",
+        default=None,
+        example="2",
+        validator=_slots,
+    )
+    server_memory: Bytes = option(
+        "How much of its tables a database server may keep in memory: innodb_buffer_pool_size, shared_buffers.",
+        default=Bytes(MEMORY),
+        example="1GiB",
+        validator=_memory,
     )
     account: str | None = option(
         "The account that database servers run as, when the worker runs as root. Without it, one that the system has "

@@ -9,37 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import cattrs
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
 from thcore.model import DatasetRun, Finding, Provision, Step
 from thplugins_dbmigration import faults, messages, project
-from thplugins_dbmigration.ascent import check_start
-from thplugins_dbmigration.course import Course, named
+from thplugins_dbmigration.course import named
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.ground import Ground, Site
 from thplugins_dbmigration.halt import Halt
-from thplugins_dbmigration.leg import Leg
 from thplugins_dbmigration.manner import Manner
-from thplugins_dbmigration.options import DbmigrationOptions, SilentLoss
-from thplugins_dbmigration.route import fixups, route
+from thplugins_dbmigration.options import DbmigrationOptions
+from thplugins_dbmigration.route import route
 from thplugins_dbmigration.states import State, States
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.trail import Trail
-
-
-@frozen
-class Beginning:
-    """Where the change's leg begins. ``trunk`` is what the target branch has walked, None when every step is judged."""
-
-    state: State
-    trunk: Trail | None = None
-
-    def added(self, step: Step, checkout: Path) -> bool:
-        """Whether the change adds a step: the target branch has not got it, or has it with another content."""
-        return self.trunk is None or not self.trunk.knows(step) or self.trunk.edits(step, checkout)
+from thplugins_dbmigration.trial import Trial
+from thplugins_dbmigration.turns import Turns
 
 
 @define
@@ -47,10 +35,11 @@ class Passage:
     """Takes one dataset through. ``branch`` is the change's target, None when every step is to be judged. Afterwards
     ``run`` is what happened, None when not even a server was there, and ``findings`` what went wrong.
 
-    A passage shares nothing with those of other datasets.
+    A passage shares nothing with those of other datasets but ``turns``.
     """
 
     build: Build
+    turns: Turns
     options: DbmigrationOptions
     dataset: Dataset
     change: Provision
@@ -89,7 +78,8 @@ class Passage:
         try:
             self.evidence.mkdir(parents=True, exist_ok=True)
             engine = engine_for(self.dataset.type)
-            site = Site(self.build, self.dataset, engine, engine.installation(self.build), self.evidence, self._place)
+            installation = engine.installation(self.build)
+            site = Site(self.build, self.turns, self.dataset, engine, installation, self.evidence, self._place)
         except InfrastructureError as error:
             self.findings.append(messages.seed_not_set_up(error, self.dataset.name))
             return
@@ -103,53 +93,52 @@ class Passage:
     def _pass(self, site: Site) -> None:
         manner = Manner.at(self.options, self.dataset)
         chosen = project.choose_tool(self.build, manner, self.change)
-        states = States.of(site, route(self.options, self.dataset, self.branch))
-        beginning = self._beginning(states)
-        with site.ground(beginning.state.snapshot, self._place / "data") as ground:
+        state, trunk = self._beginning(States.of(site, route(self.options, self.dataset, self.branch)))
+        trial = begun = Trial(site, manner, chosen, self.change, state, trunk)
+        if self.options.keep_boundaries:
+            trial = begun.resumed()
+        with site.ground(trial.state.snapshot, self._place / "data") as ground:
             self.run = site.record(
-                engine_version=ground.server.version, tool=chosen.tool.name, steps=beginning.state.trail.steps
+                engine_version=ground.server.version, tool=chosen.tool.name, steps=trial.state.trail.steps
             )
             try:
-                self._walk(site, ground, manner, chosen, beginning)
+                failed = self._walk(trial, ground)
             except ChangeError as error:
                 self.findings.append(messages.unusable(error, self.dataset.name))
+                return
+        if (
+            self.options.keep_boundaries
+            and failed is not None
+            and any(step.added and step.result == "ok" for step in self.run.steps)
+        ):
+            begun.keep(failed)
 
-    def _beginning(self, states: States) -> Beginning:
-        """The state of the target branch, or the last one before the first step that the change has otherwise."""
-        last = len(states.waypoints)
-        state = states.at(last)
+    def _beginning(self, states: States) -> tuple[State, Trail | None]:
+        """Where the change's leg begins, and what the target branch has walked: its state, or the last one before the
+        first step that the change has otherwise."""
+        state = states.at(len(states.waypoints))
         if self.branch is None:
-            return Beginning(state)
+            return state, None
         checkout = self.change.checkout.path
         edited, lacking = state.trail.edited(checkout), state.trail.lacking(checkout)
         if not edited and not lacking:
-            return Beginning(state, state.trail)
+            return state, state.trail
         leg = next(result.leg for result in state.trail.steps if result.step in (*edited, *lacking))
         number = states.before(leg)
         since = states.name(number)
         self.findings += [messages.edited(step, self.branch, self.dataset.name, since) for step in edited]
         self.findings += [messages.lacking(step, self.branch, self.dataset.name, since) for step in lacking]
         self.build.log(f"the state of {self.branch} does not apply, going on from {since}", source=self.dataset.name)
-        return Beginning(states.at(number), state.trail)
+        return states.at(number), state.trail
 
-    def _walk(self, site: Site, ground: Ground, manner: Manner, chosen: project.Chosen, beginning: Beginning) -> None:
-        trail = beginning.state.trail
-        course = Course(pending=[each for each in fixups(self.options, self.dataset) if each not in trail.fixups])
-        config = self._place / "change"
-        leg = Leg(
-            self.build,
-            self.dataset,
-            site.engine.name,
-            project.project(self.build, manner, self.change, ground.address, ground.server, config=config),
-            course,
-            added=lambda step: beginning.added(step, self.change.checkout.path),
-            counting=self.options.silent_loss is not SilentLoss.OFF,
-        )
-        if not trail.start:
-            leg.look = lambda plan: check_start(self.dataset, plan)
+    def _walk(self, trial: Trial, ground: Ground) -> Step | None:
+        """Answers the step that has failed."""
+        trail = trial.state.trail
+        leg = trial.leg(ground, self._place / "change")
+        course = leg.course
         try:
-            stop = leg.walk(chosen)
-            final = leg.final(chosen)
+            stop = leg.walk(trial.chosen)
+            final = leg.final(trial.chosen)
         finally:
             current = {chain: plan.current for chain, plan in course.plans.items()}
             self._tell(
@@ -159,9 +148,10 @@ class Passage:
             )
         self._tell(final_version=named(final))
         if stop.failed is not None:
-            self._failed(stop, stop.failed, judged=leg.added(stop.failed))
+            self._failed(stop, stop.failed, judged=trial.added(stop.failed))
         elif missed := course.missed(final):
             self.findings.append(messages.mismatch(self.dataset.name, missed))
+        return stop.failed
 
     def _failed(self, stop: Stop, step: Step, *, judged: bool) -> None:
         evidence = project.said(stop, self.change)

@@ -80,7 +80,8 @@ class States:
             raise _unprepared(site, waypoint, error, before.trail) from error
         with site.ground(before.snapshot, data) as ground:
             trail = ascend(site, ground, waypoint, provision, before.trail)
-            ground.server.settle(ground.address)
+            with site.turns.beside():
+                ground.server.settle(ground.address)
         site.freeze(data)
         self._fresh.add(waypoint.label)
         return trail.notes

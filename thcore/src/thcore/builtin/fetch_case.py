@@ -21,6 +21,7 @@ class Case:
     """What one change needs: which refs to try from which remotes, and the commit to end at.
 
     ``home`` is where the project's branches and tags are. ``moving``: the ref may have moved on from the commit.
+    ``branch``, where known, is the one that it is on, or meant for.
     """
 
     home: Address
@@ -28,6 +29,7 @@ class Case:
     refs: tuple[str, ...]
     commit: str | None = None
     moving: bool = False
+    branch: str | None = None
 
 
 def case_of(change: Change, base_url: str | None, default_branch: str | None) -> Case:
@@ -49,14 +51,14 @@ def case_of(change: Change, base_url: str | None, default_branch: str | None) ->
         case ChangeKind.BRANCH:
             branch = change.branch or default_branch
             tip = f"refs/heads/{branch}" if branch else "HEAD"
-            return Case(home, (home,), (tip,), commit, moving=commit is not None)
+            return Case(home, (home,), (tip,), commit, moving=commit is not None, branch=branch)
         case ChangeKind.REF_UPDATED:
             refs = tuple(name for name in (ref, commit) if name)
             found = Case(home, both, refs, commit, moving=commit is not None)
         case ChangeKind.TAG:
             found = Case(home, both, (ref,) if ref else (), commit)
         case _:
-            found = Case(home, (source or home,), (change.ref,) if change.ref else (), commit)
+            found = Case(home, (source or home,), (change.ref,) if change.ref else (), commit, branch=change.branch)
     if not found.refs:
         raise ChangeError(f"{change} names nothing to fetch: neither a ref nor a commit")
     return found

@@ -13,13 +13,12 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from attrs import field, frozen
 
 from thcore.errors import InfrastructureError
-from thcore.hooks import Build
 
 _OUTPUT_LIMIT = 16 * 1024 * 1024
 _POLL_S = 0.1
@@ -87,6 +86,16 @@ class Address:
         return self.url.startswith(("/", "file://"))
 
 
+class Caller(Protocol):
+    """Who wants git called: a build, as a rule."""
+
+    def check(self) -> None:
+        """Raise when it is time to give up."""
+
+    def log(self, message: str, *, source: str = ...) -> None:
+        """Hear a line that git writes."""
+
+
 @frozen
 class Git:
     """Calls git for one build.
@@ -95,7 +104,7 @@ class Git:
     configuration. ``local`` allows repositories of this machine. ``timeout_s`` limits each call.
     """
 
-    build: Build
+    build: Caller
     timeout_s: float
     local: bool = False
     secret: tuple[Address, ...] = ()
@@ -172,12 +181,26 @@ class Git:
                 if not ready and process.poll() is not None:
                     break
         messages.close()
-        while (status := process.poll()) is None:
-            pause(self.build, _POLL_S)
-            self._check_time(argv, end)
+        status = process.poll()
+        if status is None:
+            status = self._await(process, argv, end)
         if status:
             raise GitCallError(messages.text() or f"git {argv[0]} ended with status {status}")
         return output.decode("utf-8", "surrogateescape")
+
+    def _await(self, process: Any, argv: tuple[str, ...], end: float) -> int:
+        """The status of a process whose pipes are closed: they may be a moment before its end."""
+        descriptor = os.pidfd_open(process.proc.pid)
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(descriptor, selectors.EVENT_READ)
+                while (status := process.poll()) is None:
+                    selector.select(_POLL_S)
+                    self.build.check()
+                    self._check_time(argv, end)
+        finally:
+            os.close(descriptor)
+        return int(status)
 
     def _check_time(self, argv: tuple[str, ...], end: float) -> None:
         if time.monotonic() > end:
@@ -187,7 +210,7 @@ class Git:
 class _Messages:
     """What git says on standard error, line by line."""
 
-    def __init__(self, build: Build | None) -> None:
+    def __init__(self, build: Caller | None) -> None:
         self._build = build
         self._rest = b""
         self._last: deque[str] = deque(maxlen=12)
@@ -219,7 +242,7 @@ def blank_credentials(text: str) -> str:
     return _CREDENTIALS.sub("***@", text)
 
 
-def pause(build: Build, seconds: float) -> None:
+def pause(build: Caller, seconds: float) -> None:
     """Wait, but not longer than the build may run."""
     end = time.monotonic() + seconds
     waiting = threading.Event()

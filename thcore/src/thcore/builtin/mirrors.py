@@ -138,8 +138,7 @@ class Mirror:
             return False
 
     def _generation(self) -> Path | None:
-        name = _current(self.directory)
-        return self.directory / name if name else None
+        return current(self.directory)
 
     def _make(self) -> Path:
         numbers = (int(path.name.removesuffix(".git")) for path in self.directory.glob("[0-9]*.git"))
@@ -182,6 +181,12 @@ def _half_done(generation: Path) -> tuple[Path, ...]:
 
 def _in_use(generation: Path) -> bool:
     return any((generation / "refs" / "thcore").glob("*"))
+
+
+def current(directory: Path) -> Path | None:
+    """The generation in use of the mirror in a directory."""
+    name = _current(directory)
+    return directory / name if name else None
 
 
 def _current(directory: Path) -> str | None:

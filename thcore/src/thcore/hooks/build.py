@@ -161,9 +161,10 @@ class Build(Protocol):
         preparation; for keys of what is kept between builds. Raises InfrastructureError (``options-invalid``).
         """
 
-    def part(self) -> AbstractContextManager[Build]:
+    def part(self, name: str = "") -> AbstractContextManager[Build]:
         """The same build for one of several parts that are worked on side by side, each in a thread of its own. Their
-        progress is told as one: the sums of done and total, and what each is at. On leaving, the part is over."""
+        progress is told as one: the sums of done and total, and what each is at. With a name, it is put in front of the
+        sources of the part's lines in the build log: ``name:source``. On leaving, the part is over."""
 
     def emit(self, progress: Progress) -> None:
         """Tell how far the stage is. Cheap; may be called often."""

@@ -81,7 +81,8 @@ class StageBuild:
     programs: Iterator[int] = field(factory=itertools.count)
     """Tells the programs of the build apart."""
     number: int | None = None
-    """Of the part that this view is of, if it is of one."""
+    name: str = ""
+    """Number and name of the part that this view is of, if it is of one."""
 
     @property
     def id(self) -> str:
@@ -139,7 +140,7 @@ class StageBuild:
     def _prepared(self, command: Command, environment: Environment | None) -> Command:
         base = base_environment(self.workspace)
         placed = evolve(command, env={"PATH": base["PATH"], **command.env}, cwd=command.cwd or self.workspace.root)
-        inside = (environment or Environment()).inside(placed)
+        inside = (environment or Environment()).inside(evolve(placed, source=self._source(placed.source)))
         prepared = evolve(inside, env={**base, **inside.env, kin.MARK: f"{self.id} {next(self.programs)}"})
         for name in self.plugins.implementing("thcore_wrap_command", self.plan.plugins):
             prepared = self.plugins.wrap_command(name, self.view(name), self.plan.options.get(name), prepared)
@@ -210,9 +211,9 @@ class StageBuild:
         return evolve(self, workspace=workspace, change=change)
 
     @contextmanager
-    def part(self) -> Iterator[StageBuild]:
+    def part(self, name: str = "") -> Iterator[StageBuild]:
         with self.tally.part() as number:
-            yield evolve(self, number=number)
+            yield evolve(self, number=number, name=name)
 
     def emit(self, progress: Progress) -> None:
         with self.tally.lock:
@@ -230,7 +231,10 @@ class StageBuild:
             _logger.exception("build %s: an event was lost", self.id)
 
     def log(self, message: str, *, source: str = "thcore") -> None:
-        self.build_log.write(message, source)
+        self.build_log.write(message, self._source(source))
+
+    def _source(self, source: str) -> str:
+        return source if self.name in {"", source} else f"{self.name}:{source}"
 
 
 def _numbered(place: Path) -> Path:

@@ -13,6 +13,9 @@ from thcore.hooks import Build
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
 
+MEMORY = 256 * 1024 * 1024
+"""Bytes that a server may keep of its tables in memory when the worker's settings do not say."""
+
 
 @frozen
 class Installation:
@@ -20,13 +23,19 @@ class Installation:
     ``programs`` is the directory they are in, None where none are needed (SQLite); ``account`` is the operating
     system account that the server runs as, None for the worker's own. With ``namespace`` the server runs in a user
     namespace of its own, in which the worker's account is not root: for a worker that runs as root in directories
-    that no other account can enter."""
+    that no other account can enter. ``memory`` is what a server may keep of its tables in memory, in bytes."""
 
     engine: str
     version: str
     programs: Path | None = None
     account: str | None = None
     namespace: bool = False
+    memory: int = MEMORY
+
+
+def memory_of(build: Build) -> int:
+    """What the worker's settings let a server keep in memory, in bytes."""
+    return int(getattr(build.settings, "server_memory", MEMORY))
 
 
 class Engine(Protocol):

@@ -15,7 +15,7 @@ from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Command, Secret
 from thplugins_dbmigration.engines.accounts import acting, give, identity, private_directory
-from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.engine import Installation, memory_of
 from thplugins_dbmigration.engines.mysql_programs import SERVERS, is_mariadb, places, program
 from thplugins_dbmigration.engines.mysql_server import ADMIN, MySQLServer, connect
 from thplugins_dbmigration.engines.private import await_answer, ended_cleanly
@@ -32,7 +32,6 @@ SETTINGS = (
     "--loose-feedback=OFF",
     "--character-set-server=utf8mb4",
     "--max-allowed-packet=1G",
-    "--innodb-buffer-pool-size=256M",
     # Whatever the server does on its own account would show in the counters of a step.
     "--innodb-stats-auto-recalc=OFF",
     "--innodb-buffer-pool-dump-at-shutdown=OFF",
@@ -66,10 +65,10 @@ class MySQL:
         server = program(programs, SERVERS)
         who = identity(build, server, ("mysql",))
         version = version_of(build, server, r"Ver (\S+)")
-        return Installation(self.name, version, programs, who.account, who.namespace)
+        return Installation(self.name, version, programs, who.account, who.namespace, memory_of(build))
 
-    def settings(self, installation: Installation) -> tuple[str, ...]:  # noqa: ARG002 - the same for all versions
-        return SETTINGS
+    def settings(self, installation: Installation) -> tuple[str, ...]:
+        return (*SETTINGS, f"--innodb-buffer-pool-size={installation.memory}")
 
     def initialise(self, build: Build, installation: Installation, directory: Path) -> None:
         private_directory(installation, directory)
@@ -142,7 +141,7 @@ class MySQL:
             argv = _server(
                 installation,
                 directory,
-                *SETTINGS,
+                *self.settings(installation),
                 f"--socket={socket}",
                 f"--pid-file={sockets / 'pid'}",
                 f"--tmpdir={scratch}",

@@ -16,7 +16,7 @@ from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Command, Secret
 from thplugins_dbmigration.engines.accounts import acting, give, identity, private_directory
-from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.engine import Installation, memory_of
 from thplugins_dbmigration.engines.postgresql_server import ADMIN, PostgreSQLServer, connect, program
 from thplugins_dbmigration.engines.private import await_answer, ended_cleanly
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
@@ -76,10 +76,11 @@ class PostgreSQL:
         server = program(programs, "postgres")
         who = identity(build, server, ("postgres",))
         version = version_of(build, server, r"\(PostgreSQL\) (\S+)")
-        return Installation(self.name, version, programs, who.account, who.namespace)
+        return Installation(self.name, version, programs, who.account, who.namespace, memory_of(build))
 
-    def settings(self, installation: Installation) -> tuple[str, ...]:  # noqa: ARG002 - the same for all versions
-        return tuple(f"{key}={value}" for key, value in SETTINGS.items())
+    def settings(self, installation: Installation) -> tuple[str, ...]:
+        memory = f"shared_buffers={installation.memory // 1024}kB"
+        return (*(f"{key}={value}" for key, value in SETTINGS.items()), memory)
 
     def initialise(self, build: Build, installation: Installation, directory: Path) -> None:
         private_directory(installation, directory)
@@ -128,12 +129,12 @@ class PostgreSQL:
         # A copy of a directory whose server was killed would be mistaken for one that runs.
         (directory / "postmaster.pid").unlink(missing_ok=True)
         with server_directory(build, installation, directory) as sockets:
-            settings = {**SETTINGS, "unix_socket_directories": str(sockets)}
+            settings = (*self.settings(installation), f"unix_socket_directories={sockets}")
             argv = (
                 str(program(installation.programs, "postgres")),
                 "-D",
                 str(directory),
-                *(part for key, value in settings.items() for part in ("-c", f"{key}={value}")),
+                *(part for setting in settings for part in ("-c", setting)),
             )
             command = acting(installation, Command(argv, cwd=Path("/"), env=ENVIRONMENT, source="server"))
             with build.service(command, log=log) as service:

@@ -49,6 +49,8 @@ class PostgreSQLServer:
     service: Service
     check: Callable[[], None]
     sessions: dict[str, Any] = field(factory=dict, repr=False)
+    settled: dict[str, Any] = field(factory=dict, repr=False)
+    """When it was last so that no session had anything to tell, by database."""
 
     @property
     def version(self) -> str:
@@ -111,13 +113,20 @@ class PostgreSQLServer:
         return self._reading(address, settled=self._settled(address))
 
     def _settled(self, address: Address) -> bool:
-        """Whether all sessions have told what they did. One that is about to end is waited for."""
+        """Whether all sessions have told what they did since that was last so. One that is about to end is waited for;
+        one that holds a transaction open and does nothing in it, such as a lock, has nothing to tell."""
+        since = self.settled.get(address.database)
         deadline = time.monotonic() + ENDING_S
         with self._asked("look at the sessions"):
             while True:
-                working, idle = self.connection.execute(_SESSIONS, (REPORT_DELAY_S + 1, address.database)).fetchone()
-                if working or not idle:
-                    return not working
+                working, idle, now = self.connection.execute(
+                    _SESSIONS, {"since": since, "delay": REPORT_DELAY_S + 1, "database": address.database}
+                ).fetchone()
+                if working:
+                    return False
+                if not idle:
+                    self.settled[address.database] = now
+                    return True
                 if time.monotonic() > deadline:
                     return False
                 pause(0.02)
@@ -196,10 +205,13 @@ class PostgreSQLServer:
 
 
 _SESSIONS = (
-    "SELECT count(*) FILTER (WHERE state <> 'idle'), count(*) FILTER (WHERE state = 'idle' "
-    "AND query <> 'SELECT pg_stat_force_next_flush()' "
-    "AND clock_timestamp() - state_change < make_interval(secs => %s)) FROM pg_stat_activity "
-    "WHERE datname = %s AND usename <> current_user AND backend_type = 'client backend'"
+    "SELECT count(*) FILTER (WHERE state <> 'idle' AND NOT (state = 'idle in transaction' "
+    "AND coalesce(state_change < %(since)s::timestamptz, backend_xid IS NULL))), "
+    # The observer's last statement in a session that it leaves open.
+    "count(*) FILTER (WHERE state = 'idle' AND query <> 'SELECT pg_stat_force_next_flush()' "
+    "AND clock_timestamp() - state_change < make_interval(secs => %(delay)s)), clock_timestamp() "
+    "FROM pg_stat_activity "
+    "WHERE datname = %(database)s AND usename <> current_user AND backend_type = 'client backend'"
 )
 CATALOGUE = ("tup_returned", "tup_fetched", "tup_inserted", "tup_updated", "tup_deleted")
 # Objects of the server's own have the numbers below. The shared ones do not count for any database.

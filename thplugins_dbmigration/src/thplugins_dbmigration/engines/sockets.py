@@ -12,6 +12,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from thplugins_dbmigration.engines.engine import Installation
 
 LONGEST_ROOT = 60
 """Bytes that the directory for temporary files may have; ``/tmp`` is used instead of a longer one."""
+
+_coming_and_going = threading.Lock()
+"""The last server of an attempt takes their directory along, just when another one may be coming."""
 
 
 def socket_directory(build_id: str, attempt: int) -> Path:
@@ -45,9 +49,10 @@ def server_directory(build: Build, installation: Installation, data: Path) -> It
     parent = socket_directory(build.id, build.attempt)
     path = parent / _digest(str(data))[:8]
     try:
-        _attempt_directory(parent)
-        shutil.rmtree(path, ignore_errors=True)
-        private_directory(installation, path)
+        with _coming_and_going:
+            _attempt_directory(parent)
+            shutil.rmtree(path, ignore_errors=True)
+            private_directory(installation, path)
     except OSError as error:
         raise InfrastructureError(
             f"cannot make the socket directory {path}: {error.strerror}", code="server-not-started"
@@ -56,7 +61,10 @@ def server_directory(build: Build, installation: Installation, data: Path) -> It
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-        with contextlib.suppress(OSError):  # not empty: another server of this attempt is still there
+        with (
+            _coming_and_going,
+            contextlib.suppress(OSError),
+        ):  # not empty: another server of this attempt is still there
             parent.rmdir()
 
 

@@ -66,9 +66,10 @@ class Observer:
             self.unsettled.ended()
 
     def end_sessions(self) -> None:
-        """Close what lies idle in the pools: PostgreSQL's sessions may keep what they have counted until they end."""
+        """Close what lies idle in the pools: PostgreSQL's sessions may keep what they have counted until they end. Pools
+        of other kinds would close what is in use as well."""
         for engine in list(self.engines):
-            if engine.dialect.name == "postgresql" and not getattr(engine.dialect, "is_async", False):
+            if engine.dialect.name == "postgresql" and type(engine.pool).__name__ == "QueuePool":
                 engine.dispose()
 
 

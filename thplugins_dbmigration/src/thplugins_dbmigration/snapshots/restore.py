@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from thcore.hooks import Build
@@ -14,15 +16,23 @@ from thplugins_dbmigration.snapshots.shelf import Snapshot
 from thplugins_dbmigration.snapshots.store import frozen
 
 
-def restored(build: Build, engine: Engine, installation: Installation, dataset: Dataset) -> Snapshot:
-    """The snapshot of a dataset as its seed and overlays are, made when it is not there yet.
+def restored(
+    build: Build,
+    engine: Engine,
+    installation: Installation,
+    dataset: Dataset,
+    *,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Snapshot:
+    """The snapshot of a dataset as its seed and overlays are, made when it is not there yet; inside of ``turn`` then.
 
     Raises InfrastructureError with the code of what went wrong (``seed-broken``, ``seed-not-loaded``,
     ``server-not-started``, ``snapshot-not-made``).
     """
 
     def make(data: Path) -> dict[str, str]:
-        _restore(build, engine, installation, dataset, data)
+        with turn():
+            _restore(build, engine, installation, dataset, data)
         return {"version": dataset.version} if dataset.version else {}
 
     return frozen(build, dataset_key(build, engine, installation, dataset), f"dataset {dataset.name}", make)

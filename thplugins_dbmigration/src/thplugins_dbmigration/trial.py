@@ -1,0 +1,112 @@
+"""The change's own leg on a dataset, and the state before a step of it that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, frozen
+
+from thcore.errors import ChangeError, InfrastructureError
+from thcore.model import Provision, Step
+from thplugins_dbmigration import messages, project, snapshots
+from thplugins_dbmigration.ascent import check_start
+from thplugins_dbmigration.course import Course, named
+from thplugins_dbmigration.ground import Ground, Site
+from thplugins_dbmigration.halt import Halt
+from thplugins_dbmigration.leg import Leg
+from thplugins_dbmigration.manner import Manner
+from thplugins_dbmigration.options import SilentLoss
+from thplugins_dbmigration.route import fixups
+from thplugins_dbmigration.snapshots import Key
+from thplugins_dbmigration.states import State
+from thplugins_dbmigration.trail import Trail
+
+
+@frozen
+class Trial:
+    """A change on a dataset. ``state`` is where its leg begins; ``trunk`` is what the target branch has walked, None
+    when every step is judged."""
+
+    site: Site
+    manner: Manner
+    chosen: project.Chosen
+    change: Provision
+    state: State
+    trunk: Trail | None = None
+
+    def added(self, step: Step) -> bool:
+        """Whether the change adds a step: the target branch has not got it, or has it with another content."""
+        return self.trunk is None or not self.trunk.knows(step) or self.trunk.edits(step, self.change.checkout.path)
+
+    def leg(self, ground: Ground, config: Path, short_of: Step | None = None) -> Leg:
+        """The change's leg, ready to be walked; up to a step, where one is named."""
+        site, options, trail = self.site, self.manner.options, self.state.trail
+        pending = [each for each in fixups(options, site.dataset) if each not in trail.fixups]
+        made = project.project(site.build, self.manner, self.change, ground.address, ground.server, config=config)
+        course = Course(pending=pending, short_of=short_of)
+        counting = options.silent_loss is not SilentLoss.OFF
+        leg = Leg(
+            site.build,
+            site.turns,
+            site.dataset,
+            site.engine.name,
+            made,
+            course,
+            added=self.added,
+            counting=counting,
+        )
+        if not trail.start:
+            leg.look = lambda plan: check_start(site.dataset, plan)
+        return leg
+
+    def resumed(self) -> Trial:
+        """The same trial from the state before the step that failed when this commit was tried last, where it was
+        kept."""
+        snapshot = snapshots.find(self.site.build, self._key)
+        if snapshot is None:
+            return self
+        trail = Trail.of(snapshot.notes)
+        limits_for = self.site.dataset.limits_for
+        steps = (evolve(each, limits=limits_for(each.step)) if each.added else each for each in trail.steps)
+        told = f"going on from {', '.join(named(trail.versions))}, after which a step has failed"
+        self.site.build.log(told, source=self.site.dataset.name)
+        return evolve(self, state=State(snapshot, evolve(trail, steps=tuple(steps))))
+
+    def keep(self, step: Step) -> None:
+        """Make the state before a step of the change that has failed, and freeze it. That it cannot be made is told in
+        the build log only: the verdict stands."""
+        name = f"dataset {self.site.dataset.name}, before {messages.way(step)}"
+        try:
+            snapshots.frozen(self.site.build, self._key, name, lambda data: self._before(step, data))
+        except (ChangeError, InfrastructureError, Halt) as error:
+            self.site.build.log(f"{name}: cannot be kept: {error}", source=self.site.dataset.name)
+
+    @property
+    def _key(self) -> Key:
+        after = self.state.snapshot.key
+        parts = {name: after.parts[name] for name in ("project", "engine", "engine_version") if name in after.parts}
+        own = {
+            "commit": self.change.checkout.commit,
+            "options": self.manner.digest,
+            "environment": self.site.build.preparation(),
+            "after": after.digest,
+        }
+        return Key("boundary", self.site.dataset.name, {**parts, **own})
+
+    def _before(self, step: Step, data: Path) -> Mapping[str, Any]:
+        trail = self.state.trail
+        with self.site.ground(self.state.snapshot, data) as ground:
+            leg = self.leg(ground, self.site.place / "boundary", step)
+            stop = leg.walk(self.chosen)
+            if stop.failed is not None:
+                raise ChangeError(f"{messages.way(stop.failed)} failed this time: {stop.message}")
+            versions = {chain: tuple(sorted(found)) for chain, found in leg.final(self.chosen).items()}
+            with self.site.turns.beside():
+                ground.server.settle(ground.address)
+        self.site.freeze(data)
+        walked = tuple(evolve(result, limits=()) for result in leg.results if result.result == "ok")
+        start = trail.start or {chain: tuple(sorted(plan.current)) for chain, plan in leg.course.plans.items()}
+        steps, done = (*trail.steps, *walked), (*trail.fixups, *leg.course.done)
+        return Trail(start, {**trail.versions, **versions}, steps, trail.files, done).notes

@@ -110,8 +110,7 @@ class Observer:
         return state
 
     def tell_counts(self) -> None:
-        """Have PostgreSQL's sessions tell what they have counted. They stay open, because a project may keep a lock or a
-        setting in one."""
+        """Have PostgreSQL's sessions tell what they have counted. They stay open: a project may keep a lock in one."""
         from django.db import connections
 
         for connection in connections.all():

@@ -26,8 +26,9 @@ SEVERITY_STYLE = {
 }
 RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
 MAXIMUM_FINDINGS = 10
-MAXIMUM_LINES = 5
-"""How much of a finding's evidence is shown: its end, where programs say why they failed."""
+FIRST_LINES = 3
+LAST_LINES = 2
+"""How much of a finding's evidence is shown."""
 
 
 class BuildDisplay:
@@ -114,7 +115,14 @@ def _show_finding(console: Console, finding: Finding) -> None:
     label = f"[{tone}]{finding.severity.value}[/{tone}]" if tone else finding.severity.value
     where = f" [dim]({plain(str(finding.location))})[/dim]" if str(finding.location) else ""
     console.print(f"  {label}: {plain(finding.message)}{where}", highlight=False, soft_wrap=True)
-    for line in finding.evidence[-MAXIMUM_LINES:]:
+    for line in _ends(finding.evidence):
         console.print(f"    {printable(line)}", markup=False, highlight=False, style="dim", soft_wrap=True)
     if finding.hint:
         console.print(f"    {printable(finding.hint)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _ends(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The first lines, which say what is wrong, and the last ones, which say how a log ended."""
+    if len(lines) <= FIRST_LINES + LAST_LINES:
+        return lines
+    return (*lines[:FIRST_LINES], "…", *lines[-LAST_LINES:])

@@ -223,8 +223,7 @@ AIRFLOW = RealProject(
         "XInnodb_rows_changed": {"default": 100_000, "d59cbbef95eb": 200_000},
     },
 )
-<<<<<<< HEAD
-"""A deployment of Airflow, whose revisions are inside the installed package."""
+"""A deployment of Airflow: one command for two chains, its own and that of its user management."""
 
 NEWSROOM = Path(__file__).with_name("newsroom")
 _DRIVERS = "dj-database-url\npsycopg2-binary\n"
@@ -240,6 +239,3 @@ WAGTAIL = RealProject(
     dataset={"maximum_migration_times": {"default": 120}},
 )
 """A site of Wagtail, whose change takes it over three major releases. Nothing needs to be said of how it migrates."""
-=======
-"""A deployment of Airflow: one command for two chains, its own and that of its user management."""
->>>>>>> 2359307528e918748f41db8b35b332ae8d7dbae0

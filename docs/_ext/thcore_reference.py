@@ -282,10 +282,11 @@ def _value(schema: Mapping[str, Any]) -> str:
 
 
 def commands() -> str:
-    """Every command with its arguments and options, those of the plugins of this repository too."""
+    """Every command with its arguments and options: ours, and those that installed plugins add."""
     context = click.Context(cli, info_name="thcore")
-    names = cli.list_commands(context)
-    return "\n".join(line for name in names for line in _command(context, cli.get_command(context, name)))
+    return "\n".join(
+        line for name in cli.list_commands(context) for line in _command(context, cli.get_command(context, name))
+    )
 
 
 def exit_codes() -> str:

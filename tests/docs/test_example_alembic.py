@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from parts.example import BAD, DOCS, EXAMPLES, GOOD, laid_out, run, shown, steps_of
 
+PAGE = DOCS / "bring-your-project.md"
 ALEMBIC = DOCS / "tools" / "alembic.md"
+ADDED = "migrations/versions/0003_closed.py"
 ENGINES = ("mysql", "postgresql", "sqlite")
 LIMITED = {
     "mysql": ["XInnodb_rows_changed", "Innodb_os_log_written"],
@@ -22,11 +28,30 @@ pytestmark = pytest.mark.system
 @pytest.fixture
 def helpdesk(tmp_path: Path) -> Path:
     changes = {
-        GOOD: ("migrations/versions/0003_closed.py", "good_change.py"),
+        GOOD: (ADDED, "good_change.py"),
         BAD: ("migrations/versions/0003_once.py", "bad_change.py"),
     }
     datasets = {engine: EXAMPLES / "engines" / engine for engine in ENGINES}
     return laid_out(tmp_path, "alembic", "helpdesk", changes, datasets)
+
+
+def test_the_way_to_bring_a_project_can_be_gone_command_by_command(tmp_path: Path) -> None:
+    datasets = {"helpdesk": EXAMPLES / "engines" / "postgresql"}
+    laid_out(tmp_path, "alembic", "helpdesk", {"refs/heads/my-branch": (ADDED, "good_change.py")}, datasets)
+    calls = [line.strip()[2:] for line in PAGE.read_text("utf-8").splitlines() if line.strip().startswith("$ thcore")]
+
+    assert len(calls) == 5
+    for call in calls:
+        ended = subprocess.run(
+            [sys.executable, "-m", "thcore.cli.main", *shlex.split(call)[1:]],
+            cwd=tmp_path,
+            env={**os.environ, "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=270,
+            check=False,
+        )
+        assert ended.returncode == 0, (call, ended.stdout, ended.stderr)
 
 
 def test_a_change_of_the_helpdesk_is_judged_on_every_engine_with_its_own_counters(helpdesk: Path) -> None:

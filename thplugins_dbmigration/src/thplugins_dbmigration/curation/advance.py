@@ -62,7 +62,7 @@ def advance(site: Site, entry: Entry, release: str, *, label: str | None = None,
         "start": list(start) or None,
         "overlays": None,
         "version": label or "+".join(part for part in (site.dataset.version, release) if part),
-        "releases": [_written(each) for each in rest],
+        "releases": _left(entry, number),
     }
     with draft(target) if name is not None else scratch(target) as place:
         seed = _dumped(site, state.snapshot, place / _free(entry.directory, f"seed-{_slug(release)}"))
@@ -98,6 +98,13 @@ def _bring(dataset: Dataset, fixups: Iterable[Fixup], place: Path) -> None:
         copy = place / path.relative_to(dataset.directory.resolve())
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
+
+
+def _left(entry: Entry, number: int) -> list[Any]:
+    """The releases that are left, as config.json has them. The job's become the dataset's own: the job goes on to declare
+    those that it has passed."""
+    own = json.loads((entry.directory / CONFIG).read_text("utf-8")).get("releases")
+    return [_written(each) for each in entry.releases[number:]] if own is None else list(own[number:])
 
 
 def _config(directory: Path, changes: Mapping[str, Any]) -> dict[str, Any]:

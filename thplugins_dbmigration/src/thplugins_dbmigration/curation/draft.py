@@ -18,9 +18,11 @@ from thcore.errors import InfrastructureError
 from thplugins_dbmigration import datasets
 from thplugins_dbmigration.datasets import CONFIG, Dataset
 from thplugins_dbmigration.snapshots.listing import sync
+from thplugins_dbmigration.snapshots.lock import Hold, unheld
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 """What a dataset may be called: its name is part of paths, of reports and of the names of servers' files."""
+_SCRATCH = re.compile(r"\.[0-9a-f]{8}")
 _DIRECTORY, _FILE = 0o750, 0o640
 """Data of real people, even if anonymised: for the worker's account and its group."""
 
@@ -50,15 +52,24 @@ def draft(directory: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch(directory: Path) -> Iterator[Path]:
-    """A hidden directory beside ``directory``, on the same file system, that is removed afterwards."""
+    """A hidden directory beside ``directory``, on the same file system, that is removed afterwards; those that killed
+    commands have left are, too."""
+    for left in directory.parent.glob(f".{directory.name}.*"):
+        if _SCRATCH.fullmatch(left.suffix):
+            with unheld(left) as idle:
+                if idle:
+                    shutil.rmtree(left, ignore_errors=True)
     path = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
     try:
         path.mkdir(mode=0o700, parents=True)
     except OSError as error:
         raise unwritable(directory, error) from error
+    hold = Hold.of(path)
     try:
         yield path
     finally:
+        if hold is not None:
+            hold.release()
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -20,7 +20,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from thcore.cli.main import COMMANDS, cli
+from thcore.cli.main import cli
 from thcore.config.schema import Config
 from thcore.errors import ExitCode
 from thcore.hooks import specs
@@ -280,9 +280,11 @@ def _value(schema: Mapping[str, Any]) -> str:
 
 
 def commands() -> str:
-    """Every command of ours with its arguments and options."""
+    """Every command with its arguments and options: ours, and those that installed plugins add."""
     context = click.Context(cli, info_name="thcore")
-    return "\n".join(line for name in COMMANDS for line in _command(context, cli.get_command(context, name)))
+    return "\n".join(
+        line for name in cli.list_commands(context) for line in _command(context, cli.get_command(context, name))
+    )
 
 
 def exit_codes() -> str:

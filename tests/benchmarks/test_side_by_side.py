@@ -71,25 +71,23 @@ def test_datasets_side_by_side_take_less_time_and_cost_the_same(engine: str, roo
     took: dict[tuple[str, int], list[float]] = {}
     steps: dict[int, list[list[StepResult]]] = {1: [], 2: []}
     for number in range(ROUNDS):
-        for slots in steps:
+        for slots, results in steps.items():
             shutil.rmtree(root / "state", ignore_errors=True)
             for what in ("cold", "warm"):  # everything is restored and walked; all of that is there already
                 began = time.perf_counter()
                 execution = through_the_gate(root, trunk, change, slots, 2 * number + (what == "warm"))
                 took.setdefault((what, slots), []).append(time.perf_counter() - began)
-                steps[slots].append(judged(execution))
+                results.append(judged(execution))
 
-    print(
-        f"\n{engine}, {len(DATASETS)} datasets, {len(os.sched_getaffinity(0))} processors, seconds of {ROUNDS} rounds"
-    )
+    processors = len(os.sched_getaffinity(0))
+    print(f"\n{engine}, {len(DATASETS)} datasets, {processors} processors, seconds of {ROUNDS} rounds")
     for what in ("cold", "warm"):
         one, two = (statistics.median(took[what, slots]) for slots in steps)
         print(f"  {what}: one at a time {one:6.2f}, side by side {two:6.2f}; ratio {one / two:.2f}")
     for index, step in enumerate(steps[1][0][: len(steps[1][0]) // len(DATASETS)]):
         for slots, results in steps.items():
-            times = [
-                one.measurement.wall_s for all_of_them in results for one in all_of_them[index::2] if one.measurement
-            ]
+            walls = (one.measurement for every in results for one in every[index::2])
+            times = [measured.wall_s for measured in walls if measured is not None]
             spread = f"{statistics.median(times):.3f} [{min(times):.3f}-{max(times):.3f}]"
             print(f"  judged step {step.step}, {slots} at a time: {spread} s")
     counted = {

@@ -57,7 +57,8 @@ class AlembicProject:
         self.file(revision).write_text(
             f'"""Step {revision}"""\n\nfrom alembic import op\n{top}\n'
             f"revision = {revision!r}\ndown_revision = {down!r}\ndepends_on = {depends_on!r}\n"
-            f"branch_labels = {label!r}\n\n\n"
+            + (f"branch_labels = {label!r}\n" if label else "")
+            + "\n\n"
             f"def upgrade():\n{code}\n"
         )
         return self

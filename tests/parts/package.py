@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -46,8 +48,10 @@ def wheel(
     text: str = "",
     requires: Iterable[str] = (),
     scripts: Mapping[str, str] | None = None,
+    recorded: bool = True,
 ) -> Path:
-    """Write a wheel of one module; ``scripts`` are console scripts, such as ``{"tool": "module:function"}``."""
+    """Write a wheel of one module; ``scripts`` are console scripts, such as ``{"tool": "module:function"}``. Its record
+    has digests, as it should, if ``recorded``."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
@@ -58,7 +62,8 @@ def wheel(
     }
     if scripts:
         files[f"{info}/entry_points.txt"] = _entry_points(scripts)
-    files[f"{info}/RECORD"] = "".join(f"{file},,\n" for file in [*files, f"{info}/RECORD"])
+    digests = {file: f"sha256={_digest(content)}" if recorded else "" for file, content in files.items()}
+    files[f"{info}/RECORD"] = "".join(f"{file},{digest},\n" for file, digest in digests.items()) + f"{info}/RECORD,,\n"
     with zipfile.ZipFile(path, "w") as archive:
         for file, content in files.items():
             archive.writestr(file, content)
@@ -92,6 +97,10 @@ def project_files(
         "own_backend.py": backend,
         f"{name}.py": text,
     }
+
+
+def _digest(content: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).rstrip(b"=").decode()
 
 
 def _metadata(name: str, version: str, requires: Iterable[str]) -> str:

@@ -33,7 +33,7 @@ class Postgres:
     def __init__(self, directory: Path) -> None:
         programs = PostgreSQL().locate(None)
         assert programs is not None
-        self._programs = programs
+        self.programs = programs
         self._directory = directory
         self._data = directory / "data"
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,7 +67,7 @@ class Postgres:
             "unix_socket_directories": "",
             "fsync": "off",
         }
-        argv = [str(self._programs / "postgres"), "-D", str(self._data)]
+        argv = [str(self.programs / "postgres"), "-D", str(self._data)]
         for key, value in settings.items():
             argv += ["-c", f"{key}={value}"]
         log = (self._directory / "server.log").open("ab")

@@ -182,6 +182,8 @@ def test_airflow_loses_what_it_cannot_unpickle_without_a_word_and_is_told_by_the
     assert (finding["code"], finding["severity"]) == ("values-vanished", "warning")
     assert finding["location"]["dataset"] == "bad_pickle"
     assert "dag_run.conf" in finding["message"]
+    others = [other for other in document["findings"] if other["location"]["dataset"] == "bad_pickle"]
+    assert finding in [other for other in others if other["severity"] == "warning"]
     (loss,) = losses(document, "bad_pickle", "e39a26ac59f6")
     assert (loss["table"], loss["column"]) == ("dag_run", "conf")
     assert 0 < loss["before"] - loss["after"] <= 5

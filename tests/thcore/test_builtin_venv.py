@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from thcore.builtin import environments
+from thcore.builtin import seal
 from thcore.builtin.lock import locked
 from thcore.builtin.requirements import Requirements, logical_lines, read
 from thcore.builtin.uv_process import judged, variables
@@ -163,7 +163,7 @@ def test_a_build_that_waits_for_an_environment_says_so(tmp_path: Path, options: 
     log = tmp_path / "workspace-b2-1" / "artifacts" / "console.log"
 
     with ThreadPoolExecutor(1) as pool:
-        with locked(ready.parent.with_name(f"{ready.parent.name}.lock"), lambda: None):
+        with locked(ready.parent.with_suffix(".lock"), lambda: None):
             waiting = pool.submit(make, tmp_path, options, files, "b2")
             deadline = time.monotonic() + 30
             while not (log.exists() and "waiting for another build" in log.read_text()):
@@ -179,7 +179,7 @@ def test_a_half_made_environment_is_not_used(tmp_path: Path, options: VenvOption
     make(tmp_path, options, files)
     (ok,) = (tmp_path / "state").rglob("OK")
     ok.unlink()
-    (ok.parent / "venv" / "pyvenv.cfg").unlink()
+    seal.remove(ok.parent / "venv" / "lib")
 
     environment, log = make(tmp_path, options, files, "b2")
 
@@ -191,40 +191,17 @@ def test_cleanup_removes_a_half_made_environment_unless_it_is_being_made(tmp_pat
     wheel(tmp_path / "wheels", "needed")
     make(tmp_path, options, {"requirements.txt": "needed\n"})
     (ok,) = (tmp_path / "state").rglob("OK")
-    place = ok.parent.parent
-    state = next(path for path in place.parents if (path / "environments").exists())
-    attempt = Attempt("b2", "job", 1, tmp_path, state)
+    state = next(path for path in ok.parents if (path / "environments").exists())
+    attempt = Attempt("b1", "job", 1, tmp_path, state)
 
     plugin.thcore_cleanup(attempt)
     assert ok.exists(), "it is whole"
     ok.unlink()
-    with locked(place / f"{ok.parent.name}.lock", lambda: None):
+    with locked(ok.parent.with_suffix(".lock"), lambda: None):
         plugin.thcore_cleanup(attempt)
         assert ok.parent.exists()
     plugin.thcore_cleanup(attempt)
     assert not ok.parent.exists()
-
-
-def test_only_so_many_environments_are_kept_and_never_one_in_use_removed(
-    tmp_path: Path, options: VenvOptions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(environments, "KEPT", 2)
-    for number in range(4):
-        wheel(tmp_path / "wheels", "needed", f"{number}.0")
-
-    for number in range(3):
-        make(tmp_path, options, {"requirements.txt": f"needed=={number}.0"}, f"b{number}")
-    assert len(bases(tmp_path)) == 3
-
-    with make_build(tmp_path, build_id="b") as build:
-        for _ in range(2):
-            plugin.thcore_cleanup(Attempt("b0", "job", 1, tmp_path, build.state))
-            plugin.thcore_cleanup(Attempt("b2", "job", 1, tmp_path, build.state))
-    make(tmp_path, options, {"requirements.txt": "needed==3.0"}, "b3")
-
-    kept = {(path.parent / "frozen.txt").read_text().strip() for path in (tmp_path / "state").rglob("OK")}
-    assert kept == {"needed==1.0", "needed==2.0", "needed==3.0"}
-    assert len(list((tmp_path / "state").rglob("*.lock"))) >= 3
 
 
 @pytest.mark.parametrize(
@@ -413,6 +390,7 @@ def test_uv_sees_of_the_worker_only_how_to_reach_an_index(tmp_path: Path) -> Non
             False,
             "environment-not-made",
         ),
+        ("error: Failed to bytecode-compile installed packages", True, "environment-not-made"),
         ("Failed to fetch: `https://i/`\nHTTP status server error (503 Service)", False, "index-unreachable"),
         ("Failed to build `x==1`\nThe build backend returned an error\n[stderr]\npg_config", True, "package-not-built"),
         ("Failed to resolve requirements from `build-system`\nRequest failed", False, "index-unreachable"),
@@ -425,6 +403,37 @@ def test_the_fault_is_told_by_what_uv_says(words: str, third_party: bool, code: 
 
     assert isinstance(error, ChangeError | InfrastructureError)
     assert error.code == code
+
+
+def test_requirements_that_contradict_each_other_are_told_in_sentences() -> None:
+    words = """
+error: No solution found when resolving dependencies
+  cause: Because you require x<2 and x>2, we can conclude that
+         your requirements are unsatisfiable.
+
+hint: look closer"""
+
+    error = judged("uv pip install", "exit status 1", tuple(words.splitlines()), third_party=True)
+
+    assert isinstance(error, ChangeError)
+    assert str(error) == (
+        "no set of packages meets what is required: Because you require x<2 and x>2, we can conclude that"
+        " your requirements are unsatisfiable. hint: look closer"
+    )
+
+
+def test_requirements_that_want_another_python_are_told_how_to_have_it() -> None:
+    words = (
+        "No solution found when resolving dependencies:\n"
+        "  \u2570\u2500\u25b6 Because the current Python version (3.8.18) does not satisfy Python>=3.10"
+    )
+
+    error = judged("uv pip install", "exit status 1", tuple(words.splitlines()), third_party=True)
+
+    assert str(error) == (
+        "no set of packages meets what is required: Because the current Python version (3.8.18) does not satisfy"
+        " Python>=3.10 (another Python: venv: {python: …})"
+    )
 
 
 def test_uv_that_was_killed_is_no_fault_of_the_change() -> None:

@@ -127,20 +127,25 @@ WITNESS = (
     NAME
     + """
 import pathlib, time
+place = pathlib.Path({place!r})
 began = time.monotonic()
-time.sleep(0.1)
-with pathlib.Path({file!r}).open("a") as file:
+(place / f"{{name}}-{step}").touch()
+while time.monotonic() < began + {patience} and len(list(place.glob("*-{step}"))) < 2:
+    time.sleep(0.01)
+with (place / "witness").open("a") as file:
     file.write(f"{{name}} {step} {{began}} {{time.monotonic()}}\\n")
 """
 )
+"""A step that waits for the same one of another dataset, in vain when it is judged, and writes down when it ran."""
 
 
 def test_nothing_runs_beside_a_step_that_is_judged(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    witness = yard.root / "witness"
-    for parent, name in zip("abc", "bcd", strict=True):
-        yard.revision(name, parent, body=WITNESS.format(file=str(witness), step=name), added=name != "b")
-    names = ["first", "second", "third"]
-    for name in names:
+    there = yard.root / "there"
+    there.mkdir()
+    for parent, name, patience in (("a", "b", 60), ("b", "c", 4), ("c", "d", 0)):
+        body = WITNESS.format(place=str(there), step=name, patience=patience)
+        yard.revision(name, parent, body=body, added=name != "b")
+    for name in ("first", "second"):
         yard.dataset(name)
     here = threading.local()
     done: list[str] = []
@@ -169,13 +174,13 @@ def test_nothing_runs_beside_a_step_that_is_judged(yard: Yard, monkeypatch: pyte
     monkeypatch.setattr(Turns, "beside", within(Turns.beside))
     monkeypatch.setattr(restore, "_restore", watched(restore._restore))
     monkeypatch.setattr(snapshots, "clone", watched(snapshots.clone))
-    execution, _ = yard.gate(3)
+    execution, _ = yard.gate(2)
 
-    assert [step[2] for run in execution.datasets for step in steps(run)] == ["ok"] * 9
-    assert sorted(done) == ["_restore"] * 3 + ["clone"] * 6
-    seen = [line.split() for line in witness.read_text().splitlines()]
+    assert [step[2] for run in execution.datasets for step in steps(run)] == ["ok"] * 6
+    assert sorted(done) == ["_restore"] * 2 + ["clone"] * 4
+    seen = [line.split() for line in (there / "witness").read_text().splitlines()]
     spans = [(dataset, step, float(began), float(ended)) for dataset, step, began, ended in seen]
-    assert len(spans) == 9
+    assert len(spans) == 6
     for dataset, step, began, ended in spans:
         if step != "b":
             others = [span for span in spans if span[0] != dataset]

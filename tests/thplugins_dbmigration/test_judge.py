@@ -73,7 +73,7 @@ def test_it_is_said_when_no_migration_of_the_change_ran() -> None:
 
 
 ROWS = Loss("orders", None, 100, 70)
-VALUES = (Loss("dag_run", "conf", 120, 117), Loss("dag_run", "note", 9, None))
+VALUES = (Loss("dag_run", "conf", 120, 117), Loss("dag_run", "state", 8, 0), Loss("dag_run", "note", 9, None))
 
 
 def lost(*losses: Loss, added: bool = True, result: str = "ok") -> DatasetRun:
@@ -82,15 +82,23 @@ def lost(*losses: Loss, added: bool = True, result: str = "ok") -> DatasetRun:
 
 
 def test_what_a_step_lost_is_told_with_table_column_and_both_counts() -> None:
-    rows, values = judge([lost(ROWS, *VALUES)])
+    rows, values, dropped = judge([lost(ROWS, *VALUES)])
     assert (rows.code, rows.severity) == ("rows-vanished", Severity.WARNING)
     assert rows.message == "Migration 266->267 lost rows of orders: 100 -> 70"
     assert rows.evidence == ("orders: 100 -> 70 rows",)
     assert str(rows.location) == "versions/267.py, dataset small, step 266->267"
     assert (values.code, values.severity) == ("values-vanished", Severity.WARNING)
     assert values.message == "Migration 266->267 lost values of dag_run.conf: 120 -> 117, and of 1 more"
-    assert values.evidence == ("dag_run.conf: 120 -> 117 values", "dag_run.note: 9 -> dropped")
+    assert values.evidence == ("dag_run.conf: 120 -> 117 values", "dag_run.state: 8 -> 0 values")
     assert values.hint
+    assert dropped.message == "Migration 266->267 lost values of dag_run.note: 9 -> dropped"
+
+
+def test_what_went_with_a_dropped_table_or_column_weighs_less_than_what_went_without_a_word() -> None:
+    dropped = (Loss("orders", None, 100, None), VALUES[-1])
+    assert [finding.severity for finding in judge([lost(*dropped)])] == [Severity.INFO] * 2
+    findings = judge([lost(*dropped, ROWS)], SilentLoss.FAILURE)
+    assert [finding.severity for finding in findings] == [Severity.FAILURE, Severity.WARNING, Severity.WARNING]
 
 
 def test_the_job_says_what_a_loss_weighs() -> None:

@@ -88,6 +88,16 @@ def test_what_was_not_wanted_for_long_goes(opened: Open) -> None:
         assert there(build, "a", "b") == ["b"]
 
 
+def test_one_that_is_larger_than_all_may_be_is_used_again_as_long_as_no_other_is_wanted(opened: Open) -> None:
+    for name in ("first", "second"):
+        with opened(name, snapshot_size=1) as build:
+            make(build, "a")
+    assert "making one" not in build.workspace.log.read_text()
+    with opened("third", snapshot_size=1) as build:
+        make(build, "b")
+        assert there(build, "a", "b") == ["b"]
+
+
 def test_what_a_build_has_stays_until_the_build_lets_go(opened: Open) -> None:
     with opened("first") as first, opened("second", snapshot_size=1) as second:
         held = make(first, "a")

@@ -159,6 +159,32 @@ def test_files_share_their_blocks_where_the_file_system_can(tmp_path: Path) -> N
 
 
 @pytest.mark.system
+def test_a_disk_that_is_full_in_the_middle_is_as_it_was_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(data: Path) -> dict[str, Any]:
+        large(data)
+        with (data / "endless").open("wb") as stream:
+            while True:
+                stream.write(bytes(10_000_000))
+
+    with reflinking(tmp_path / "xfs", megabytes=400) as place, make_build(place) as build:
+        before = free(place)
+        with pytest.raises(InfrastructureError, match="No space left on device") as caught:
+            frozen(build, KEY, "it", too_large)
+        assert caught.value.code == "snapshot-not-made"
+        assert before - free(place) < 1_000_000
+        snapshot = frozen(build, KEY, "it", large)
+        monkeypatch.setattr(ways, "between", lambda _source, _target: Way.COPY)
+        (place / "filler").write_bytes(bytes(free(place) - 20_000_000))
+        before = free(place)
+        with pytest.raises(InfrastructureError, match="No space left on device") as caught:
+            clone(build, snapshot, build.workspace.temporary / "data")
+        assert caught.value.code == "snapshot-not-cloned"
+        assert before - free(place) < 1_000_000
+
+
+@pytest.mark.system
 def test_between_two_file_systems_a_clone_is_a_copy(tmp_path: Path) -> None:
     with reflinking(tmp_path / "xfs", megabytes=400) as place, make_build(tmp_path, state=place / "state") as build:
         assert clone_way(build) == "copy"

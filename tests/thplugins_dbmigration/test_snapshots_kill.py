@@ -23,6 +23,7 @@ from thcore.process import kin
 from thcore.testing import make_build
 from thplugins_dbmigration.datasets import Dataset, read
 from thplugins_dbmigration.engines.drivers import engine_for
+from thplugins_dbmigration.engines.sockets import remove_sockets
 from thplugins_dbmigration.options import DbmigrationSettings, Postgresql
 from thplugins_dbmigration.snapshots import clone, remove_half_made, restored, shelf, store
 from thplugins_dbmigration.snapshots.lock import alone_if_free
@@ -86,6 +87,7 @@ def worked_and_killed(path: Path, name: str, datasets: list[Dataset], bound: int
         with contextlib.suppress(psutil.NoSuchProcess):
             orphan.kill()
             orphan.wait(10)
+    remove_sockets(name, 1)
 
 
 def check_whole_and_free(state: Path) -> None:
@@ -114,7 +116,7 @@ def test_ninety_kills_while_snapshots_are_made_cloned_and_trimmed_leave_whole_on
     caught = 0
     for number in range(90):
         chance.shuffle(datasets)
-        worked_and_killed(tmp_path, f"b{number}", datasets, bound, chance.uniform(0.0, 0.3))
+        worked_and_killed(tmp_path, f"killed-{number}", datasets, bound, chance.uniform(0.0, 0.3))
         caught += any((state / "snapshots").glob("making-*"))
         check_whole_and_free(state)
     assert caught > 5, "hardly any was killed while it made one"
@@ -141,7 +143,7 @@ def test_five_kills_while_a_server_is_restored_leave_whole_snapshots_only(kind: 
         if chance.random() < 0.7:
             for place in shelf.places(state):
                 assert shelf.take_away(place)
-        worked_and_killed(tmp_path, f"b{number}", [dataset], None, chance.uniform(0.0, took_s))
+        worked_and_killed(tmp_path, f"killed-{kind}-{number}", [dataset], None, chance.uniform(0.0, took_s))
         check_whole_and_free(state)
     with opened(tmp_path, "last") as build:
         use(build, dataset)

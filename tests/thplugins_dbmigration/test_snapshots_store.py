@@ -209,7 +209,9 @@ def overwritten(data: Path) -> None:
 
 
 def truncated(data: Path) -> None:
+    (data / "file").chmod(0o600)
     os.truncate(data / "file", 1)
+    (data / "file").chmod(0o400)
 
 
 def removed(data: Path) -> None:

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from attrs import evolve
+from uv import find_uv_bin
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build
-from thcore.model import Step
+from thcore.model import Environment, Step
 from thcore.testing import make_build
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
@@ -148,6 +150,18 @@ def test_every_app_is_walked_in_the_order_that_django_keeps(build: Build, tmp_pa
     assert {step.path is None for step in plan.steps} == {True, False}, "Django's own files are not in the checkout"
     assert {step.path is None for step in plan.steps if step.version.startswith("auth.")} == {True}
     assert plan.reached(TOOL.versions(build, OPTIONS, project))
+
+
+def test_a_target_is_reached_in_the_order_of_all_migrations(build: Build, tmp_path: Path) -> None:
+    made = DjangoProject(tmp_path / "checkout", "art", "book", "yard", "zoo")
+    made.migration("zoo.0001_initial").migration("yard.0001_initial")
+    made.migration("art.0001_initial", ["yard.0001_initial"])
+    made.migration("book.0001_initial", ["yard.0001_initial", "zoo.0001_initial"])
+
+    guide, stop = walk(build, project_of(made, build), DjangoOptions(target="book"))
+
+    assert stop == Stop()
+    assert order_of(guide.plans[0]) == ["yard.0001_initial", "zoo.0001_initial", "book.0001_initial"]
 
 
 def test_a_walk_can_end_after_any_step_and_go_on_later(build: Build, shop: DjangoProject) -> None:
@@ -437,30 +451,35 @@ def test_the_url_is_in_the_environment_unless_the_job_sets_it(build: Build, shop
 
 @pytest.mark.system
 @pytest.mark.timeout(120)
-def test_on_postgresql_no_session_is_open_while_a_step_is_measured() -> None:
+def test_on_postgresql_each_step_is_counted_and_the_session_goes_on() -> None:
     contrib = ("django.contrib.contenttypes", "django.contrib.auth")
     with open_directory() as directory, ground(directory, EMBEDDED) as place, place.server() as server:
         made = DjangoProject(directory / "checkout", "shop", *contrib).models("shop", SIGNALS)
-        made.migration("shop.0001_initial", (), ITEM)
+        made.migration("shop.0001_initial", (), ITEM, "migrations.RunSQL(\"SET lock_timeout = '7s'\")")
         made.migration("shop.0002_rows", ["shop.0001_initial"], TWICE)
-        index = 'migrations.RunSQL("CREATE INDEX CONCURRENTLY i ON shop_item (name)")'
-        made.migration("shop.0003_index", ["shop.0002_rows"], index, more="atomic = False")
+        check = "SELECT 1 / (current_setting('lock_timeout') = '7s')::int"
+        index = "CREATE INDEX CONCURRENTLY i ON shop_item (name)"
+        made.migration(
+            "shop.0003_index",
+            ["shop.0002_rows"],
+            f'migrations.RunSQL("{check}")',
+            f'migrations.RunSQL("{index}")',
+            more="atomic = False",
+        )
         made.migration("shop.0004_unique", ["shop.0003_index"], UNIQUE)
         address = server.create("data", "owner", "p'w")
         project = project_at(made, place.build, server, address)
-        open_sessions: list[object] = []
-        counted: dict[str, int | None] = {}
+        inserted: dict[str, list[int | None]] = {}
 
         def look(step: Step) -> None:
-            found = query(address, "SELECT pid FROM pg_stat_activity WHERE datname = 'data' AND usename = 'owner'")
-            open_sessions.append(len(found) - 1)
-            counted[step.version] = server.counters(address)["tup_inserted"]
+            inserted.setdefault(step.version, []).append(server.counters(address)["tup_inserted"])
 
-        guide = Told(started=look, ended=look)
-        stop = TOOL.walk(place.build, OPTIONS, project, guide)
+        stop = TOOL.walk(place.build, OPTIONS, project, Told(started=look, ended=look))
 
-        assert set(open_sessions) == {0}
-        assert isinstance(counted["shop.0003_index"], int)
+        assert all(isinstance(count, int) for counts in inserted.values() for count in counts)
+        before, after = inserted["shop.0002_rows"]
+        assert before is not None
+        assert after == before + 3, "two rows, and one in django_migrations"
         assert stop.failed is not None
         assert (stop.failed.version, stop.line) == ("shop.0004_unique", 7)
         assert stop.message.startswith("UniqueViolation [23505]: could not create unique index")
@@ -484,3 +503,26 @@ def test_on_mariadb_a_step_that_fails_is_named_with_the_servers_number() -> None
         assert (stop.failed.version, stop.line) == ("shop.0003_half", 8)
         assert stop.message.startswith("IntegrityError [23000]: (1062) Duplicate entry 'a'")
         assert query(address, "SELECT sku FROM shop_item") == [(None,), (None,)], "half of it stays"
+
+
+@pytest.mark.system
+@pytest.mark.slow
+@pytest.mark.parametrize("release", ["3.2", "4.2", "5.1"])
+def test_older_releases_are_walked_as_well(build: Build, shop: DjangoProject, tmp_path: Path, release: str) -> None:
+    place = tmp_path / "venv"
+    for words in (["venv", str(place)], ["pip", "install", f"--python={place}", f"django=={release}.*"]):
+        subprocess.run([find_uv_bin(), "--quiet", *words], cwd=tmp_path, check=True)
+    squashed(shop).migration("shop.0004_unique", ["shop.0003_sku"], UNIQUE)
+    project = project_of(shop, build)
+    environment = Environment(python=place / "bin" / "python")
+    project = evolve(project, provision=evolve(project.provision, environment=environment))
+
+    assert order_of(plan_of(build, project)) == ["shop.0001_squashed", "shop.0003_sku", "shop.0004_unique"]
+    _, stop = walk(build, project, most=1)
+    assert stop == Stop(), "the database lists the squash"
+    _, stop = walk(build, project)
+
+    assert stop.failed is not None
+    assert (stop.failed.version, stop.line) == ("shop.0004_unique", 7)
+    assert stop.evidence[1].startswith("statement: INSERT INTO")
+    assert "shop.0003_sku" in TOOL.versions(build, OPTIONS, project)

@@ -74,16 +74,22 @@ def _missing(run: DatasetRun, counter: str, steps: Iterable[tuple[StepResult, Li
     )
 
 
+LESS = {Severity.FAILURE: Severity.WARNING, Severity.WARNING: Severity.INFO}
+"""What went with a table or column that was dropped weighs less: the migration says so, and means it."""
+
+
 def _losses(run: DatasetRun, severity: Severity) -> Iterator[Finding]:
     for step in run.steps:
         if step.result != "ok" or not step.added:
             continue
-        rows = [loss for loss in step.losses if loss.column is None]
-        values = [loss for loss in step.losses if loss.column is not None]
-        if rows:
-            yield messages.rows_vanished(step.step, run.name, rows, severity)
-        if values:
-            yield messages.values_vanished(step.step, run.name, values, severity)
+        for weight, dropped in ((severity, False), (LESS[severity], True)):
+            losses = [loss for loss in step.losses if (loss.after is None) is dropped]
+            rows = [loss for loss in losses if loss.column is None]
+            values = [loss for loss in losses if loss.column is not None]
+            if rows:
+                yield messages.rows_vanished(step.step, run.name, rows, weight)
+            if values:
+                yield messages.values_vanished(step.step, run.name, values, weight)
 
 
 def _nothing_tested(runs: Sequence[DatasetRun]) -> Finding:

@@ -66,7 +66,8 @@ class DbmigrationOptions:
     )
     silent_loss: SilentLoss = option(
         "When a step of the change ends without an error, but rows of a table or values of a column have vanished. "
-        "warning: it is told. failure: it fails the build. off: rows and values are not counted.",
+        "warning: it is told. failure: it fails the build, unless the table or column was dropped. off: rows and "
+        "values are not counted.",
         default=SilentLoss.WARNING,
     )
     working_directory: str = option("Where the project's programs are run, relative to the checkout.", default=".")

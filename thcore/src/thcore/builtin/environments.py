@@ -1,14 +1,4 @@
-"""Base environments: everything a project needs but the project itself, named by content and shared by builds.
-
-::
-
-    environments/KEY/           KEY is the SHA-256 of all that decides what is in it
-        venv/                   never changed once it is complete
-        requirements.txt  constraints.txt  frozen.txt
-        users/                  one file for each attempt that uses it
-        OK                      written last; its time is the last use
-    environments/KEY.lock       alone: to make or remove; shared: to start using
-"""
+"""Base environments for builds: found, mended when a build has changed one, or made."""
 
 from __future__ import annotations
 
@@ -16,20 +6,26 @@ import hashlib
 import json
 import os
 import platform
-import shutil
+import re
+import secrets
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 from attrs import frozen
 
-from thcore.builtin.attempts import attempt_name
-from thcore.builtin.lock import locked, locked_if_free
+from thcore.builtin import seal
+from thcore.builtin.base_environment import PACKAGES, Base, Bounds, bases, trim
+from thcore.builtin.lock import locked
 from thcore.builtin.uv_process import Uv
+from thcore.builtin.wheel_record import damaged, site_packages, unrecorded
+from thcore.errors import InfrastructureError
 from thcore.hooks import Build
+from thcore.model import Command
 
-KEPT = 20
-"""How many base environments are kept when they are not in use."""
+_NAMES_SHOWN = 5
+_TOO_OLD_FOR_UV = re.compile(r"\w+ 3\.6\.")
+"""uv installs for these, but cannot compile for them."""
 
 
 @frozen
@@ -46,7 +42,7 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """SHA-256 of the recipe, of uv's version and of the platform."""
+        """32 hex digits of the recipe, of uv's version and of the platform."""
         parts = {
             "lines": self.lines,
             "constraints": self.constraints,
@@ -57,37 +53,24 @@ class Recipe:
             "uv": version("uv"),
             "platform": [sys.platform, platform.machine(), *platform.libc_ver()],
         }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-@frozen
-class Base:
-    """A complete base environment."""
-
-    directory: Path
-
-    @property
-    def venv(self) -> Path:
-        """The virtual environment."""
-        return self.directory / "venv"
-
-    @property
-    def frozen(self) -> tuple[str, ...]:
-        """What is in it, one ``name==version`` each."""
-        return tuple((self.directory / "frozen.txt").read_text("utf-8").splitlines())
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @frozen
 class Environments:
-    """The base environments below ``directory``."""
+    """The base environments below ``directory``, as one build sees them. Threads may share it."""
 
     directory: Path
     build: Build
     uv: Uv
+    bounds: Bounds
 
     def base(self, recipe: Recipe) -> Base:
-        """The environment of a recipe, made if there is none yet, and kept as long as this attempt lasts."""
-        directory = self.directory / recipe.key
+        """The environment of a recipe, made if there is none yet, and kept as long as this attempt lasts.
+
+        What is in it is what was installed: one that was changed since is not used. Raises InfrastructureError
+        (``environment-not-made``), and what ``Uv`` raises.
+        """
         lock = self.directory / f"{recipe.key}.lock"
         told = False
 
@@ -95,72 +78,122 @@ class Environments:
             nonlocal told
             if not told:
                 told = True
-                self.build.log(
-                    f"waiting for another build, which makes the environment {recipe.key[:12]}", source="venv"
-                )
+                self._log(f"waiting for another build, which makes the environment {_short(recipe.key)}")
             self.build.check()
 
-        with locked(lock, wait, shared=True):
-            if (base := self._use(directory)) is not None:
-                self.build.log(f"the environment {recipe.key[:12]} is here already", source="venv")
-                return base
-        with locked(lock, wait):
-            base = self._use(directory)
+        try:
+            with locked(lock, wait, shared=True):
+                base = self._ready(recipe.key)
             if base is None:
-                self._make(directory, recipe)
-                base = self._use(directory)
-        self._trim(keep=recipe.key)
-        if base is None:
-            raise AssertionError(directory)
+                with locked(lock, wait):
+                    base = self._ready(recipe.key) or self._mended(recipe.key) or self._made(recipe)
+            else:
+                self._log(f"the environment {_short(recipe.key)} is here already")
+            trim(self.directory, self.bounds)
+        except OSError as error:
+            raise InfrastructureError(
+                f"the environments in {self.directory} cannot be used: {error}", code="environment-not-made"
+            ) from error
         return base
 
-    def _use(self, directory: Path) -> Base | None:
+    def _ready(self, key: str) -> Base | None:
+        """The complete environment of that key, if nothing has changed it."""
+        for base in bases(self.directory, key):
+            state, _ = base.marked()
+            if state and state == seal.state(base.venv):
+                base.use(self.build)
+                return base
+        return None
+
+    def _mended(self, key: str) -> Base | None:
+        """One that looks changed, but is not, or can be made as it was by taking something out of it.
+
+        One where that does not help is not used any more; builds that use it keep it until they end.
+        """
+        for base in bases(self.directory, key):
+            difference = self._difference(base)
+            if difference is not None and not difference.changed:
+                if difference.added:
+                    self._log(
+                        f"taking out of the environment {_short(key)} what a build added: {_some(difference.added)}"
+                    )
+                    seal.take_out(base.venv, difference.added)
+                seal.close(base.venv)
+                base.mark()
+                base.use(self.build)
+                self._log(f"the environment {_short(key)} is here already")
+                return base
+            changed = _some(difference.changed) if difference else "its list of files"
+            self._log(f"the environment {_short(key)} was changed since it was made, and is made again: {changed}")
+            (base.directory / "OK").unlink(missing_ok=True)
+        return None
+
+    @staticmethod
+    def _difference(base: Base) -> seal.Difference | None:
         try:
-            os.utime(directory / "OK")
-        except FileNotFoundError:
+            before = json.loads((base.directory / "contents.json").read_text("utf-8"))
+            return seal.difference(before, seal.contents(base.venv))
+        except (OSError, ValueError, AttributeError):
             return None
-        (directory / "users" / attempt_name(self.build.id, self.build.attempt)).touch()
-        return Base(directory)
 
-    def _make(self, directory: Path, recipe: Recipe) -> None:
-        self.build.log(f"making the environment {recipe.key[:12]}", source="venv")
-        shutil.rmtree(directory, ignore_errors=True)
-        (directory / "users").mkdir(parents=True)
+    def _made(self, recipe: Recipe) -> Base:
+        self._log(f"making the environment {_short(recipe.key)}")
+        base = Base(self.directory / f"{recipe.key}.{secrets.token_hex(4)}")
         try:
-            create(self.uv, directory / "venv", recipe.python, cwd=directory)
-            wanted, limits = directory / "requirements.txt", directory / "constraints.txt"
-            wanted.write_text("".join(f"{line}\n" for line in recipe.lines), "utf-8")
-            limits.write_text("".join(f"{line}\n" for line in recipe.constraints), "utf-8")
-            python = ("--python", str(directory / "venv" / "bin" / "python"))
-            if recipe.lines:
-                files = ("--requirements", str(wanted), "--constraints", str(limits))
-                more = sources(recipe.exclude_newer, recipe.find_links)
-                self.uv("pip", "install", *python, "--compile-bytecode", *files, *more, cwd=directory, third_party=True)
-            listing = self.uv("pip", "freeze", *python, cwd=directory, capture=True)
-            (directory / "frozen.txt").write_text(listing, "utf-8")
-            (directory / "OK").touch()
+            (base.directory / "users").mkdir(parents=True)
+            if recipe.nonce:
+                (base.directory / "alone").touch()
+            create(self.uv, base.venv, recipe.python, cwd=base.directory)
+            contents = self._installed(base, recipe)
+            (base.directory / "contents.json").write_text(json.dumps(contents), "utf-8")
+            seal.close(base.venv)
+            base.mark()
+            base.use(self.build)
+            self._trim_cache()
         except BaseException:
-            shutil.rmtree(directory, ignore_errors=True)
+            seal.remove(base.directory)
             raise
+        return base
 
-    def _trim(self, keep: str) -> None:
-        """Remove what was not used for longest, beyond a number, and what a killed build left half made."""
-        used: dict[str, float] = {}
-        for path in self.directory.iterdir():
-            key = path.name.removesuffix(".lock")
-            try:
-                used[key] = (self.directory / key / "OK").stat().st_mtime
-            except FileNotFoundError:
-                used[key] = 0.0
-        del used[keep]
-        newest = sorted((key for key in used if used[key]), key=lambda key: used[key], reverse=True)
-        for key in used.keys() - newest[: KEPT - 1]:
-            lock = self.directory / f"{key}.lock"
-            with locked_if_free(lock) as held:
-                if held and not any((self.directory / key / "users").glob("*")):
-                    (self.directory / key / "OK").unlink(missing_ok=True)
-                    shutil.rmtree(self.directory / key, ignore_errors=True)
-                    lock.unlink()
+    def _installed(self, base: Base, recipe: Recipe) -> dict[str, str]:
+        """Install what the recipe says. Answers the contents of the environment."""
+        directory = base.directory
+        wanted, limits = directory / "requirements.txt", directory / "constraints.txt"
+        wanted.write_text("".join(f"{line}\n" for line in recipe.lines), "utf-8")
+        limits.write_text("".join(f"{line}\n" for line in recipe.constraints), "utf-8")
+        limited = ("--constraints", str(limits)) if recipe.constraints else ()
+        compiled = () if _TOO_OLD_FOR_UV.match(recipe.python_version) else ("--compile-bytecode",)
+        what = ("--requirements", str(wanted), *limited, *compiled)
+        if recipe.lines:
+            self.uv.install(base.venv, *what, cwd=directory, third_party=True)
+            if not compiled:
+                python = str(base.venv / "bin" / "python")
+                # What does not compile is for other versions, and is not imported.
+                self.build.run(
+                    Command((python, "-m", "compileall", "-q", str(site_packages(base.venv))), source="venv")
+                )
+        listing = self.uv("pip", "freeze", "--python", str(base.venv / "bin" / "python"), cwd=directory, capture=True)
+        (base.venv / PACKAGES).write_text(listing, "utf-8")
+        contents = seal.contents(base.venv)
+        # uv shares files between its cache and environments: a build that wrote into one has changed the cache as well.
+        if names := damaged(base.venv, contents):
+            self._log(f"uv's cache does not hold what these packages say they contain; fetching anew {_some(names)}")
+            self.uv("cache", "clean", *names, cwd=directory)
+            again = (part for name in names for part in ("--reinstall-package", name))
+            self.uv.install(base.venv, *what, *again, cwd=directory, third_party=True)
+            contents = seal.contents(base.venv)
+        # What cannot be checked next time must not be shared.
+        for path in unrecorded(base.venv):
+            seal.unshare(path)
+        return contents
+
+    def _trim_cache(self) -> None:
+        if self.uv.own_cache and seal.size(self.uv.cache) > self.bounds.cache:
+            self._log("uv's cache has grown beyond its bound, and is emptied")
+            self.uv("cache", "clean", cwd=self.directory)
+
+    def _log(self, message: str) -> None:
+        self.build.log(message, source="venv")
 
 
 def create(uv: Uv, venv: Path, python: Path, *, cwd: Path) -> None:
@@ -168,47 +201,10 @@ def create(uv: Uv, venv: Path, python: Path, *, cwd: Path) -> None:
     uv("venv", "--quiet", "--no-project", "--python", str(python), str(venv), cwd=cwd, third_party=True)
 
 
-def sources(exclude_newer: str | None, find_links: tuple[str, ...]) -> tuple[str, ...]:
-    """Options of ``uv pip install`` that say where packages come from."""
-    newest = ("--exclude-newer", exclude_newer) if exclude_newer else ()
-    return (*newest, *(part for links in find_links for part in ("--find-links", links)))
+def _short(key: str) -> str:
+    return key[:12]
 
 
-def forget(environments: Path, build_id: str, attempt: int) -> None:
-    """An attempt does not use any environment any more; one that a killed build left half made is removed.
-
-    Idempotent; never waits.
-    """
-    for directory in environments.glob("*/"):
-        (directory / "users" / attempt_name(build_id, attempt)).unlink(missing_ok=True)
-        if not (directory / "OK").exists():
-            with locked_if_free(environments / f"{directory.name}.lock") as held:
-                if held and not (directory / "OK").exists():
-                    shutil.rmtree(directory, ignore_errors=True)
-
-
-def site_packages(venv: Path) -> Path:
-    """Where a virtual environment has its packages."""
-    return next(venv.glob("lib/python*/site-packages"))
-
-
-def lend_scripts(base: Path, venv: Path) -> None:
-    """Give a virtual environment the console scripts of its base, run by its own interpreter.
-
-    Without that, ``alembic`` would run in the base environment, where the project cannot be imported.
-    """
-    old, new = str(base / "bin" / "python").encode(), str(venv / "bin" / "python").encode()
-    for script in (base / "bin").iterdir():
-        target = venv / "bin" / script.name
-        if script.is_symlink() or not script.is_file() or target.exists():
-            continue
-        text = script.read_bytes()
-        head, newline, rest = text.partition(b"\n")
-        # uv writes a line of shell instead where the interpreter's path is too long for the kernel.
-        if head.startswith(b"#!/bin/sh"):
-            second, newline_2, rest_2 = rest.partition(b"\n")
-            head, rest = head + newline + second, rest_2
-            newline = newline_2
-        if head.startswith(b"#!") and old in head:
-            target.write_bytes(head.replace(old, new) + newline + rest)
-            target.chmod(0o755)
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from thcore.errors import ChangeError, InfrastructureError
 
@@ -21,6 +21,7 @@ _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s*=\s*|\s+)(\S.*)")
 _FIND_LINKS = re.compile(r"(?:-f|--find-links)(?:\s*=\s*|\s+)(\S.*)")
 _LOCAL = re.compile(r"(?:\.|/|file:)|[^@;]+@\s*file:|[^:;@\s]+/|[^:;@\s]+\.(?:whl|zip|tar\.\w+)(?:\s|$)")
 _REMOTE = re.compile(r"[a-z0-9+]+://", re.IGNORECASE)
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 _FIXED = re.compile(r"@[0-9a-f]{40}\b")
 
 
@@ -31,6 +32,11 @@ class Local:
     path: Path
     editable: bool = False
     extras: str = ""
+
+    @property
+    def extra_names(self) -> tuple[str, ...]:
+        """The names in ``extras``, as indexes write them."""
+        return tuple(_normal(name) for name in self.extras.strip("[]").split(",") if name.strip())
 
 
 @frozen
@@ -148,6 +154,19 @@ def read(
     return Requirements(tuple(reader.lines), tuple(reader.constraints), tuple(reader.local), reader.unsteady, declared)
 
 
+def completed(needs: Requirements, checkout: Path, requires: tuple[str, ...], extras: set[str]) -> Requirements:
+    """The needs with those that the metadata of the built project name, for the given extras."""
+    reader = _Reader(
+        checkout.resolve(), list(needs.lines), list(needs.constraints), list(needs.local), unsteady=needs.unsteady
+    )
+    for line in requires:
+        asked = {_normal(name) for name in _EXTRA.findall(line)}
+        if not asked or asked & extras:
+            # Only installers know extras; here the question is settled.
+            reader.take(_EXTRA.sub('python_version >= "0"', line), checkout / "pyproject.toml")
+    return evolve(needs, lines=tuple(reader.lines), local=tuple(reader.local), unsteady=reader.unsteady)
+
+
 def has_project(checkout: Path) -> bool:
     """Whether the checkout can be installed."""
     return any((checkout / name).is_file() for name in ("pyproject.toml", "setup.py"))
@@ -186,6 +205,10 @@ def _from_setup_cfg(root: Path) -> tuple[str, ...] | None:
     needs = settings.get("options", "install_requires", fallback=None)
     # Other build backends keep other words in setup.cfg.
     return None if needs is None or needs.startswith("file:") else tuple(logical_lines(needs))
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def _text(path: Path, name: str, missing: str | None = None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from thcore.builtin import system_packages
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Command
@@ -37,27 +38,46 @@ _UNREACHABLE = re.compile(
     r"failed to download|invalid peer certificate|could not connect|unauthorized|forbidden|error decoding response",
     re.IGNORECASE,
 )
-_WORKER = re.compile(r"failed to read `--find-links`", re.IGNORECASE)
+_WORKER = re.compile(r"failed to read `--find-links`|failed to bytecode-compile", re.IGNORECASE)
 _DISK = re.compile(
     r"no space left on device|disk quota exceeded|read-only file system|too many open files", re.IGNORECASE
 )
 _BUILD = re.compile(
     r"failed to (?:build|prepare)|build backend|failed to (?:resolve|install) requirements from", re.IGNORECASE
 )
+_UNSOLVABLE = re.compile(r"no solution found when resolving", re.IGNORECASE)
+_OTHER_PYTHON = re.compile(r"current Python version \([^)]*\) does not satisfy")
 _RAN = re.compile(r"build backend returned an error|\[std(?:err|out)\]", re.IGNORECASE)
 _SHOWN_LINES = 15
+_LOOKED_AT_LINES = 1000
+"""What a compiler says of a missing header stands far above the last lines of a failed build."""
 
 
 @frozen
 class Uv:
-    """Calls uv for one build. ``cache`` is used unless the worker names another cache."""
+    """Calls uv for one build. ``cache`` is used unless the worker names another cache. Packages that were published
+    after ``exclude_newer`` are ignored; ``find_links`` are more places of packages."""
 
     build: Build
     cache: Path
     offline: bool = False
+    exclude_newer: str | None = None
+    find_links: tuple[str, ...] = ()
 
-    def __call__(self, *argv: str, cwd: Path, third_party: bool = False, capture: bool = False) -> str:
-        """Run ``uv ARGV`` and answer its standard output, if that is captured.
+    @property
+    def own_cache(self) -> bool:
+        """Whether the cache is the worker's alone."""
+        return not os.environ.get("UV_CACHE_DIR")
+
+    def __call__(
+        self,
+        *argv: str,
+        cwd: Path,
+        third_party: bool = False,
+        capture: bool = False,
+        more: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run ``uv ARGV`` and answer its standard output, if that is captured. ``more`` are variables for it.
 
         Raises InfrastructureError (``index-unreachable``, ``environment-not-made``) or ChangeError
         (``environment-failed``). With ``third_party``, what is being installed is none of the change's own code: a
@@ -74,14 +94,23 @@ class Uv:
         command = Command(
             (program, *argv, *options),
             cwd=cwd,
-            env=variables(os.environ, self.cache),
+            env={**variables(os.environ, self.cache), **(more or {})},
             source="uv",
             capture=capture,
+            tail_lines=_LOOKED_AT_LINES,
         )
         result = self.build.run(command)
         if result.ok:
             return result.stdout.decode("utf-8", "replace")
         raise judged(f"uv {' '.join(argv[:2])}", result.reason(), result.tail, third_party=third_party)
+
+    def install(self, venv: Path, *what: str, cwd: Path, third_party: bool = False) -> None:
+        """Run ``uv pip install WHAT`` for a virtual environment, with packages from where the job says. Raises
+        likewise."""
+        python = ("--python", str(venv / "bin" / "python"))
+        newest = ("--exclude-newer", self.exclude_newer) if self.exclude_newer else ()
+        places = (part for links in self.find_links for part in ("--find-links", links))
+        self("pip", "install", *python, *what, *newest, *places, cwd=cwd, third_party=third_party)
 
 
 def variables(worker: Mapping[str, str], cache: Path) -> dict[str, str]:
@@ -108,8 +137,21 @@ def judged(what: str, reason: str, tail: tuple[str, ...], *, third_party: bool) 
         return InfrastructureError(text, code="environment-not-made")
     # What a package's own build says may be about anything, also about networks.
     ran = _RAN.search(words) is not None
+    if third_party and ran and (missing := system_packages.missing(words)) is not None:
+        return InfrastructureError(f"{missing}\n{text}", code="package-not-built")
     if _UNREACHABLE.search(words) and (third_party or not ran):
         return InfrastructureError(text, code="index-unreachable")
     if third_party and (ran or _BUILD.search(words)):
         return InfrastructureError(text, code="package-not-built")
-    return ChangeError(text, code="environment-failed")
+    return ChangeError(_unsolvable(words) or text, code="environment-failed")
+
+
+def _unsolvable(words: str) -> str | None:
+    """What the resolver found out, in its sentences but without its decoration; None when it found a solution."""
+    found = _UNSOLVABLE.search(words)
+    if found is None:
+        return None
+    reasons = re.sub(r"^\W*(?:cause:)?", "", words[found.end() :].partition("\n")[2])
+    text = " ".join(reasons.split())
+    advice = " (another Python: venv: {python: …})" if _OTHER_PYTHON.search(words) else ""
+    return f"no set of packages meets what is required: {text}{advice}"

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from attrs import frozen
 
-from thcore.builtin import requirements
-from thcore.builtin.environments import (
-    Base,
-    Environments,
-    Recipe,
-    create,
-    forget,
-    lend_scripts,
-    site_packages,
-    sources,
-)
+from thcore.builtin import interpreters, requirements
+from thcore.builtin.base_environment import Base, Bounds, forget
+from thcore.builtin.environments import Environments, Recipe, create
+from thcore.builtin.installed_project import ProjectInstaller
+from thcore.builtin.interpreters import Interpreter
 from thcore.builtin.requirements import Local, Requirements
+from thcore.builtin.thin_environment import attach
 from thcore.builtin.uv_process import Uv
-from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build, hookimpl, option
-from thcore.model import Attempt, Checkout, Command, Environment, Finding, Severity
+from thcore.model import Attempt, Bytes, Checkout, Environment, Finding, Seconds, Severity
 
 _DEFAULT_FILES = ("requirements.txt",)
 _PYTHON = re.compile(r"(?!-)[\x21-\x7e]+")
@@ -75,6 +67,33 @@ class VenvOptions:
                 raise ValueError(f"find_links: {name!r} is no absolute path and no URL")
 
 
+@frozen
+class VenvSettings:
+    """Settings of the venv plugin, for the whole worker."""
+
+    keep: int = option("How many environments are kept. One that a build uses is never removed.", default=20)
+    max_size: Bytes = option(
+        "How much they may take on the disk together; the one that was used last goes last.", default=Bytes(20 * 2**30)
+    )
+    max_age: Seconds = option("How long one is kept that no build uses.", default=Seconds(30 * 86400.0))
+    max_cache: Bytes = option(
+        "How large uv's cache may get, unless the variable UV_CACHE_DIR of the worker names one of your own.",
+        default=Bytes(20 * 2**30),
+    )
+    pythons: tuple[str, ...] = option(
+        "Directories with interpreters, beside those of `PATH`: `*` is any name, `~` the worker's home.",
+        default=interpreters.PLACES,
+    )
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("keep", "max_size", "max_age", "max_cache"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be below 0")
+        for place in self.pythons:
+            if not place.startswith(("/", "~/")):
+                raise ValueError(f"pythons: {place!r} is no absolute path")
+
+
 class VenvPlugin:
     """The plugin ``venv``."""
 
@@ -84,34 +103,18 @@ class VenvPlugin:
         return VenvOptions
 
     @hookimpl
+    def thcore_settings(self) -> type[VenvSettings]:
+        """Settings of the worker."""
+        return VenvSettings
+
+    @hookimpl
     def thcore_environment(self, build: Build, options: VenvOptions, checkout: Checkout) -> Environment:
         """Find or make the base environment, and put a thin one with the project on top of it.
 
         Raises ChangeError (``environment-failed``) when the change's own files are the reason, and InfrastructureError
         (``index-unreachable``, ``package-not-built``, ``python-missing``, ``environment-not-made``).
         """
-        installable = options.install_project and requirements.has_project(checkout.path)
-        needs = requirements.read(
-            checkout.path,
-            options.requirements,
-            options.constraints,
-            optional=options.requirements == _DEFAULT_FILES,
-            project=installable,
-        )
-        uv = Uv(build, build.state / "cache", options.offline)
-        recipe = _recipe(build, uv, options, needs)
-        base = Environments(_environments(build.state), build, uv).base(recipe)
-        venv = _thin(build, uv, base, recipe)
-        for command in _installs(options, needs, checkout.path.resolve(), installable=installable):
-            if "--no-deps" not in command:
-                command = (*command, "--constraints", str(_pins(base, venv)), *_sources(options))  # noqa: PLW2901
-            uv("pip", "install", "--python", str(venv / "bin" / "python"), *command, cwd=build.workspace.temporary)
-        return Environment(
-            variables={"VIRTUAL_ENV": str(venv), "PYTHONNOUSERSITE": "1"},
-            path=(venv / "bin", base.venv / "bin"),
-            python=venv / "bin" / "python",
-            description=base.frozen,
-        )
+        return _Preparation.of(build, options, checkout).environment()
 
     @hookimpl
     def thcore_cleanup(self, attempt: Attempt) -> None:
@@ -136,72 +139,81 @@ def _environments(state: Path) -> Path:
     return state / "environments"
 
 
-def _sources(options: VenvOptions) -> tuple[str, ...]:
-    return sources(options.exclude_newer, options.find_links)
+@frozen
+class _Preparation:
+    """The environment of one checkout in the making."""
 
+    build: Build
+    options: VenvOptions
+    settings: VenvSettings
+    uv: Uv
+    checkout: Path
+    venv: Path
+    python: Interpreter
 
-def _recipe(build: Build, uv: Uv, options: VenvOptions, needs: Requirements) -> Recipe:
-    python, python_version = _interpreter(build, uv, options.python)
-    return Recipe(
-        (*needs.lines, *options.packages),
-        needs.constraints,
-        python,
-        python_version,
-        options.exclude_newer,
-        options.find_links,
-        # What the lines mean may have changed since; such an environment is for one build.
-        nonce=f"{build.id} {build.attempt}" if needs.unsteady else "",
-    )
+    @classmethod
+    def of(cls, build: Build, options: VenvOptions, checkout: Checkout) -> _Preparation:
+        settings = build.settings or VenvSettings()
+        uv = Uv(build, build.state / "cache", options.offline, options.exclude_newer, options.find_links)
+        python = interpreters.find(uv, options.python, settings.pythons, cwd=build.workspace.temporary)
+        venv = build.workspace.root / "venv"
+        return cls(build, options, settings, uv, checkout.path.resolve(), venv, python)
 
+    def environment(self) -> Environment:
+        installable = self.options.install_project and requirements.has_project(self.checkout)
+        needs = requirements.read(
+            self.checkout,
+            self.options.requirements,
+            self.options.constraints,
+            optional=self.options.requirements == _DEFAULT_FILES,
+            project=installable,
+        )
+        shutil.rmtree(self.venv, ignore_errors=True)
+        create(self.uv, self.venv, self.python.path, cwd=self.build.workspace.temporary)
+        if installable:
+            needs = self._with_project(needs)
+        recipe = self._recipe(needs)
+        settings = self.settings
+        bounds = Bounds(settings.keep, settings.max_size, settings.max_age, settings.max_cache)
+        base = Environments(_environments(self.build.state), self.build, self.uv, bounds).base(recipe)
+        attach(base.venv, self.venv)
+        for local in needs.local:
+            if local.path != self.checkout:
+                self._add(local, base)
+        return Environment(
+            variables={"VIRTUAL_ENV": str(self.venv), "PYTHONNOUSERSITE": "1"},
+            path=(self.venv / "bin", base.venv / "bin"),
+            python=self.venv / "bin" / "python",
+            description=base.frozen,
+        )
 
-def _interpreter(build: Build, uv: Uv, wanted: str | None) -> tuple[Path, str]:
-    """The interpreter and its exact version."""
-    if wanted is None:
-        return Path(sys.executable), f"{platform.python_implementation()} {platform.python_version()}"
-    try:
-        listing = uv("python", "find", "--no-project", "--system", wanted, cwd=build.workspace.temporary, capture=True)
-    except (ChangeError, InfrastructureError) as error:
-        raise InfrastructureError(f"there is no Python {wanted} here: {error}", code="python-missing") from error
-    path = Path(listing.strip())
-    ask = "import platform; print(platform.python_implementation(), platform.python_version())"
-    result = build.run(Command((str(path), "-I", "-c", ask), source="venv", capture=True))
-    if not result.ok:
-        raise InfrastructureError(f"the interpreter {path} does not work: {result.reason()}", code="python-missing")
-    return path, result.stdout.decode("utf-8", "replace").strip()
+    def _with_project(self, needs: Requirements) -> Requirements:
+        """Install the project alone. Answers with its needs where only its metadata say them."""
+        installer = ProjectInstaller(
+            self.build.state / "projects", self.build, self.uv, self.checkout, self.venv, self.python.version
+        )
+        installed = installer.install(editable=self.options.editable)
+        extras = {extra for local in needs.local if local.path == self.checkout for extra in local.extra_names}
+        if installed is None or (needs.declared and not extras):
+            return needs
+        return requirements.completed(needs, self.checkout, installed.requires(), extras)
 
+    def _recipe(self, needs: Requirements) -> Recipe:
+        return Recipe(
+            (*needs.lines, *self.options.packages),
+            needs.constraints,
+            self.python.path,
+            self.python.version,
+            self.options.exclude_newer,
+            self.options.find_links,
+            # What the lines mean may have changed since; such an environment is for one build.
+            nonce=f"{self.build.id} {self.build.attempt}" if needs.unsteady else "",
+        )
 
-def _thin(build: Build, uv: Uv, base: Base, recipe: Recipe) -> Path:
-    """A virtual environment of this build alone that sees the packages of its base."""
-    venv = build.workspace.root / "venv"
-    shutil.rmtree(venv, ignore_errors=True)
-    create(uv, venv, recipe.python, cwd=build.workspace.temporary)
-    # addsitedir, not the bare path: .pth files of the base count as well.
-    line = f"import site; site.addsitedir({str(site_packages(base.venv))!r})\n"
-    (site_packages(venv) / "_thcore_base.pth").write_text(line, "utf-8")
-    lend_scripts(base.venv, venv)
-    return venv
-
-
-def _installs(options: VenvOptions, needs: Requirements, checkout: Path, *, installable: bool) -> list[tuple[str, ...]]:
-    """Arguments of ``uv pip install`` for what comes from the checkout, one call each."""
-    here = [local for local in needs.local if local.path == checkout]
-    others = [local for local in needs.local if local.path != checkout]
-    commands = [_argument(local) for local in others]
-    if installable:
-        extras = next((local.extras for local in here if local.extras), "")
-        project = _argument(Local(checkout, options.editable, extras))
-        # With a requirement file, that says what is needed; a project's extras are in no file.
-        commands.append(project if extras or not needs.declared else (*project, "--no-deps"))
-    return commands
-
-
-def _argument(local: Local) -> tuple[str, ...]:
-    target = f"{local.path}{local.extras}"
-    return ("--editable", target) if local.editable else (target,)
-
-
-def _pins(base: Base, venv: Path) -> Path:
-    """The versions of the base as constraints, so that what is added fits."""
-    pins = venv / "pins.txt"
-    pins.write_text("".join(f"{line}\n" for line in base.frozen if re.fullmatch(r"\S+==\S+", line)), "utf-8")
-    return pins
+    def _add(self, local: Local, base: Base) -> None:
+        """Install another part of the checkout, with what it needs beyond the base in versions that fit."""
+        pins = self.venv / "pins.txt"
+        pins.write_text("".join(f"{line}\n" for line in base.frozen if re.fullmatch(r"\S+==\S+", line)), "utf-8")
+        target = f"{local.path}{local.extras}"
+        what = ("--editable", target) if local.editable else (target,)
+        self.uv.install(self.venv, *what, "--constraints", str(pins), cwd=self.build.workspace.temporary)

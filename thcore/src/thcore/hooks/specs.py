@@ -350,7 +350,8 @@ def thcore_commands() -> Iterable[click.Command] | None:
     """Add commands to the ``thcore`` command line.
 
     Called when the command line starts, for every installed plugin. None adds nothing. An exception is shown as a
-    warning; the other commands work.
+    warning; the other commands work. A command that needs the configuration, the plugin's state or a build of a job is
+    given them by ``thcore.hooks.with_premises``.
 
     .. code-block:: python
 

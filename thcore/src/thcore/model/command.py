@@ -19,7 +19,8 @@ class Command:
     ``thcore_wrap_command`` add. ``source`` labels its lines in the build log. ``timeout_s`` limits this call within
     the build's own deadline. ``input`` is fed to standard input (a file; None: empty). ``capture`` keeps standard
     output, up to ``capture_limit`` bytes, for ``CommandResult.stdout``; it is logged all the same. ``stdout_to`` sends
-    standard output to a file instead of to the log. ``user`` is the account to run as (needs root).
+    standard output to a file instead of to the log. ``user`` is the account to run as (needs root). ``tail_lines`` is
+    how many of its last lines ``CommandResult.tail`` keeps.
     """
 
     argv: tuple[str, ...]
@@ -32,6 +33,7 @@ class Command:
     capture_limit: int = 4 * 1024 * 1024
     stdout_to: Path | None = None
     user: str | None = None
+    tail_lines: int = 40
 
     def __str__(self) -> str:
         return " ".join(self.argv)
@@ -63,8 +65,8 @@ class CommandResult:
 
     ``exit_code`` is None when a signal ended it; then ``signal`` is that signal's number. ``timed_out`` says that
     ``Command.timeout_s`` passed, ``stopped`` that it ended because thcore told it to. ``tail`` holds its last lines
-    (both streams, decoded, at most 40). ``stdout`` is filled for ``Command.capture`` only. ``oom`` is None when it is
-    not known.
+    (both streams, decoded, at most ``Command.tail_lines``). ``stdout`` is filled for ``Command.capture`` only. ``oom``
+    is None when it is not known.
     """
 
     exit_code: int | None

@@ -79,7 +79,7 @@ class _Run:
     def __init__(
         self, command: Command, log: BuildLog, interrupt: Interrupt, grace_s: float, converse: Converse | None
     ) -> None:
-        self.tail = Tail()
+        self.tail = Tail(command.tail_lines)
         self._command = command
         self._log = log
         self._interrupt = interrupt

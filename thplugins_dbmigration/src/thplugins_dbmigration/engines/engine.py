@@ -107,6 +107,9 @@ class Server(Protocol):
     def address(self, database: str, user: str, password: str) -> Address:
         """How to reach a database that is there already (after a clone)."""
 
+    def start_counting(self, address: Address) -> None:
+        """What sessions have done so far and not told yet is of no interest: counters are compared from here on."""
+
     def counters(self, address: Address) -> dict[str, int | None]:
         """Counters of the whole server, which serves nothing but this build, as totals since its start. Keys are the
         engine's own names. What this version cannot tell is None."""

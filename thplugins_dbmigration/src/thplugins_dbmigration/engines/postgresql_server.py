@@ -107,6 +107,9 @@ class PostgreSQLServer:
         with self._inside(address.database, "gather statistics") as connection:
             connection.execute("ANALYZE")
 
+    def start_counting(self, address: Address) -> None:
+        self.settled.pop(address.database, None)
+
     def counters(self, address: Address) -> dict[str, int | None]:
         if address.database not in self.sessions:
             self._reading(address, settled=True)  # what a first reading costs, it alone costs
@@ -206,7 +209,9 @@ class PostgreSQLServer:
 
 _SESSIONS = (
     "SELECT count(*) FILTER (WHERE state <> 'idle' AND NOT (state = 'idle in transaction' "
-    "AND coalesce(state_change < %(since)s::timestamptz, backend_xid IS NULL))), "
+    # When counting starts, a transaction that has locked no table of the project has neither read nor written any.
+    "AND coalesce(state_change < %(since)s::timestamptz, NOT EXISTS (SELECT FROM pg_locks "
+    "WHERE pg_locks.pid = pg_stat_activity.pid AND locktype = 'relation' AND relation >= 16384)))), "
     # The observer's last statement in a session that it leaves open.
     "count(*) FILTER (WHERE state = 'idle' AND query <> 'SELECT pg_stat_force_next_flush()' "
     "AND clock_timestamp() - state_change < make_interval(secs => %(delay)s)), clock_timestamp() "

@@ -66,8 +66,8 @@ class Observer:
             self.unsettled.ended()
 
     def end_sessions(self) -> None:
-        """Close what lies idle in the pools: PostgreSQL's sessions may keep what they have counted until they end. Pools
-        of other kinds would close what is in use as well."""
+        """Close what lies idle in the pools: PostgreSQL's sessions may keep what they have counted until they end.
+        Pools of other kinds would close what is in use as well."""
         for engine in list(self.engines):
             if engine.dialect.name == "postgresql" and type(engine.pool).__name__ == "QueuePool":
                 engine.dispose()
@@ -112,6 +112,7 @@ class Upgrade:
         found = list(self.function(heads, context) or ())
         script = self.observer.asked
         if script is not None:  # else it is something else than an upgrade: stamp, downgrade, current
+            self.observer.end_sessions()
             self.chain = self.observer.channel.chain("alembic", **described(script, context, heads, found))
         chosen = found if self.chain is None else found[: len(self.chain.run)]
         if self.table_wanted and (chosen or not found):

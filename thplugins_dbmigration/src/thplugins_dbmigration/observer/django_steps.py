@@ -5,7 +5,6 @@ Django 3.2 or later. What Django does around the steps goes on as ever: ``pre_mi
 """
 
 import ast
-import contextlib
 import linecache
 import os
 import sys
@@ -93,7 +92,7 @@ class Observer:
         chain = self.chains.get(executor)
         if chain is None:
             return apply()
-        end_sessions()
+        self.tell_counts()
         chain.before(str(migration))
         statements = Statements()
         try:
@@ -103,12 +102,20 @@ class Observer:
                 # Before version 6 Django records a squash itself only when all steps have been run.
                 executor.check_replacements()
         except BaseException as error:
-            end_sessions()
+            self.tell_counts()
             chain.after(str(migration), statements.explain(error), path_of(migration), place_of(error, migration))
             raise
-        end_sessions()
+        self.tell_counts()
         chain.after(str(migration))
         return state
+
+    def tell_counts(self) -> None:
+        """Have PostgreSQL's sessions tell what they have counted. They stay open: a project may keep a lock in one."""
+        from django.db import connections
+
+        for connection in connections.all():
+            if connection.vendor == "postgresql" and connection.connection and not connection.in_atomic_block:
+                self.channel.tell_counts(connection.connection)
 
 
 class Statements:
@@ -220,18 +227,6 @@ def database(connection: Any) -> str:
     if connection.vendor != "sqlite":
         return name
     return "" if connection.is_in_memory_db() else os.path.abspath(name)
-
-
-def end_sessions() -> None:
-    """Close PostgreSQL's sessions: they may keep what they have counted until they end. Django opens them again."""
-    from django.db import connections
-
-    for connection in connections.all():
-        if connection.vendor == "postgresql" and connection.connection is not None and not connection.in_atomic_block:
-            with contextlib.suppress(Exception):  # a session that is broken anyway
-                connection.close()
-                if getattr(connection, "pool", None):
-                    connection.close_pool()
 
 
 def place_of(error: BaseException, migration: Any) -> Place:

@@ -63,21 +63,26 @@ def _copy(build: Build, source: Path, target: Path, entries: tuple[Entry, ...], 
     files = sorted((entry for entry in entries if not entry.is_directory), key=lambda entry: -entry.size)
     for entry in directories[1:]:
         (target / entry.path).mkdir(mode=0o700)
+    # Text, and few calls: there can be thousands of small files, and each of these is paid for every one of them.
+    before, after = f"{source}/", f"{target}/"
 
-    def one(entry: Entry) -> None:
-        build.check()
-        _file(source / entry.path, target / entry.path, entry, way, build.check)
+    def some(share: list[Entry]) -> None:
+        for entry in share:
+            build.check()
+            _file(before + entry.path, after + entry.path, entry, way, build.check)
 
-    with ThreadPoolExecutor(1 if way is Way.REFLINK else THREADS) as pool:
-        for _ in pool.map(one, files):
-            pass
+    if way is Way.REFLINK:
+        some(files)
+    else:
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(some, [files[number::THREADS] for number in range(THREADS)]))
     for entry in reversed(directories):
         found = (source / entry.path).lstat()
         _own(target / entry.path, found)
         (target / entry.path).chmod(entry.mode)
 
 
-def _file(source: Path, target: Path, entry: Entry, way: Way, check: Callable[[], None]) -> None:
+def _file(source: str, target: str, entry: Entry, way: Way, check: Callable[[], None]) -> None:
     try:
         reading = os.open(source, _SOURCE)
     except FileNotFoundError:

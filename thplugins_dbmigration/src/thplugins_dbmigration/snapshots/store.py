@@ -36,9 +36,9 @@ def frozen(build: Build, key: Key, what: str, make: Make) -> Snapshot:
     dies, the next one does. ``what`` names it for people. Whatever ``make`` raises passes, and nothing half-made stays;
     raises InfrastructureError (``snapshot-not-made``) when the snapshot cannot be kept.
     """
-    bounds.keep(build)
     place = shelf.root(build.state) / key.digest
     snapshot = find(build, key)
+    bounds.keep(build)  # only now: what was found is held, and may be all that there is room for
     if snapshot is None:
         with alone(shelf.lock_of(place), _waiting(build, what)):
             snapshot = find(build, key) or _made(build, key, place, what, make)

@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from thcore.model import CommandResult, Step
+from thplugins_dbmigration.tools.told import ChainShown, StepEnded, StepStarts, Trouble, Unusable, read
 from thplugins_dbmigration.tools.tool import Enough, Guide, Plan, Stop
 
 _FAILED = False
 _GO: Mapping[str, Any] = {"go": True}
 _END: Mapping[str, Any] = {"go": False}
-_LAST_LINES = 40
 
 
 @define
@@ -31,73 +31,71 @@ class Conversation:
     """Answers the program line by line, and knows where its walk stopped. What goes wrong on our side is kept until the
     program has ended.
 
-    ``plan`` reads a chain from the observer's message, and raises for one that is not where it should be; ``versions``
-    tells what the database lists for a chain.
+    ``plan`` makes a plan of what was shown, and raises for a chain that is not where it should be; ``versions`` tells
+    what the database lists for a chain.
     """
 
     guide: Guide
-    plan: Callable[[Mapping[str, Any]], Plan]
+    plan: Callable[[ChainShown], Plan]
     versions: Callable[[str], frozenset[str]]
-    chains: list[Chain] = field(factory=list)
     silent: bool = True
     """Whether no chain has shown itself."""
-    unusable: Mapping[str, Any] | None = None
-    """The error that the program told before any chain."""
+    unusable: Trouble | None = None
+    """What the program told before any chain."""
+    _chains: list[Chain] = field(factory=list)
     _running: Step | None = None
-    _stop: Stop | None = None
     _last: Step | None = None
+    _stop: Stop | None = None
     _enough: bool = False
     _kept: Exception | None = None
 
     def __call__(self, line: str) -> str:
         try:
-            answer = self._answer(json.loads(line))
+            answer = self._answer(line)
         except Enough:
             self._enough, answer = True, _END
         except Exception as error:  # noqa: BLE001 - the program is to end by itself first
-            self._kept, answer = error, _END
+            self._kept, answer = self._kept or error, _END
         return json.dumps(answer)
 
-    def _answer(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        match message.get("event"):
-            case "unusable":
-                if self.unusable is None:
-                    self.unusable = message["error"]
+    def _answer(self, line: str) -> Mapping[str, Any]:
+        match read(line):
+            case Unusable(error):
+                self.unusable = self.unusable or error
                 return _GO
-            case "chain" if self._running is None and self._stop is None:
-                return self._choose(message)
-            case "before" if self._running is None and self._stop is None:
-                return self._before(self.chains[int(message["chain"])], message["step"])
-            case "after" if self._running is not None and self._running.version == message["step"]:
-                return self._after(self._running, message)
+            case ChainShown() as shown if self._running is None and self._stop is None:
+                return self._choose(self.plan(shown))
+            case StepStarts() as starts if self._running is None and self._stop is None:
+                return self._before(starts)
+            case StepEnded() as ended if self._running is not None and self._running.version == ended.step:
+                return self._after(self._running, ended)
         return _END
 
-    def _choose(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        plan = self.plan(message)
+    def _choose(self, plan: Plan) -> Mapping[str, Any]:
         self.silent = False
         chosen = list(self.guide.choose(plan))
         if chosen != list(plan.steps[: len(chosen)]):
             raise ValueError("the steps to run must be the first of the plan, in its order")
-        self.chains.append(Chain(chosen, cut=len(chosen) < len(plan.steps)))
+        self._chains.append(Chain(chosen, cut=len(chosen) < len(plan.steps)))
         # A command may start several programs, one after the other, so that it is for us to number the chains.
-        return {"chain": len(self.chains) - 1, "run": [step.version for step in chosen]}
+        return {"chain": len(self._chains) - 1, "run": [step.version for step in chosen]}
 
-    def _before(self, chain: Chain, version: str) -> Mapping[str, Any]:
-        if not chain.waiting or chain.waiting[0].version != version:
+    def _before(self, starts: StepStarts) -> Mapping[str, Any]:
+        waiting = self._chains[starts.chain].waiting if 0 <= starts.chain < len(self._chains) else []
+        if not waiting or waiting[0].version != starts.step:
             return _END
-        self.guide.before(chain.waiting[0])  # which may have the program end here: then the step never starts
-        self._running = chain.waiting.pop(0)
+        self.guide.before(waiting[0])  # which may have the program end here: then the step never starts
+        self._running = waiting.pop(0)
         return _GO
 
-    def _after(self, step: Step, message: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _after(self, step: Step, ended: StepEnded) -> Mapping[str, Any]:
         self._running, self._last = None, step
-        ok = message.get("ok") is True
-        if not ok:
-            error = message.get("error") or {}
-            self._stop = Stop(step, message=sentence(error), evidence=evidence(error), line=error.get("line"))
+        if not ended.ok:
+            error = ended.error or Trouble("Error")
+            self._stop = Stop(step, message=error.sentence(), evidence=error.evidence(), line=error.line)
             self.guide.after(step, _FAILED)
-            return _GO  # it has more to say; no further step starts
-        self.guide.after(step, ok)
+            return _GO  # it has more to say, but no step to start
+        self.guide.after(step, ended.ok)
         # The tool's word is not enough: an env.py that never commits ends without an error as well.
         versions = self.versions(step.chain)
         if step.version not in versions:
@@ -111,52 +109,29 @@ class Conversation:
         return _GO
 
     def raise_kept(self) -> None:
-        """Raise what the guide raised."""
+        """Raise what went wrong on our side."""
         if self._kept is not None:
             raise self._kept
 
     def stop(self, result: CommandResult) -> Stop:
-        """Where it ended, once the program is gone. Raises what the guide raised in its last words."""
+        """Where it ended, once the program is gone."""
         if self._running is not None:
             step, self._running = self._running, None
             self.guide.after(step, _FAILED)
-            reason = f"the migration program ended in the middle: {result.reason()}"
-            return Stop(step, message=reason, evidence=result.tail)
+            return _broken_off(step, f"the migration program ended in the middle: {result.reason()}", result)
         if self._stop is not None:
-            return _with_output(self._stop, result)
+            told = {line.strip() for line in self._stop.evidence}
+            output = tuple(line for line in result.tail if line.strip() not in told)
+            return evolve(self._stop, evidence=(*self._stop.evidence, *output))
         if self._enough:
             return Stop()
-        waiting = next((chain.waiting[0] for chain in self.chains if chain.waiting), None)
+        waiting = next((chain.waiting[0] for chain in self._chains if chain.waiting), None)
         if waiting is not None:
-            reason = f"the migration program ended early: {result.reason()}"
-            return Stop(waiting, message=reason, evidence=result.tail)
-        if self._last is not None and not result.ok and not any(chain.cut for chain in self.chains):
-            reason = f"the migration program failed after this step: {result.reason()}"
-            return Stop(self._last, message=reason, evidence=result.tail)
+            return _broken_off(waiting, f"the migration program ended early: {result.reason()}", result)
+        if self._last is not None and not result.ok and not any(chain.cut for chain in self._chains):
+            return _broken_off(self._last, f"the migration program failed after this step: {result.reason()}", result)
         return Stop()
 
 
-def _with_output(stop: Stop, result: CommandResult) -> Stop:
-    told = {line.strip() for line in stop.evidence}
-    output = tuple(line for line in result.tail[-_LAST_LINES:] if line.strip() not in told)
-    return Stop(stop.failed, stop.code, stop.message, (*stop.evidence, *output), stop.line)
-
-
-def sentence(error: Mapping[str, Any]) -> str:
-    """An error of the program in one line: ``IntegrityError: (1062) Duplicate entry …``. One that the migration raises
-    itself is a stop on purpose, such as for data that is not ready."""
-    text = " ".join(str(error.get("message") or "").split())
-    state = f" [{error['state']}]" if error.get("state") else ""
-    on_purpose = str(error.get("source") or "").startswith("raise ") and not error.get("statement")
-    words = "The migration refuses to go on: " if on_purpose else ""
-    return f"{words}{error.get('type') or 'Error'}{state}{': ' if text else ''}{text}"
-
-
-def evidence(error: Mapping[str, Any]) -> tuple[str, ...]:
-    """An error of the program in full: the server's words, the statement, the line of the migration, the traceback."""
-    lines = [sentence(error)]
-    if error.get("statement"):
-        lines.append("statement: " + " ".join(str(error["statement"]).split()))
-    if error.get("source"):
-        lines.append(f"{error.get('file')}, line {error.get('line')}: {error['source']}")
-    return (*lines, *error.get("traceback", ()))
+def _broken_off(step: Step, why: str, result: CommandResult) -> Stop:
+    return Stop(step, message=why, evidence=result.tail)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from attrs import evolve, frozen
 
@@ -13,14 +14,16 @@ from thcore.hooks import Build
 from thcore.model import Command, CommandResult, Step
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.messages import NOT_IMPORTED
-from thplugins_dbmigration.tools.conversation import Conversation, sentence
+from thplugins_dbmigration.tools.conversation import Conversation
+from thplugins_dbmigration.tools.told import ChainShown, ShownStep
 from thplugins_dbmigration.tools.tool import Guide, Plan, Project, Stop
 
 OBSERVER = Path(__file__).parents[1] / "observer"
 """Goes in front of the PYTHONPATH of the project's command."""
 _DIALECTS = {"mariadb": "mysql"}
-_DATABASES = ("sqlalchemy.", "django.db.", "pymysql.", "MySQLdb.", "psycopg", "sqlite3.")
-"""Whose errors are a database's."""
+_DATABASE = re.compile(
+    r"(sqlalchemy|django\.db|pymysql|MySQLdb|psycopg2?|sqlite3)\.(.*\.)?(OperationalError|InterfaceError)"
+)
 
 
 @frozen
@@ -42,7 +45,7 @@ def walk(build: Build, project: Project, guide: Guide, tool: Observed, command: 
     ChangeError or InfrastructureError when the command shows no migrations."""
     conversation = Conversation(
         guide,
-        plan=lambda message: _plan(project, tool, message),
+        plan=lambda shown: _plan(project, tool, shown),
         versions=lambda chain: versions(project, tool, chain),
     )
     result = build.run(command, environment=project.provision.environment, converse=conversation)
@@ -75,45 +78,39 @@ def _place(address: Address, tool: Observed, chain: str) -> tuple[Address, str]:
     return (evolve(address, database=database), table) if table else (address, chain)
 
 
-def _chain(address: Address, tool: Observed, message: Mapping[str, Any]) -> str:
-    """The name of the chain that a message is about."""
-    table, database = message["table"], message["database"]
-    if database in {"", address.database} or address.dialect == "sqlite":
-        if message["tool"] == tool.name and table == tool.table:
+def _chain(address: Address, tool: Observed, shown: ChainShown) -> str:
+    """The name of a chain that shows itself."""
+    if shown.database in {"", address.database} or address.dialect == "sqlite":
+        if shown.tool == tool.name and shown.table == tool.table:
             return ""
-        return f"{address.database}.{table}" if "." in table else table
-    return f"{database}.{table}"
+        return f"{address.database}.{shown.table}" if "." in shown.table else shown.table
+    return f"{shown.database}.{shown.table}"
 
 
-def _plan(project: Project, tool: Observed, message: Mapping[str, Any]) -> Plan:
-    chain = _chain(project.address, tool, message)
-    current, head = frozenset(message["current"]), frozenset(message["head"])
+def _plan(project: Project, tool: Observed, shown: ChainShown) -> Plan:
+    chain = _chain(project.address, tool, shown)
+    current, head = shown.current, shown.head
     if not chain:
         current, head = tool.standing(current), tool.standing(head)
-    _same_database(project, tool, message, current, versions(project, tool, chain))
-    return Plan(
-        current=current,
-        head=head,
-        implied=frozenset(message["implied"]),
-        steps=tuple(_step(row, project.provision.checkout.path, chain) for row in message["steps"]),
-        chain=chain,
-    )
+    _same_database(project, tool, evolve(shown, current=current), versions(project, tool, chain))
+    project.server.start_counting(project.address)
+    checkout = project.provision.checkout.path
+    steps = tuple(_step(row, checkout, chain) for row in shown.steps)
+    return Plan(current, head, steps, shown.implied, chain)
 
 
-def _same_database(
-    project: Project, tool: Observed, message: Mapping[str, Any], found: frozenset[str], listed: frozenset[str]
-) -> None:
+def _same_database(project: Project, tool: Observed, shown: ChainShown, listed: frozenset[str]) -> None:
     """Make sure that the project looks at the database that it was given: one with an address of its own would be
     migrated, and pass, while the dataset stays as it is."""
     address = project.address
-    dialect = _DIALECTS.get(message["dialect"], message["dialect"])
+    dialect = _DIALECTS.get(shown.dialect, shown.dialect)
     if dialect not in {"", address.dialect}:
         told = f"it uses {dialect}, but the dataset is in {address.dialect}"
-    elif dialect == "sqlite" and Path(message["database"] or "/").resolve() != Path(address.database).resolve():
-        told = f"it uses {message['database'] or 'a database in memory'}, which is not the dataset's"
-    elif not _same_versions(found, listed, frozenset(message["implied"])):
+    elif dialect == "sqlite" and Path(shown.database or "/").resolve() != Path(address.database).resolve():
+        told = f"it uses {shown.database or 'a database in memory'}, which is not the dataset's"
+    elif not _same_versions(shown, listed):
         told = (
-            f"there it finds {', '.join(sorted(found)) or 'no version'}, but the dataset is at "
+            f"there it finds {', '.join(sorted(shown.current)) or 'no version'}, but the dataset is at "
             f"{', '.join(sorted(listed)) or 'no version'}"
         )
     else:
@@ -123,21 +120,15 @@ def _same_database(
     )
 
 
-def _same_versions(found: frozenset[str], listed: frozenset[str], implied: frozenset[str]) -> bool:
+def _same_versions(shown: ChainShown, listed: frozenset[str]) -> bool:
     """Whether a project finds what the database lists: that may be all that it has been through, not only the last."""
-    return found <= listed <= found | implied and bool(found) == bool(listed)
+    return shown.current <= listed <= shown.current | shown.implied and bool(shown.current) == bool(listed)
 
 
-def _step(row: Mapping[str, Any], checkout: Path, chain: str) -> Step:
-    path = Path(row["path"]) if row.get("path") else None
-    inside = path is not None and path.is_relative_to(checkout)
-    return Step(
-        version=row["version"],
-        parents=tuple(row["parents"]),
-        title=row.get("title") or "",
-        path=str(path.relative_to(checkout)) if path is not None and inside else None,
-        chain=chain,
-    )
+def _step(shown: ShownStep, checkout: Path, chain: str) -> Step:
+    path = Path(os.path.normpath(shown.path)) if shown.path else None
+    inside = str(path.relative_to(checkout)) if path is not None and path.is_relative_to(checkout) else None
+    return Step(shown.version, shown.parents, shown.title, inside, chain)
 
 
 def _unusable(conversation: Conversation, project: Project, tool: Observed, result: CommandResult) -> Exception:
@@ -149,18 +140,15 @@ def _unusable(conversation: Conversation, project: Project, tool: Observed, resu
             f"No migration found: {tool.title} showed none before the command ended: {result.reason()}{last}",
             code="tool-unusable",
         )
-    words, bases = sentence(error), frozenset(error.get("bases", ()))
-    if error.get("type") == "NoDriverError":
+    words = error.sentence()
+    if error.type == "NoDriverError":
         return InfrastructureError(
-            f"The project's environment has no driver for {project.address.dialect}; looked for {error['message']}. "
+            f"The project's environment has no driver for {project.address.dialect}; looked for {error.message}. "
             f"Add one to the packages of the environment, or name another in dbmigration.{tool.name}.drivers",
             code="driver-missing",
         )
-    if "builtins.ImportError" in bases:
+    if "builtins.ImportError" in error.bases:
         return ChangeError(f"{NOT_IMPORTED} {words}", code="import-failed")
-    if {base.rpartition(".")[2] for base in bases if base.startswith(_DATABASES)} & {
-        "OperationalError",
-        "InterfaceError",
-    }:
+    if any(_DATABASE.fullmatch(base) for base in error.bases):
         return InfrastructureError(f"The project cannot use the database: {words}", code="database-unusable")
     return ChangeError(f"{tool.title} cannot read the project's migrations: {words}", code="tool-unusable")

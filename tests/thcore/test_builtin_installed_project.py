@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from thcore.builtin.venv import VenvOptions, plugin
+from thcore.model import Checkout, Command
+from thcore.testing import make_build
+
+from parts.package import project_files, wheel
+
+SETUPTOOLS = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+DECLARED = (
+    SETUPTOOLS
+    + '[project]\nname = "product"\nversion = "1.5"\n[project.scripts]\nproduct = "product:main"\n'
+    + "[tool.setuptools]\npackages = ['product']\n"
+)
+FILES = {
+    "pyproject.toml": DECLARED,
+    "requirements.txt": "",
+    "product/migrations/0001.py": "",
+    "product/__init__.py": (
+        "import importlib.metadata\n"
+        "def main():\n    print('product', importlib.metadata.version('product'), __file__)\n"
+    ),
+}
+KEPT = "the project is installed as before"
+
+
+@pytest.fixture
+def options() -> VenvOptions:
+    """With an index: setuptools is needed to build."""
+    return VenvOptions()
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _one_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(cache))
+
+
+def make(
+    tmp_path: Path, options: VenvOptions, build_id: str, files: Mapping[str, str] = FILES, argv: tuple[str, ...] = ()
+) -> tuple[str, str]:
+    with make_build(tmp_path, build_id=build_id) as build:
+        source = build.workspace.source
+        for name, text in files.items():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_text(text)
+        environment = plugin.thcore_environment(build, options, Checkout(source, "1" * 40))
+        result = build.run(Command(argv or ("product",), capture=True), environment=environment)
+        return result.stdout.decode().strip(), build.workspace.log.read_text()
+
+
+def test_a_project_is_built_once_and_laid_down_for_each_build(tmp_path: Path, options: VenvOptions) -> None:
+    first, first_log = make(tmp_path, options, "b1")
+    changed = {**FILES, "product/migrations/0002.py": ""}
+    second, second_log = make(tmp_path, options, "b2", changed)
+
+    assert first == f"product 1.5 {tmp_path}/workspace-b1-1/source/product/__init__.py"
+    assert second == f"product 1.5 {tmp_path}/workspace-b2-1/source/product/__init__.py"
+    assert KEPT not in first_log
+    assert KEPT in second_log
+    venv = tmp_path / "workspace-b2-1" / "venv"
+    traces = [path for path in venv.rglob("*") if path.is_file() and b"workspace-b1-1" in path.read_bytes()]
+    assert traces == [], "nothing leads into the other build"
+
+
+def test_another_program_of_the_project_is_there_at_once(tmp_path: Path, options: VenvOptions) -> None:
+    make(tmp_path, options, "b1")
+    more = {**FILES, "pyproject.toml": DECLARED.replace('product = "', 'other = "product:main"\nproduct = "')}
+
+    said, log = make(tmp_path, options, "b2", more, ("other",))
+
+    assert said.startswith("product 1.5")
+    assert KEPT not in log
+
+
+def test_a_project_with_code_of_its_own_is_built_each_time(tmp_path: Path, options: VenvOptions) -> None:
+    files = {**project_files("product", text="X = 1\n"), "requirements.txt": ""}
+
+    for build_id in ("b1", "b2"):
+        _, log = make(tmp_path, options, build_id, files, ("python", "-c", "import product"))
+        assert KEPT not in log
+
+
+def test_a_build_that_writes_into_the_checkout_is_repeated(tmp_path: Path, options: VenvOptions) -> None:
+    files = {
+        **FILES,
+        "pyproject.toml": '[build-system]\nrequires = ["setuptools", "setuptools-scm>=8"]\n'
+        'build-backend = "setuptools.build_meta"\n[project]\nname = "product"\ndynamic = ["version"]\n'
+        '[project.scripts]\nproduct = "product:main"\n[tool.setuptools]\npackages = ["product"]\n'
+        '[tool.setuptools_scm]\nversion_file = "product/_version.py"\n',
+    }
+    for build_id in ("b1", "b2"):
+        make_repository(tmp_path / f"workspace-{build_id}-1" / "source", files)
+        _, log = make(tmp_path, options, build_id, files)
+        assert KEPT not in log
+        assert (tmp_path / f"workspace-{build_id}-1" / "source" / "product" / "_version.py").exists()
+
+
+def make_repository(path: Path, files: Mapping[str, str], *, tag: str = "2.0", commits: int = 1) -> None:
+    for name, text in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(text)
+    git(path, "init", "-q")
+    git(path, "add", "-A")
+    git(path, "commit", "-q", "-m", "first")
+    git(path, "tag", "-a", tag, "-m", tag)
+    for number in range(commits):
+        git(path, "commit", "-q", "--allow-empty", "-m", f"change {number}")
+
+
+def git(path: Path, *words: str) -> None:
+    who = ("-c", "user.name=N", "-c", "user.email=n@example.org")
+    always = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
+    subprocess.run(["git", "-C", str(path), *who, *words], check=True, env={**os.environ, **always})
+
+
+PBR = {
+    "setup.py": "import setuptools\nsetuptools.setup(setup_requires=['pbr>=2.0.0'], pbr=True)\n",
+    "pyproject.toml": SETUPTOOLS.replace('"setuptools"', '"setuptools", "pbr>=2.0.0"', 1),
+    "setup.cfg": "[metadata]\nname = product\n[files]\npackages =\n    product\n"
+    "[entry_points]\nconsole_scripts =\n    product = product:main\n",
+    "requirements.txt": "",
+    "product/__init__.py": FILES["product/__init__.py"],
+}
+
+
+def test_a_version_made_from_the_history_is_right(tmp_path: Path, options: VenvOptions) -> None:
+    versions = []
+    for build_id, commits, wish in (("b1", 1, ""), ("b2", 1, ""), ("b3", 2, ""), ("b4", 1, "feature")):
+        source = tmp_path / f"workspace-{build_id}-1" / "source"
+        make_repository(source, PBR, commits=commits - bool(wish))
+        if wish:
+            git(source, "commit", "-q", "--allow-empty", "-m", f"more\n\nSem-Ver: {wish}")
+        said, log = make(tmp_path, options, build_id, PBR)
+        versions.append((said.split()[1], KEPT in log))
+
+    assert versions == [("2.0.1.dev1", False), ("2.0.1.dev1", True), ("2.0.1.dev2", False), ("2.1.0.dev1", False)]
+
+
+def test_an_answer_that_was_changed_or_cut_short_is_not_used(tmp_path: Path, options: VenvOptions) -> None:
+    make(tmp_path, options, "b1")
+    (kept,) = tmp_path.rglob("state/**/projects/*.json")
+    text = kept.read_text()
+
+    for number, damaged in enumerate((text.replace("product:main", "evil:main!"), text[: len(text) // 2], "[]", "")):
+        kept.write_text(damaged)
+        said, log = make(tmp_path, options, f"b{number + 2}")
+        assert said.startswith("product 1.5")
+        assert KEPT not in log
+        assert kept.read_text() != damaged, "it is made again"
+
+
+def test_what_a_project_says_only_when_built_is_shared_too(tmp_path: Path, options: VenvOptions) -> None:
+    wheel(tmp_path / "wheels", "needed", text="VALUE = 7\n")
+    wheel(tmp_path / "wheels", "extra", text="VALUE = 8\n")
+    requires = ["needed", 'extra ; extra == "more"', 'unheard-of ; extra == "other"']
+    files = project_files("product", requires=requires, dynamic=True)
+    options = evolve(options, find_links=(str(tmp_path / "wheels"),), offline=True)
+    ask = ("python", "-c", "import needed, product; print(needed.VALUE)")
+
+    said, _ = make(tmp_path, options, "b1", files, ask)
+    again, log = make(tmp_path, options, "b2", files, ask)
+
+    assert said == again == "7"
+    assert "is here already" in log
+    with_extra = {**files, "requirements.txt": ".[More]\n"}
+    said, _ = make(tmp_path, options, "b3", with_extra, ("python", "-c", "import needed, extra; print(extra.VALUE)"))
+    assert said == "8"

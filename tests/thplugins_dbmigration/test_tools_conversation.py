@@ -1,0 +1,124 @@
+"""The gate's side of the conversation. The other one is a project under test, and may say anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from thcore.errors import ChangeError
+from thcore.model import CommandResult, Step
+from thplugins_dbmigration.tools.conversation import Conversation
+from thplugins_dbmigration.tools.told import LONGEST, MOST, ChainShown
+from thplugins_dbmigration.tools.tool import Plan, Stop
+
+from parts.guide import Told
+
+A, B = Step("a"), Step("b", ("a",))
+CHAIN = {
+    "event": "chain",
+    "tool": "alembic",
+    "table": "alembic_version",
+    "dialect": "sqlite",
+    "database": "/d",
+    "current": [],
+    "head": ["b"],
+    "implied": ["a"],
+    "steps": [{"version": "a"}, {"version": "b", "parents": ["a"]}],
+}
+
+
+def plan(_shown: ChainShown) -> Plan:
+    return Plan(frozenset(), frozenset({"b"}), (A, B))
+
+
+class Talk:
+    """A conversation, and what the database lists."""
+
+    def __init__(self, guide: Told | None = None) -> None:
+        self.guide = guide or Told()
+        self.versions = frozenset({"a", "b"})
+        self.conversation = Conversation(self.guide, plan=plan, versions=lambda _chain: self.versions)
+
+    def say(self, message: Mapping[str, Any]) -> Any:
+        return json.loads(self.conversation(json.dumps(message)))
+
+    def step(self, event: str, step: str, chain: int = 0, **more: Any) -> bool:
+        return bool(self.say({"event": event, "chain": chain, "step": step, **more})["go"])
+
+
+def test_chains_are_numbered_by_the_gate() -> None:
+    talk = Talk(Told(most=1))
+    assert talk.say(CHAIN) == {"chain": 0, "run": ["a"]}
+    assert talk.say(CHAIN) == {"chain": 1, "run": ["a"]}
+    assert talk.step("before", "a", 1)
+    assert talk.step("after", "a", 1, ok=True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "nonsense", "[]", "{}", '{"event": "before"}', '{"event": "chain", "steps": 5}', '{"event": ["before"]}'],
+)
+def test_what_no_observer_says_ends_the_program_and_is_the_changes_fault(line: str) -> None:
+    talk = Talk()
+    assert json.loads(talk.conversation(line)) == {"go": False}
+    with pytest.raises(ChangeError, match="wrote to the observer's channel") as caught:
+        talk.conversation.raise_kept()
+    assert caught.value.code == "tool-unusable"
+
+
+@pytest.mark.parametrize(
+    ("event", "step", "chain"),
+    [("before", "b", 0), ("before", "a", 1), ("before", "a", -1), ("after", "a", 0)],
+    ids=["not-next", "no-such-chain", "counted-from-the-end", "not-running"],
+)
+def test_steps_out_of_turn_end_the_program(event: str, step: str, chain: int) -> None:
+    talk = Talk()
+    talk.say(CHAIN)
+    assert not talk.step(event, step, chain, ok=True)
+    assert talk.guide.told == []
+
+
+def test_no_step_starts_while_another_runs_or_after_one_has_failed() -> None:
+    talk = Talk()
+    talk.say(CHAIN)
+    assert talk.step("before", "a")
+    assert not talk.step("before", "b")
+    assert talk.say(CHAIN) == {"go": False}
+    assert talk.step("after", "a", ok=False), "it may say what went wrong"
+    assert not talk.step("before", "b")
+    assert talk.say(CHAIN) == {"go": False}
+    assert talk.conversation.stop(CommandResult(0, tail=("the reason",))) == Stop(
+        A, message="Error", evidence=("Error", "the reason")
+    )
+
+
+def test_the_database_has_the_last_word() -> None:
+    talk = Talk()
+    talk.versions = frozenset()
+    talk.say(CHAIN)
+    talk.step("before", "a")
+    assert not talk.step("after", "a", ok=True)
+    stop = talk.conversation.stop(CommandResult(0))
+    assert (stop.failed, stop.code) == (A, "final-version-mismatch")
+    assert "at no version and not at a" in stop.message
+
+
+def test_a_program_that_ends_before_its_steps_did_not_run_them() -> None:
+    talk = Talk()
+    talk.say(CHAIN)
+    stop = talk.conversation.stop(CommandResult(0, tail=("bye",)))
+    assert stop == Stop(A, message="the migration program ended early: exit status 0", evidence=("bye",))
+
+
+def test_what_a_program_tells_about_an_error_is_bounded() -> None:
+    talk = Talk()
+    talk.say(CHAIN)
+    talk.step("before", "a")
+    error = {"type": "Error", "message": "x" * 10 * LONGEST, "traceback": ["y" * 10 * LONGEST] * 10 * MOST}
+    talk.step("after", "a", ok=False, error=error)
+    stop = talk.conversation.stop(CommandResult(1))
+    assert len(stop.evidence) == MOST
+    assert max(map(len, (stop.message, *stop.evidence))) <= LONGEST + len("Error: ")

@@ -1,0 +1,167 @@
+"""A project installed in place: built by its backend once, and laid down for every build that declares the same.
+
+::
+
+    projects/DIGEST.json        what the backend's answer put into the virtual environment, as text
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import secrets
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from thcore.builtin.declaration import Version, declaration
+from thcore.builtin.uv_process import Uv
+from thcore.builtin.wheel_record import Distribution, distributions
+from thcore.hooks import Build
+from thcore.model import Command
+
+KEPT = 200
+"""How many answers are kept; each takes some kilobytes."""
+
+_FILE_LIMIT = 1024 * 1024
+_PLAIN = re.compile(r"[\w./@+~-]+")
+_BY_BUILDS = re.compile(r"(?:^|/)(?:[^/]+\.(?:egg|dist)-info|build|__pycache__)(?:/|$)|^(?:AUTHORS|ChangeLog)$")
+_SEMANTIC_VERSION = "sem-ver:"
+
+
+@frozen
+class ProjectInstaller:
+    """Installs the project of ``checkout`` into the virtual environment ``venv``, without what it depends on."""
+
+    directory: Path
+    build: Build
+    uv: Uv
+    checkout: Path
+    venv: Path
+    python: str
+
+    def install(self, *, editable: bool) -> Distribution | None:
+        """Install it. Answers what was installed, or None when that cannot be told. Raises as ``Uv`` does."""
+        kept = self._kept() if editable else None
+        if kept is not None and (laid := self._lay(kept)) is not None:
+            self.build.log("the project is installed as before: nothing that decides how has changed", source="venv")
+            return laid
+        earlier = {found.directory for found in distributions(self.venv)}
+        tree = _tree(self.checkout) if kept is not None else {}
+        target = ("--editable", str(self.checkout)) if editable else (str(self.checkout),)
+        self.uv.install(self.venv, "--no-deps", *target, cwd=self.build.workspace.temporary)
+        added = [found for found in distributions(self.venv) if found.directory not in earlier]
+        if len(added) != 1:
+            return None
+        # A build that has written into the checkout (extension modules, a file with the version) must do so each time.
+        if kept is not None and tree == _tree(self.checkout):
+            self._keep(added[0], kept)
+        return added[0]
+
+    def _kept(self) -> Path | None:
+        """Where the answer for this checkout is kept, or belongs; None when it may not be kept."""
+        decides = declaration(self.checkout)
+        places = (self.checkout, self.venv)
+        if decides is None or not all(_PLAIN.fullmatch(str(path)) and path == path.resolve() for path in places):
+            return None
+        history = self._history(decides.version)
+        if history is None:
+            return None
+        machine = [sys.platform, platform.machine()]
+        sources = [self.uv.exclude_newer, self.uv.find_links]
+        parts = [decides.digest, history, self.python, metadata.version("uv"), machine, sources]
+        return self.directory / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.json"
+
+    def _history(self, version: Version) -> str | None:
+        """What the version is made from; None when that cannot be told."""
+        if version is Version.DECLARED:
+            return ""
+        # A source archive has no history, and its version in PKG-INFO.
+        if not (self.checkout / ".git").exists():
+            return "" if (self.checkout / "PKG-INFO").is_file() else None
+        described = self._git("describe", "--tags", "--long")
+        if described is None:
+            return None
+        tag = described.strip().rsplit("-", 2)[0]
+        words = self._git("log", f"{tag}..HEAD", "-i", f"--grep={_SEMANTIC_VERSION}", "--format=%B")
+        if words is None:
+            return None
+        wishes = [line for line in words.splitlines() if line.lower().startswith(_SEMANTIC_VERSION)]
+        return json.dumps([described if version is Version.COMMIT else described.rsplit("-", 1)[0], wishes])
+
+    def _git(self, *words: str) -> str | None:
+        result = self.build.run(Command(("git", *words), cwd=self.checkout, source="git", capture=True))
+        return result.stdout.decode("utf-8", "replace") if result.ok else None
+
+    def _lay(self, kept: Path) -> Distribution | None:
+        try:
+            answer: dict[str, Any] = json.loads(kept.read_text("utf-8"))
+            digest = answer.pop("digest")
+            if digest != _digest(answer):
+                return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        for name, text in answer["files"].items():
+            target = self.venv / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(self._moved(text, answer), "utf-8")
+            if target.parent == self.venv / "bin":
+                target.chmod(0o755)
+        os.utime(kept)
+        return Distribution(self.venv / answer["distribution"])
+
+    def _moved(self, text: str, answer: dict[str, Any]) -> str:
+        return text.replace(answer["checkout"], str(self.checkout)).replace(answer["venv"], str(self.venv))
+
+    def _keep(self, distribution: Distribution, kept: Path) -> None:
+        """Keep what was installed, if all of it is short text in the virtual environment."""
+        files: dict[str, str] = {}
+        try:
+            for path, _ in distribution.files():
+                if not path.is_relative_to(self.venv) or path.stat().st_size > _FILE_LIMIT:
+                    return
+                files[str(path.relative_to(self.venv))] = path.read_text("utf-8")
+        except (OSError, ValueError):
+            return
+        where = str(distribution.directory.relative_to(self.venv))
+        # Paths have changed where it is laid down, so that the record's digests would not hold.
+        files[f"{where}/RECORD"] = "".join(
+            f"{os.path.relpath(self.venv / name, distribution.directory.parent)},,\n" for name in files
+        )
+        answer = {"checkout": str(self.checkout), "venv": str(self.venv), "distribution": where, "files": files}
+        self.directory.mkdir(parents=True, exist_ok=True)
+        written = kept.with_suffix(f".{secrets.token_hex(4)}")
+        written.write_text(json.dumps({**answer, "digest": _digest(answer)}), "utf-8")
+        written.replace(kept)
+        self._trim()
+
+    def _trim(self) -> None:
+        def last_use(path: Path) -> float:
+            try:
+                return path.stat().st_mtime
+            except FileNotFoundError:
+                return 0.0
+
+        for path in sorted(self.directory.iterdir(), key=last_use)[:-KEPT]:
+            path.unlink(missing_ok=True)
+
+
+def _digest(answer: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(answer, sort_keys=True).encode()).hexdigest()
+
+
+def _tree(root: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of each file of a checkout, without what builds of Python packages leave everywhere."""
+    found = {}
+    for directory, _, names in os.walk(root):
+        for name in names:
+            path = Path(directory, name)
+            status = path.lstat()
+            found[str(path.relative_to(root))] = (status.st_size, status.st_mtime_ns)
+    return {name: what for name, what in found.items() if not _BY_BUILDS.search(name) and not name.startswith(".git/")}

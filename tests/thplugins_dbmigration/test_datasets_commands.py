@@ -161,6 +161,10 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(curator: Curator, 
 
 def test_a_name_that_is_there_twice_has_to_be_told_apart(curator: Curator) -> None:
     write_dataset(curator.datasets / "more", "shop", SEED)
+    problems = {card["directory"]: card["problems"] for card in curator.json("list")}
+    assert problems[str(curator.datasets / "shop")] == [
+        f"{curator.datasets}/more/shop has the same name; rename one of the two directories"
+    ]
     assert "say which with --directory" in curator.call("show", "shop", code=ExitCode.USAGE).stderr
     assert "version: not said" in curator.call("show", "shop", "-d", str(curator.datasets / "more")).stdout
 

@@ -47,7 +47,7 @@ class Card:
         there are snapshots of a dataset of that name."""
         name, directory = entry.name, str(entry.directory)
         dataset = entry.dataset
-        if dataset is None:
+        if dataset is None or entry.problems:
             return cls(name, entry.job, directory, entry.problems)
         try:
             size = sum(path.stat().st_size for path in (dataset.seed, *dataset.overlays))

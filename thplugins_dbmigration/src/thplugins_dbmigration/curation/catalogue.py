@@ -65,9 +65,13 @@ def entries(premises: Premises, *, root: Path | None = None, job: str | None = N
             if root is None:
                 found.setdefault(place, Entry(name, options, place, None, (f"{place}: there is no such directory",)))
             continue
+        names: dict[str, Path] = {}
         for directory in datasets.directories(place):
+            twin = names.setdefault(directory.name, directory)
             if directory.resolve() not in found:
                 dataset, problems = datasets.read(directory)
+                if twin != directory:  # no build takes either
+                    problems += (f"{twin} has the same name; rename one of the two directories",)
                 found[directory.resolve()] = Entry(name, options, directory, dataset, problems)
     return tuple(sorted(found.values(), key=lambda entry: entry.name))
 

@@ -154,7 +154,7 @@ def fingerprint(
 
 
 def _checks(premises: Premises, entry: Entry, *, again: bool) -> list[Check]:
-    if entry.dataset is None:
+    if entry.problems:
         return [Check("config.json", problem="\n".join(entry.problems))]
     try:
         with catalogue.opened(premises, entry) as site:

@@ -19,8 +19,9 @@ def curator(tmp_path: Path) -> Curator:
     made = Curator.at(tmp_path)
     write_dataset(
         made.datasets, "shop", SEED, start=["a"], version="2026-11", maximum_migration_times={"default": 60},
-        releases=[{"name": "kilo", "tag": "kilo", "until": "c"}],
+        releases=[{"name": "kilo", "tag": "kilo", "until": "c", "fixups": [{"at": "b", "sql": "fix.sql"}]}],
     )  # fmt: skip
+    (made.datasets / "shop" / "fix.sql").write_text("DELETE FROM item;")
     return made
 
 
@@ -50,9 +51,11 @@ def test_hidden_directories_are_no_datasets(curator: Curator) -> None:
 def test_showing_reads_tables_and_versions_from_the_snapshot_where_there_is_one(curator: Curator) -> None:
     before = curator.call("show", "shop").stdout
     assert "contents: not restored yet; thcore datasets verify does that" in before
-    assert "start: a\n" in before
+    for line in ("start: a", "limit of seconds: default 60", "releases: kilo until c", "fix-up at b: fix.sql"):
+        assert f"{line}\n" in before
     curator.call("verify", "shop")
     shown = curator.call("show", "shop").stdout
+    assert re.search(r"^server: sqlite 3\.", shown, re.MULTILINE)
     assert "at: a (alembic_version)" in shown
     assert re.search(r"^item +3( |$)", shown, re.MULTILINE)
     told = curator.json("show", "shop")

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from thcore.errors import InfrastructureError
 from thcore.model.quantity import format_size
 from thplugins_dbmigration.curation.catalogue import Entry
-from thplugins_dbmigration.dataset_file import WALL
+from thplugins_dbmigration.dataset_file import WALL, Numbers
 from thplugins_dbmigration.datasets import Dataset, fingerprint
-from thplugins_dbmigration.release import Release
+from thplugins_dbmigration.release import Fixup, Release
+from thplugins_dbmigration.route import fixups
 from thplugins_dbmigration.snapshots import shelf
 
 
 @frozen
 class Card:
-    """A dataset in words. ``size`` is that of seed and overlays as they lie there, in bytes; ``limits`` are the names
-    of the counters that are limited; ``snapshot`` says whether it was restored, and ``problems`` why it cannot be used:
-    then all but name, job and directory is empty."""
+    """A dataset in words. ``size`` is that of seed and overlays as they lie there, in bytes; ``limits`` are numbers by
+    counter and step; ``fixups`` say at which version what is done; ``snapshot`` says whether it was restored, and
+    ``problems`` why it cannot be used: then all but name, job and directory is empty."""
 
     name: str
     job: str
@@ -35,8 +36,9 @@ class Card:
     version: str = ""
     start: tuple[str, ...] = ()
     size: int = 0
-    limits: tuple[str, ...] = ()
+    limits: Mapping[str, Numbers] = field(factory=dict)
     releases: tuple[str, ...] = ()
+    fixups: tuple[str, ...] = ()
     tool: str = ""
     fingerprint: str = ""
     snapshot: bool = False
@@ -68,8 +70,9 @@ class Card:
             dataset.version,
             dataset.start,
             size,
-            tuple("seconds" if counter == WALL else counter for counter in dataset.limits),
+            {"seconds" if counter == WALL else counter: numbers for counter, numbers in dataset.limits.items()},
             tuple(_said(release) for release in entry.releases),
+            tuple(f"{fixup.at}: {fixup.words}" for fixup in _fixups(entry, dataset)),
             dataset.tool or "",
             digest,
             there,
@@ -92,8 +95,11 @@ class Card:
         yield f"version: {self.version or 'not said'}"
         yield f"start: {', '.join(self.start) or 'not said'}"
         yield f"tool: {self.tool or 'as the job says, or as the checkout looks'}"
-        yield f"limits: {', '.join(self.limits) or 'none'}"
+        for counter, numbers in self.limits.items():
+            yield f"limit of {counter}: {', '.join(f'{step} {number:,g}' for step, number in numbers.items())}"
         yield f"releases: {', '.join(self.releases) or 'none'}"
+        for fixup in self.fixups:
+            yield f"fix-up at {fixup}"
         if self.fingerprint:
             yield f"fingerprint: {self.fingerprint}"
 
@@ -101,6 +107,10 @@ class Card:
 def _said(release: Release) -> str:
     until = f" until {', '.join(release.targets)}" if release.targets else ""
     return f"{release.name}{until}"
+
+
+def _fixups(entry: Entry, dataset: Dataset) -> tuple[Fixup, ...]:
+    return (*(fixup for release in entry.releases for fixup in release.fixups), *fixups(entry.options, dataset))
 
 
 def _restored(dataset: Dataset, state: Path) -> tuple[str, bool]:

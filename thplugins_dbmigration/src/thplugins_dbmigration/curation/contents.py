@@ -37,7 +37,8 @@ class Table:
 
 @frozen
 class Contents:
-    """What is in a database. ``versions`` are by the table that they were read from."""
+    """What is in a database. ``server`` is its engine and version; ``versions`` are by the table that they are read
+    from."""
 
     server: str
     tables: tuple[Table, ...]
@@ -59,7 +60,7 @@ def contents(ground: Ground, options: DbmigrationOptions, tool_options: Mapping[
         if found is not None:
             versions[table.partition(":")[0]] = tuple(sorted(found))
     tables = (Table(name, found.rows, sizes.get(name)) for name, found in sorted(census.items()))
-    return Contents(ground.server.version, tuple(tables), versions)
+    return Contents(f"{ground.address.dialect} {ground.server.version}", tuple(tables), versions)
 
 
 def disagreement(start: Iterable[str], versions: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from thplugins_dbmigration.snapshots import dataset_key, store
 from thplugins_dbmigration.tables import say
 
 
-@click.command("list")
+@click.command("list", short_help="List the datasets, and what is wrong with broken ones.")
 @click.argument(
     "root", required=False, type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="[DIRECTORY]"
 )

@@ -91,4 +91,5 @@ def _restored(site: Site, entry: Entry, seen: list[Contents], *, again: bool) ->
     if not tables:
         raise InfrastructureError("it restores, but there is no table in it", code="seed-broken")
     rows = sum(table.rows for table in tables)
-    return f"{len(tables)} tables, {rows:,} rows on {site.engine.name} {seen[0].server}"
+    counted = f"{len(tables)} table{'s' * (len(tables) != 1)}, {rows:,} row{'s' * (rows != 1)}"
+    return f"{counted} on {seen[0].server}"

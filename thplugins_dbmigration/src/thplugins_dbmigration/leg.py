@@ -70,6 +70,7 @@ class Leg:
             with self.turns.beside():
                 run_fixup(self.build, self.course.due, self.dataset, self.project)
             self.course.fixed()
+            self._census = None  # what the fix-up takes away, the next step does not
         if stop.failed is not None:
             self._fail(stop.failed)
         for steps in self.course.ahead.values():

@@ -72,7 +72,7 @@ class Passage:
         """What was run on a server that broke says nothing, neither for nor against the change."""
         self.findings = [messages.infrastructure(error, self.dataset.name)]
         if self.run is not None:
-            self.run = evolve(self.run, steps=tuple(evolve(step, limits=()) for step in self.run.steps))
+            self.run = evolve(self.run, steps=tuple(evolve(step, limits=(), losses=()) for step in self.run.steps))
 
     def _go(self) -> None:
         try:

@@ -115,8 +115,8 @@ class Conversation:
             raise self._kept
 
     def stop(self, result: CommandResult) -> Stop:
-        """Where it ended, once the program is gone. Raises ChangeError (``tool-unusable``) when it failed and no step was
-        to be run."""
+        """Where it ended, once the program is gone. Raises ChangeError (``tool-unusable``) when it failed, and no step
+        was to be run."""
         if self._running is not None:
             step, self._running = self._running, None
             self.guide.after(step, _FAILED)

@@ -73,6 +73,7 @@ def keys(start: Key, waypoints: Sequence[Waypoint], prepared: Callable[[Waypoint
             "project": waypoint.manner.dataset.project,
             waypoint.kind: waypoint.name,
             "commit": commit,
+            "start": ", ".join(waypoint.manner.dataset.start),
             "until": ", ".join(waypoint.targets) or "head",
             "tool": waypoint.manner.tool or "detected",
             "options": waypoint.manner.digest,

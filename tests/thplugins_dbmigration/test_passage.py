@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from thplugins_dbmigration.judge import judge
 from thplugins_dbmigration.options import Judge, SilentLoss
 from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.snapshots import Key, Snapshot
+from thplugins_dbmigration.tools.alembic import AlembicOptions
 
 from parts.dataset import write_dataset
 from parts.releases import CHANGE, Releases
@@ -405,3 +407,24 @@ def test_what_the_change_adds_is_decided_anew_for_a_state_that_was_kept(project:
         "change e->e2 ok added before",
         "change e2->g failed added",
     ]
+
+
+def test_a_version_table_of_any_name_may_shrink_when_heads_are_merged(project: Releases) -> None:
+    shutil.rmtree(project.datasets)
+    write_dataset(project.datasets, "small", SEED.replace("alembic_version", "history"), start=["a"])
+    project.tree("master").revision("x", "a")
+    project.tree("change", like="master").revision("f", ("e", "x"))
+    for name in ("master", "change"):
+        env = project.tree(name).path / "migrations" / "env.py"
+        env.write_text(
+            env.read_text().replace("connection=connection", "connection=connection, version_table='history'")
+        )
+    own = AlembicOptions(version_table="history")
+    assert said(project.gate(alembic=own, silent_loss=SilentLoss.FAILURE)) == {}
+
+
+def test_a_start_that_is_written_later_is_looked_at_again(project: Releases) -> None:
+    assert said(project.gate()) == {}
+    shutil.rmtree(project.datasets)
+    write_dataset(project.datasets, "small", SEED, start=["z"])
+    assert said(project.gate())["seed-not-set-up"] is Severity.UNVERIFIED

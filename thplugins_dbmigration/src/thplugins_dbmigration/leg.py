@@ -125,7 +125,7 @@ class Leg:
         if before is None or not ok or not self.added(step):
             return ()
         self._census = self._count()
-        return losses(before, self._census, apart=tuple(self.course.plans))
+        return losses(before, self._census, apart={plan.table for plan in self.course.plans.values()})
 
     def _count(self) -> Mapping[str, TableCensus]:
         return self.project.server.census(self.project.address)

@@ -104,7 +104,7 @@ class Passage:
             try:
                 failed = self._walk(trial, ground)
             except ChangeError as error:
-                self.findings.append(messages.unusable(error, self.dataset.name))
+                self.findings.append(self._unusable(error))
                 return
         if (
             self.options.keep_boundaries
@@ -152,6 +152,13 @@ class Passage:
         elif missed := course.missed(final):
             self.findings.append(messages.mismatch(self.dataset.name, missed))
         return stop.failed
+
+    def _unusable(self, error: ChangeError) -> Finding:
+        reason = faults.machine_fault(str(error).splitlines())
+        if reason is None:
+            return messages.unusable(error, self.dataset.name)
+        told = f"The migrations stopped for a reason that is not their own: {reason}\n{error}"
+        return messages.infrastructure(InfrastructureError(told, code="machine-fault"), self.dataset.name)
 
     def _failed(self, stop: Stop, step: Step, *, judged: bool) -> None:
         evidence = project.said(stop, self.change)

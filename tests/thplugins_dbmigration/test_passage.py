@@ -375,6 +375,8 @@ def test_a_server_that_breaks_says_nothing_of_what_got_lost_before(
     monkeypatch.setattr(SQLiteServer, "versions", versions)
     execution = project.gate(silent_loss=SilentLoss.FAILURE)
     assert said(execution) == {"server-died": Severity.UNVERIFIED}
+    told = json.loads((execution.artifacts[0].path / "steps.json").read_text())
+    assert [step["step"]["version"] for step in told["steps"]][-2:] == ["f", "g"]
 
 
 FAILING = "create unique index u on item (name)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,14 @@ class Passage:
     def go(self) -> None:
         """Do all of it. Raises only CancelledError and DeadlineError."""
         try:
-            self._go()
-            self._write()
+            self._do(self._go)
+            self._do(self._write)  # of what broke in the middle as well
+        finally:
+            shutil.rmtree(self._place, ignore_errors=True)  # the next dataset needs the room
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
         except StoppedError:
             raise
         except InfrastructureError as error:
@@ -65,8 +72,6 @@ class Passage:
             self.build.log(traceback.format_exc(), source=self.dataset.name)
             told = f"The gate broke: {type(error).__name__}: {error}"
             self._prove_nothing(InfrastructureError(told, code="gate-failed"))
-        finally:
-            shutil.rmtree(self._place, ignore_errors=True)  # the next dataset needs the room
 
     def _prove_nothing(self, error: InfrastructureError) -> None:
         """What was run on a server that broke says nothing, neither for nor against the change."""

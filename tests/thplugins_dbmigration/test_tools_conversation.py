@@ -11,7 +11,7 @@ import pytest
 from thcore.errors import ChangeError
 from thcore.model import CommandResult, Step
 from thplugins_dbmigration.tools.conversation import Conversation
-from thplugins_dbmigration.tools.told import LONGEST, MOST, ChainShown
+from thplugins_dbmigration.tools.told import LONGEST, MOST
 from thplugins_dbmigration.tools.tool import Plan, Stop
 
 from parts.guide import Told
@@ -30,17 +30,14 @@ CHAIN = {
 }
 
 
-def plan(_shown: ChainShown) -> Plan:
-    return Plan(frozenset(), frozenset({"b"}), (A, B))
-
-
 class Talk:
     """A conversation, and what the database lists."""
 
-    def __init__(self, guide: Told | None = None) -> None:
+    def __init__(self, guide: Told | None = None, steps: tuple[Step, ...] = (A, B)) -> None:
         self.guide = guide or Told()
         self.versions = frozenset({"a", "b"})
-        self.conversation = Conversation(self.guide, plan=plan, versions=lambda _chain: self.versions)
+        plan = Plan(frozenset(), frozenset({"b"}), steps)
+        self.conversation = Conversation(self.guide, plan=lambda _shown: plan, versions=lambda _chain: self.versions)
 
     def say(self, message: Mapping[str, Any]) -> Any:
         return json.loads(self.conversation(json.dumps(message)))
@@ -111,6 +108,22 @@ def test_a_program_that_ends_before_its_steps_did_not_run_them() -> None:
     talk.say(CHAIN)
     stop = talk.conversation.stop(CommandResult(0, tail=("bye",)))
     assert stop == Stop(A, message="the migration program ended early: exit status 0", evidence=("bye",))
+
+
+def test_a_program_that_fails_with_no_step_ahead_is_no_end() -> None:
+    """Another chain, which has steps, may have been about to show itself."""
+    talk = Talk(steps=())
+    assert talk.say(CHAIN) == {"chain": 0, "run": []}
+    assert talk.conversation.stop(CommandResult(0)) == Stop()
+    with pytest.raises(ChangeError, match="failed with no step ahead: exit status 1\nImportError: fab") as caught:
+        talk.conversation.stop(CommandResult(1, tail=("ImportError: fab",)))
+    assert caught.value.code == "tool-unusable"
+
+
+def test_what_a_project_does_after_a_chain_that_was_cut_short_may_fail() -> None:
+    talk = Talk(Told(most=0))
+    assert talk.say(CHAIN) == {"chain": 0, "run": []}
+    assert talk.conversation.stop(CommandResult(1)) == Stop()
 
 
 def test_what_a_program_tells_about_an_error_is_bounded() -> None:

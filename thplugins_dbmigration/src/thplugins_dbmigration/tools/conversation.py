@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
+from thcore.errors import ChangeError
 from thcore.model import CommandResult, Step
 from thplugins_dbmigration.tools.told import ChainShown, StepEnded, StepStarts, Trouble, Unusable, read
 from thplugins_dbmigration.tools.tool import Enough, Guide, Plan, Stop
@@ -116,7 +117,8 @@ class Conversation:
             raise self._kept
 
     def stop(self, result: CommandResult) -> Stop:
-        """Where it ended, once the program is gone."""
+        """Where it ended, once the program is gone. Raises ChangeError (``tool-unusable``) when it failed, and no step
+        was to be run."""
         if self._running is not None:
             step, self._running = self._running, None
             self.guide.after(step, _FAILED)
@@ -130,9 +132,15 @@ class Conversation:
         waiting = next((chain.waiting[0] for chain in self._chains if chain.waiting), None)
         if waiting is not None:
             return _broken_off(waiting, f"the migration program ended early: {result.reason()}", result)
-        if self._last is not None and not result.ok and not any(chain.cut for chain in self._chains):
+        if result.ok or any(chain.cut for chain in self._chains):
+            return Stop()
+        if self._last is not None:
             return _broken_off(self._last, f"the migration program failed after this step: {result.reason()}", result)
-        return Stop()
+        # There was nothing to run, but what it was going to show next may have had steps.
+        said = "".join(f"\n{line}" for line in result.tail)
+        raise ChangeError(
+            f"The migration program failed with no step ahead: {result.reason()}{said}", code="tool-unusable"
+        )
 
 
 def _broken_off(step: Step, why: str, result: CommandResult) -> Stop:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 from attrs import frozen
 
+from thcore.builtin.git_process import Git, GitCallError
 from thcore.errors import CancelledError, DeadlineError, StoppedError
 from thcore.hooks import Build
 from thcore.model import BuildEvent, BuildEventKind, Command, CommandResult, Progress, Provision, Revision, Verdict
@@ -164,6 +165,23 @@ def test_a_program_is_no_orphan_while_it_is_being_started(tmp_path: Path, monkey
         monkeypatch.setattr(subprocess, "Popen", slow)
         assert pool.submit(build.run, shell("exit 3")).result().exit_code == 3
         assert looked.result() == []
+
+
+def test_git_that_a_thread_runs_is_no_orphan_of_another_threads_program(tmp_path: Path) -> None:
+    ready, go = tmp_path / "ready", tmp_path / "go"
+    for fifo in (ready, go):
+        os.mkfifo(fifo)
+    wait = f"alias.wait=!echo > {ready}; read word < {go}; exit 3"
+    with make_build(tmp_path) as build, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(Git(build, 60.0), "-c", wait, "wait")
+        ready.read_text()
+
+        try:
+            assert kin.adopted(set()) == []
+        finally:
+            go.write_text("go\n")
+        with pytest.raises(GitCallError, match="status 3"):
+            call.result()
 
 
 @pytest.mark.parametrize("end", [CancelledError, DeadlineError], ids=["cancel", "deadline"])

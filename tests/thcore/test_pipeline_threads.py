@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import subprocess
@@ -15,12 +16,22 @@ from typing import Any
 
 import psutil
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 from thcore.builtin.git_process import Git, GitCallError
 from thcore.errors import CancelledError, DeadlineError, StoppedError
-from thcore.hooks import Build
-from thcore.model import BuildEvent, BuildEventKind, Command, CommandResult, Progress, Provision, Revision, Verdict
+from thcore.hooks import Build, hookimpl, option
+from thcore.model import (
+    BuildEvent,
+    BuildEventKind,
+    Checkout,
+    Command,
+    CommandResult,
+    Progress,
+    Provision,
+    Revision,
+    Verdict,
+)
 from thcore.pipeline.build import _numbered
 from thcore.process import Interrupt, become_subreaper, kin
 from thcore.testing import make_build, run_job
@@ -260,6 +271,53 @@ def test_revisions_that_threads_want_at_once_are_provisioned_side_by_side_each_i
 
     made = in_threads(tmp_path, CheckOut(meet), [Revision(tag=str(number)) for number in range(THREADS)])
     assert len({provision.checkout.path for provision in made}) == THREADS
+
+
+class Moving(CheckOut):
+    """A branch that has moved at each look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits = iter(f"{number:040x}" for number in range(1000))
+        self.others = threading.Barrier(2)
+
+    @hookimpl
+    def thcore_checkout(self, build: Build) -> Checkout:
+        commit = build.change.commit or next(self.commits)
+        if build.change.commit is None and build.workspace.root.parent.name == "provisions":
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self.others.wait(0.5)  # for another that looks as well
+        return evolve(super().thcore_checkout(build), commit=commit)
+
+
+@frozen
+class Kind:
+    number: int = option("Any.", default=0)
+
+
+class Various(Surround):
+    """There are several kinds of this environment."""
+
+    @hookimpl
+    def thcore_job_options(self) -> type[Kind]:
+        return Kind
+
+
+def test_a_name_means_one_commit_for_threads_that_prepare_it_in_several_ways(tmp_path: Path) -> None:
+    main, seen = Revision(branch="main"), list[str]()
+
+    def act(build: Build) -> None:
+        def ask(number: int) -> str:
+            if number == 0:
+                return build.resolve(main)
+            return build.provision(main, options={"environment": {"number": number}}).checkout.commit
+
+        seen.extend(done.result() for done in together(ask))
+
+    stages = {"tree": Moving(), "environment": Various(), "execute": Execute(act)}
+    outcome, _ = run_job(tmp_path, stages, options={"environment": Kind()})
+    assert outcome.verdict is Verdict.SUCCESS, outcome.summary
+    assert len(set(seen)) == 1
 
 
 def test_events_are_told_one_after_the_other(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
 
+from thcore.builtin.installed_project import ProjectInstaller
 from thcore.builtin.venv import VenvOptions, plugin
 from thcore.model import Checkout, Command
 from thcore.testing import make_build
@@ -147,6 +149,35 @@ def test_a_version_made_from_the_history_is_right(tmp_path: Path, options: VenvO
         versions.append((said.split()[1], KEPT in log))
 
     assert versions == [("2.0.1.dev1", False), ("2.0.1.dev1", True), ("2.0.1.dev2", False), ("2.1.0.dev1", False)]
+
+
+def test_a_tag_that_looks_like_an_option_is_none(tmp_path: Path, options: VenvOptions) -> None:
+    source = tmp_path / "workspace-b1-1" / "source"
+    make_repository(source, PBR)
+    git(source, "update-ref", "refs/tags/--output=stolen", "HEAD")
+
+    make(tmp_path, options, "b1", PBR)
+
+    assert list(source.glob("stolen*")) == []
+
+
+def test_an_answer_that_another_build_puts_away_meanwhile_is_laid_down(
+    tmp_path: Path, options: VenvOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, options, "b1")
+    moved = ProjectInstaller._moved
+
+    def late(self: ProjectInstaller, text: str, answer: dict[str, Any]) -> str:
+        for kept in self.directory.iterdir():
+            kept.unlink()
+        return moved(self, text, answer)
+
+    monkeypatch.setattr(ProjectInstaller, "_moved", late)
+
+    said, log = make(tmp_path, options, "b2")
+
+    assert said.startswith("product 1.5")
+    assert KEPT in log
 
 
 def test_an_answer_that_was_changed_or_cut_short_is_not_used(tmp_path: Path, options: VenvOptions) -> None:

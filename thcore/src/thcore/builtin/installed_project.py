@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -89,7 +90,7 @@ class ProjectInstaller:
         if described is None:
             return None
         tag = described.strip().rsplit("-", 2)[0]
-        words = self._git("log", f"{tag}..HEAD", "-i", f"--grep={_SEMANTIC_VERSION}", "--format=%B")
+        words = self._git("log", f"refs/tags/{tag}..HEAD", "-i", f"--grep={_SEMANTIC_VERSION}", "--format=%B")
         if words is None:
             return None
         wishes = [line for line in words.splitlines() if line.lower().startswith(_SEMANTIC_VERSION)]
@@ -113,7 +114,8 @@ class ProjectInstaller:
             target.write_text(self._moved(text, answer), "utf-8")
             if target.parent == self.venv / "bin":
                 target.chmod(0o755)
-        os.utime(kept)
+        with contextlib.suppress(FileNotFoundError):  # another build may have found it the oldest just now
+            os.utime(kept)
         return Distribution(self.venv / answer["distribution"])
 
     def _moved(self, text: str, answer: dict[str, Any]) -> str:

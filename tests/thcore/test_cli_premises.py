@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import click
+import psutil
 import pytest
 from click.testing import CliRunner
 
+from thcore.builtin.lock import locked
 from thcore.errors import ExitCode
 from thcore.hooks import Premises, with_premises
 
@@ -32,6 +35,7 @@ plugins:
 TIDY = """\
 import os
 import signal
+import sys
 import click
 from attrs import frozen
 from thcore.hooks import Premises, hookimpl, json_option, option, with_premises
@@ -61,6 +65,11 @@ def tidy(premises: Premises, what: str, *, as_json: bool) -> int:
         if what == "end":
             os.kill(os.getpid(), signal.SIGTERM)
             build.run(Command(("sleep", "60")))
+        if what == "die":
+            with build.service(Command(("sleep", "1000")), log=build.workspace.temporary / "log") as sleeper:
+                click.echo(sleeper.pid)
+                sys.stdout.flush()
+                os.kill(os.getpid(), signal.SIGKILL)
         if what == "break":
             raise ValueError("no")
     return 3
@@ -73,7 +82,7 @@ class Tidy:
     @hookimpl
     def thcore_commands(self): return [tidy]
     @hookimpl
-    def thcore_cleanup(self, attempt): (attempt.state / "cleaned").touch()
+    def thcore_cleanup(self, attempt): print(attempt.build_id, file=(attempt.state / "cleaned").open("a"))
 
 plugin = Tidy()
 """
@@ -116,6 +125,26 @@ def test_a_command_that_breaks_is_a_fault_and_its_build_is_put_away(place: Path)
     assert "ValueError: no" in done.stderr
     assert "failed" in done.stderr
     assert not list((place / "state" / "run").iterdir())
+
+
+def test_what_a_killed_command_has_left_is_put_away_by_the_next_one(place: Path) -> None:
+    killed = called(place, "die", "-c", str(place / "thcore.yaml"))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    sleeper = psutil.Process(int(killed.stdout.splitlines()[-1]))
+    assert sleeper.name() == "sleep"
+    runs, cleaned = place / "state" / "run", place / "state" / "plugins" / "tidy" / "cleaned"
+    assert list(runs.iterdir())
+    assert not cleaned.exists()
+    living = runs / "living"
+    living.mkdir()
+
+    with locked(runs / "living.owner", lambda: None):
+        done = called(place, "it", "-c", str(place / "thcore.yaml"))
+
+    assert done.returncode == 3, done.stderr
+    assert {path.name for path in runs.iterdir()} == {"living", "living.owner"}
+    assert cleaned.read_text().split()[0] != cleaned.read_text().split()[1], "the killed one's, and its own"
+    assert not sleeper.is_running() or sleeper.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_wrong_configuration_is_told_as_by_every_command(place: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 
 from thcore.builtin.installed_project import ProjectInstaller
+from thcore.builtin.uv_process import Uv
 from thcore.builtin.venv import VenvOptions, plugin
 from thcore.model import Checkout, Command
 from thcore.testing import make_build
@@ -185,12 +186,28 @@ def test_an_answer_that_was_changed_or_cut_short_is_not_used(tmp_path: Path, opt
     (kept,) = tmp_path.rglob("state/**/projects/*.json")
     text = kept.read_text()
 
-    for number, damaged in enumerate((text.replace("product:main", "evil:main!"), text[: len(text) // 2], "[]", "")):
+    damages = (text.replace("product:main", "evil:main!"), "[]", "", text[: len(text) // 2])
+    for damaged in damages:
         kept.write_text(damaged)
-        said, log = make(tmp_path, options, f"b{number + 2}")
-        assert said.startswith("product 1.5")
-        assert KEPT not in log
-        assert kept.read_text() != damaged, "it is made again"
+        with make_build(tmp_path, build_id="b2") as build:
+            uv = Uv(build, tmp_path / "unused")
+            assert ProjectInstaller(kept.parent, build, uv, tmp_path, tmp_path, "any")._lay(kept) is None
+    said, log = make(tmp_path, options, "b2")
+    assert said.startswith("product 1.5")
+    assert KEPT not in log
+    assert kept.read_text() not in damages, "it is made again"
+
+
+def test_a_place_for_answers_that_cannot_be_written_is_no_matter_of_the_build(
+    tmp_path: Path, options: VenvOptions
+) -> None:
+    with make_build(tmp_path) as build:
+        (build.state / "projects").touch()
+
+    said, log = make(tmp_path, options, "b1")
+
+    assert said.startswith("product 1.5")
+    assert "cannot be kept for others" in log
 
 
 def test_what_a_project_says_only_when_built_is_shared_too(tmp_path: Path, options: VenvOptions) -> None:

@@ -137,11 +137,14 @@ class ProjectInstaller:
             f"{os.path.relpath(self.venv / name, distribution.directory.parent)},,\n" for name in files
         )
         answer = {"checkout": str(self.checkout), "venv": str(self.venv), "distribution": where, "files": files}
-        self.directory.mkdir(parents=True, exist_ok=True)
-        written = kept.with_suffix(f".{secrets.token_hex(4)}")
-        written.write_text(json.dumps({**answer, "digest": _digest(answer)}), "utf-8")
-        written.replace(kept)
-        self._trim()
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            written = kept.with_suffix(f".{secrets.token_hex(4)}")
+            written.write_text(json.dumps({**answer, "digest": _digest(answer)}), "utf-8")
+            written.replace(kept)
+            self._trim()
+        except OSError as error:  # this build has what it needs
+            self.build.log(f"how the project is installed cannot be kept for others: {error}", source="venv")
 
     def _trim(self) -> None:
         def last_use(path: Path) -> float:

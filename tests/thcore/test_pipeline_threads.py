@@ -201,8 +201,10 @@ def test_the_end_of_a_build_ends_the_programs_of_all_threads_and_is_raised_in_ea
 ) -> None:
     fifo = tmp_path / "ready"
     os.mkfifo(fifo)
+    ready = os.fdopen(os.open(fifo, os.O_RDWR), "r")
+    # By the deadline some programs run, as a rule all; what matters is that none goes on.
     deadline = time.monotonic() + 3 if end is DeadlineError else None
-    with Interrupt(deadline) as interrupt, make_build(tmp_path, interrupt=interrupt) as build:
+    with ready, Interrupt(deadline) as interrupt, make_build(tmp_path, interrupt=interrupt) as build:
 
         def work(number: int) -> CommandResult:
             if number % 2:
@@ -211,20 +213,18 @@ def test_the_end_of_a_build_ends_the_programs_of_all_threads_and_is_raised_in_ea
                 return build.run(shell("echo $$ > $1; sleep 1000 & wait", str(fifo)))
 
         def cancel_when_all_are_there() -> list[int]:
-            there: list[int] = []
-            with os.fdopen(os.open(fifo, os.O_RDWR), "r") as stream:
-                while len(there) < THREADS:
-                    there.append(int(stream.readline()))
-            if end is CancelledError:
-                interrupt.cancel("enough")
+            there = [int(ready.readline()) for _ in range(THREADS)]
+            interrupt.cancel("enough")
             return there
 
         with ThreadPoolExecutor(1) as pool:
-            pids = pool.submit(cancel_when_all_are_there)
+            pids = pool.submit(cancel_when_all_are_there if end is CancelledError else list)
             for done in together(work):
                 with pytest.raises(end):
                     done.result()
-        assert all(gone(pid) for pid in pids.result())
+        if end is DeadlineError:
+            os.set_blocking(ready.fileno(), False)
+        assert all(gone(int(pid)) for pid in [*pids.result(), *(ready if end is DeadlineError else ())])
         assert [child for child in psutil.Process().children(recursive=True) if child.name() == "sleep"] == []
 
 

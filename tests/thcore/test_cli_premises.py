@@ -137,12 +137,13 @@ def test_what_a_killed_command_has_left_is_put_away_by_the_next_one(place: Path)
     assert not cleaned.exists()
     living = runs / "living"
     living.mkdir()
+    (runs / "odd.owner").mkdir()
 
     with locked(runs / "living.owner", lambda: None):
         done = called(place, "it", "-c", str(place / "thcore.yaml"))
 
     assert done.returncode == 3, done.stderr
-    assert {path.name for path in runs.iterdir()} == {"living", "living.owner"}
+    assert {path.name for path in runs.iterdir()} == {"living", "living.owner", "odd.owner"}
     assert cleaned.read_text().split()[0] != cleaned.read_text().split()[1], "the killed one's, and its own"
     assert not sleeper.is_running() or sleeper.status() == psutil.STATUS_ZOMBIE
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -82,7 +83,8 @@ def _put_away_abandoned(runs: Path, surroundings: Surroundings) -> None:
     """Put away what killed processes have left. Those that live hold their locks."""
     for owner in runs.glob("*.owner"):
         root = owner.with_suffix("")
-        with locked_if_free(owner) as held:
+        # Another account's are left to it.
+        with contextlib.suppress(PermissionError, IsADirectoryError), locked_if_free(owner) as held:
             if not held:
                 continue
             group.end_these(working_for(root, (WORKSPACE_VARIABLE, str(root)), None), surroundings.grace_s)

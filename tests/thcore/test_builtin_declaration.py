@@ -73,6 +73,7 @@ def test_a_project_that_only_declares_is_known_by_its_declarations(
             "setup.py": "import setuptools\nsetuptools.setup("
             "version='1', setup_requires=['cffi'], cffi_modules=['b.py'])\n"
         },
+        {"pyproject.toml": HATCH + PROJECT + '[tool.hatch.build.targets.wheel.force-include]\n"a/b" = "b.pth"\n'},
         {"pyproject.toml": "no TOML"},
         {"setup.py": "import setuptools\nfrom product import VERSION\nsetuptools.setup(version=VERSION)\n"},
         {"setup.py": "import setuptools\nsetuptools.setup(version=open('VERSION').read())\n"},

@@ -18,6 +18,10 @@ from thcore.testing import make_build
 from parts.package import project_files, wheel
 
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+HATCHLING = (
+    '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    '[project]\nname = "product"\nversion = "1"\n'
+)
 DECLARED = (
     SETUPTOOLS
     + '[project]\nname = "product"\nversion = "1.5"\n[project.scripts]\nproduct = "product:main"\n'
@@ -226,3 +230,39 @@ def test_what_a_project_says_only_when_built_is_shared_too(tmp_path: Path, optio
     with_extra = {**files, "requirements.txt": ".[More]\n"}
     said, _ = make(tmp_path, options, "b3", with_extra, ("python", "-c", "import needed, extra; print(extra.VALUE)"))
     assert said == "8"
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        {"setup.py": "from setuptools import setup\nsetup(name='product', version='1', scripts=['bin/product'])\n"},
+        {"setup.cfg": "[metadata]\nname = product\nversion = 1\n[options]\nscripts =\n    bin/product\n"},
+        {
+            "pyproject.toml": SETUPTOOLS + '[project]\nname = "product"\nversion = "1"\n[tool.setuptools]\n'
+            'script-files = ["bin/product"]\n'
+        },
+        {"pyproject.toml": HATCHLING + '[tool.hatch.build.targets.wheel.shared-scripts]\n"bin/product" = "product"\n'},
+    ],
+)
+def test_a_file_that_is_copied_is_the_one_of_the_change(
+    tmp_path: Path, options: VenvOptions, setup: Mapping[str, str]
+) -> None:
+    files = {"pyproject.toml": SETUPTOOLS, "requirements.txt": "", "product/__init__.py": "", **setup}
+    said = []
+    for build_id in ("b1", "b2"):
+        script = f"#!/usr/bin/env python\nprint('{build_id}')\n"
+        said.append(make(tmp_path, options, build_id, {**files, "bin/product": script})[0])
+
+    assert said == ["b1", "b2"]
+    assert KEPT in make(tmp_path, options, "b3", {**files, "bin/product": script})[1], "it is as in b2"
+
+
+def test_a_file_that_comes_beside_those_that_are_copied_is_copied_too(tmp_path: Path, options: VenvOptions) -> None:
+    data = '[tool.hatch.build.targets.wheel.shared-data]\n"etc" = "etc"\n'
+    files = {"pyproject.toml": HATCHLING + data, "requirements.txt": "", "product/__init__.py": "", "etc/first": "1\n"}
+    show = ("/bin/sh", "-c", 'cat "$VIRTUAL_ENV"/etc/*')
+
+    said = [make(tmp_path, options, "b1", files, show)[0]]
+    said.append(make(tmp_path, options, "b2", {**files, "etc/second": "2\n"}, show)[0])
+
+    assert said == ["1", "1\n2"]

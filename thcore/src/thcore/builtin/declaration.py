@@ -54,7 +54,7 @@ _SHADOWS = {*sys.stdlib_module_names, "packaging", "pbr", "setuptools", "setupto
 _BY_COMMIT = {"setuptools-scm", "hatch-vcs"}
 _CODE = {
     "setuptools": {"attr", "cmdclass", "ext-modules", "hooks", "setup-hooks"},
-    "hatch": {"hooks", "source"},
+    "hatch": {"force-include", "hooks", "source"},
     "flit": set[str](),
     "poetry": {"build"},
     "uv": set[str](),

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from parts.repository import Repository, files_below
 
@@ -37,26 +37,6 @@ connection = {url:pymysql}
 connection = sqlite:///{config}/api.sqlite
 """
 
-_ALEMBIC_INI = """\
-[alembic]
-script_location = airflow:migrations
-[loggers]
-keys = root
-[handlers]
-keys = console
-[formatters]
-keys = plain
-[logger_root]
-level = INFO
-handlers = console
-[handler_console]
-class = StreamHandler
-args = (sys.stderr,)
-formatter = plain
-[formatter_plain]
-format = %(levelname)s %(name)s: %(message)s
-"""
-
 
 def find_datasets() -> Path | None:
     """The directory that VARIABLE names, else one called PLACE beside the repository; None when there is none."""
@@ -71,8 +51,9 @@ def find_datasets() -> Path | None:
 class RealProject:
     """A project, and a change that moves it to a later schema.
 
-    ``trunk`` and ``change`` are files of the repository, ``venv`` and ``dbmigration`` options of a job, ``source`` is
-    the directory of its datasets with the dump ``seed``, ``dataset`` what else a config.json says.
+    ``trunk``, ``change`` and ``releases``, by tag, are files of the repository, ``venv`` and ``dbmigration`` options of
+    a job, ``source`` is the directory of its datasets with the dump ``seed`` and the files ``fixups``, ``dataset`` what
+    else a config.json says.
     """
 
     name: str
@@ -83,15 +64,22 @@ class RealProject:
     source: str
     seed: str
     dataset: Mapping[str, Any]
+    releases: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    fixups: Sequence[str] = ()
 
     def make_repository(self, origin: Path) -> None:
         """Make the repository below ``origin``, with the change under review as CHANGE."""
-        Repository(origin / self.name, self.trunk).change(CHANGE, self.change)
+        repository = Repository(origin / self.name)
+        for tag, files in self.releases.items():
+            repository.commit(files, tag)
+            repository.tag(tag)
+        repository.commit(self.trunk, "trunk")
+        repository.change(CHANGE, self.change)
 
     def make_dataset(self, source: Path, directory: Path, overlays: Sequence[str] = ()) -> None:
         """Make a dataset of what find_datasets found."""
         directory.mkdir(parents=True)
-        for name in (self.seed, *overlays):
+        for name in (self.seed, *overlays, *self.fixups):
             original = source / self.source / name
             try:
                 (directory / name).hardlink_to(original)
@@ -135,14 +123,95 @@ NOVA = RealProject(
 )
 """nova 22.4, whose own command takes its database from one version to the next."""
 
+NOVA_SYNC = ("nova-manage", "--config-file", "{config}/nova.conf", "db", "sync", "--local_cell")
+
+NOVA_WALK = RealProject(
+    name="openstack/nova-walk",
+    releases={
+        "22.4.0": {"requirements.txt": "nova==22.4.0\nsqlalchemy<1.4\noslo.db<12\nPyMySQL\n"},
+        "27.5.1": {"requirements.txt": "nova==27.5.1\nsqlalchemy<2\noslo.db<12\nPyMySQL\n"},
+    },
+    trunk={"requirements.txt": "nova==31.0.0\nPyMySQL\n"},
+    change={"requirements.txt": "nova==34.0.0\nPyMySQL\n"},
+    venv={"exclude_newer": "2026-11-20"},
+    dbmigration={
+        "tool": "alembic",
+        "alembic": {"command": list(NOVA_SYNC)},
+        "files": {"nova.conf": _NOVA_CONF},
+    },
+    source="nova-mariadb",
+    seed="nova_juno_254.sql.zst",
+    fixups=("fixup_329.sql", "fixup_344.sql", "fixup_399.sql"),
+    dataset={
+        "type": "mysql",
+        "character_set": "utf8mb3",
+        "start": "254",
+        "maximum_migration_times": {"default": 600},
+        "releases": [
+            {
+                "name": "victoria",
+                "tag": "22.4.0",
+                "until": "412",
+                "options": {"venv": {"exclude_newer": "2023-06-01"}},
+                "tool": "sqlalchemy_migrate",
+                "tool_options": {"command": list(NOVA_SYNC)},
+                "fixups": [{"at": at, "sql": f"fixup_{at}.sql"} for at in ("329", "344", "399")],
+            },
+            {
+                "name": "antelope",
+                "tag": "27.5.1",
+                "options": {"venv": {"exclude_newer": "2024-12-01"}},
+                "tool": "sqlalchemy_migrate",
+                "tool_options": {"command": list(NOVA_SYNC)},
+            },
+        ],
+    },
+)
+"""nova from Juno to 34: through Victoria (sqlalchemy-migrate) and Antelope (that, then Alembic in the same command)."""
+
+KEYSTONE = RealProject(
+    name="openstack/keystone",
+    releases={
+        "23.0.0": {"requirements.txt": "keystone==23.0.0\nsqlalchemy<2\nPyMySQL\n"},
+        "24.0.0": {"requirements.txt": "keystone==24.0.0\nsqlalchemy<2\nPyMySQL\n"},
+    },
+    trunk={"requirements.txt": "keystone==27.0.0\nPyMySQL\n"},
+    change={"requirements.txt": "keystone==30.0.0\nPyMySQL\n"},
+    venv={"exclude_newer": "2026-11-20"},
+    dbmigration={
+        "tool": "alembic",
+        "alembic": {"command": ["keystone-manage", "--config-file", "{config}/keystone.conf", "db_sync"]},
+        "files": {"keystone.conf": "[database]\nconnection = {url:pymysql}\n"},
+    },
+    source="",
+    seed="empty.sql",
+    dataset={
+        "type": "mysql",
+        "character_set": "utf8mb3",
+        "releases": [
+            {
+                "name": "antelope",
+                "tag": "23.0.0",
+                "options": {"venv": {"exclude_newer": "2023-06-01"}},
+                "fixups": [{"at": "29e87d24a316", "sql": "rows.sql"}],
+            },
+            {"name": "bobcat", "tag": "24.0.0", "options": {"venv": {"exclude_newer": "2023-12-01"}}},
+        ],
+    },
+)
+"""keystone, whose Alembic has two heads, one of its branch expand and one of contract. The dataset is made on the way:
+the first release makes the tables, and a fix-up its rows."""
+
 AIRFLOW = RealProject(
     name="example/airflow",
-    trunk={"requirements.txt": "apache-airflow==2.10.5\npsycopg2-binary\n", "alembic.ini": _ALEMBIC_INI},
+    trunk={"requirements.txt": "apache-airflow==2.10.5\npsycopg2-binary\n"},
     change={
         "requirements.txt": "apache-airflow==3.3.2\napache-airflow-providers-fab\npsycopg2-binary\nasyncpg\n",
     },
     venv={"exclude_newer": "2026-11-20"},
     dbmigration={
+        "tool": "alembic",
+        "alembic": {"command": ["airflow", "db", "migrate"]},
         "variables": {"AIRFLOW_HOME": "{config}", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "{url:psycopg2}"},
     },
     source="airflow-postgresql",
@@ -154,7 +223,7 @@ AIRFLOW = RealProject(
         "XInnodb_rows_changed": {"default": 100_000, "d59cbbef95eb": 200_000},
     },
 )
-"""A deployment of Airflow, whose revisions are inside the installed package."""
+"""A deployment of Airflow: one command for two chains, its own and that of its user management."""
 
 NEWSROOM = Path(__file__).with_name("newsroom")
 _DRIVERS = "dj-database-url\npsycopg2-binary\n"

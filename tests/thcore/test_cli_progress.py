@@ -124,8 +124,9 @@ def test_only_the_first_findings_and_lines_of_evidence_are_shown_and_the_rest_is
     assert f"number {MAXIMUM_FINDINGS - 1}" in text
     assert f"number {MAXIMUM_FINDINGS}" not in text
     assert "and 3 more" in text
+    assert "line 0" in text
     assert "line 8" in text
-    assert "line 3" not in text
+    assert "line 4" not in text
     assert "do this" in text
 
 

@@ -98,7 +98,7 @@ def test_each_step_is_committed_and_its_rows_are_counted_at_its_end(site: Site, 
     )
     stop = site.walk(project, guide)
     assert stop.failed is not None
-    assert (stop.failed.version, stop.message) == ("r3", "ValueError: no")
+    assert (stop.failed.version, stop.message) == ("r3", "The migration refuses to go on: ValueError: no")
     assert seen == [0, 3, 4, 4]
     assert TOOL.versions(site.ground.build, AlembicOptions(), project) == {"r2"}
     assert guide.counts[1:3] == [3, 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -26,8 +26,9 @@ SEVERITY_STYLE = {
 }
 RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
 MAXIMUM_FINDINGS = 10
-MAXIMUM_LINES = 5
-"""How much of a finding's evidence is shown: its end, where programs say why they failed."""
+MAXIMUM_LINES = 6
+"""How much of a finding's evidence is shown: half from its beginning, where the gate puts what counts, half from its
+end, where programs say why they failed."""
 
 
 class BuildDisplay:
@@ -46,6 +47,11 @@ class BuildDisplay:
             self._print(event)
         else:
             self._draw(self._progress, event, event.stage)
+
+    def stop(self) -> None:
+        """Draw no more: the terminal is somebody else's now."""
+        if self._progress is not None:
+            self._progress.stop()
 
     def _print(self, event: BuildEvent) -> None:
         at = f"{event.at:%H:%M:%S}"
@@ -114,7 +120,14 @@ def _show_finding(console: Console, finding: Finding) -> None:
     label = f"[{tone}]{finding.severity.value}[/{tone}]" if tone else finding.severity.value
     where = f" [dim]({plain(str(finding.location))})[/dim]" if str(finding.location) else ""
     console.print(f"  {label}: {plain(finding.message)}{where}", highlight=False, soft_wrap=True)
-    for line in finding.evidence[-MAXIMUM_LINES:]:
+    for line in _shortened(finding.evidence):
         console.print(f"    {printable(line)}", markup=False, highlight=False, style="dim", soft_wrap=True)
     if finding.hint:
         console.print(f"    {printable(finding.hint)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _shortened(lines: Sequence[str]) -> Sequence[str]:
+    if len(lines) <= MAXIMUM_LINES:
+        return lines
+    half = MAXIMUM_LINES // 2
+    return (*lines[:half], "…", *lines[-half:])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
+from thcore.hooks import Build
 from thcore.model import BuildEvent, BuildEventKind, DatasetRun, Execution, Severity
-from thplugins_dbmigration import messages
+from thplugins_dbmigration import messages, snapshots
 from thplugins_dbmigration.judge import judge
 from thplugins_dbmigration.options import Judge, SilentLoss
 from thplugins_dbmigration.release import Fixup, Release
+from thplugins_dbmigration.snapshots import Snapshot
 
 from parts.dataset import write_dataset
 from parts.releases import CHANGE, Releases
@@ -289,6 +292,56 @@ def test_eight_builds_at_once_make_every_state_once(project: Releases) -> None:
     assert [said(execution) for execution in executions] == [{}] * 8
     assert sorted(project.starts()) == [*["change"] * 8, "kilo", "liberty", "master"]
     assert sorted(project.prepared()) == ["kilo", "liberty", "master"]
+
+
+def damaging(times: Container[int], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Has a snapshot damaged just before it is cloned, at the given times. Answers what kinds are cloned."""
+    clone: Callable[[Build, Snapshot, Path], None] = snapshots.clone
+    cloned: list[str] = []
+
+    def spoil(build: Build, snapshot: Snapshot, target: Path) -> None:
+        cloned.append(snapshot.key.kind)
+        if len(cloned) in times:
+            database = next(path for path in snapshot.data.rglob("*") if path.is_file())
+            database.chmod(0o600)
+            database.write_bytes(b"spoiled")
+        clone(build, snapshot, target)
+
+    monkeypatch.setattr(snapshots, "clone", spoil)
+    return cloned
+
+
+@pytest.mark.parametrize(("time", "kind"), [(1, "dataset"), (2, "release"), (3, "trunk")])
+def test_a_state_that_is_damaged_while_it_is_cloned_is_made_again_in_the_same_build(
+    project: Releases, monkeypatch: pytest.MonkeyPatch, time: int, kind: str
+) -> None:
+    cloned = damaging([time], monkeypatch)
+    execution = project.gate(KILO)
+    assert said(execution) == {}
+    assert [line.partition(" added")[0] for line in walked(only(execution))][:2] == ALL[:2]
+    assert cloned.count(kind) == 2
+    (log,) = project.logs()
+    assert "the snapshot is damaged: " in log
+    assert "the snapshot is damaged; making it again" in log
+
+
+def test_a_state_that_is_damaged_twice_says_nothing_about_the_change(
+    project: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloned = damaging([1, 2], monkeypatch)
+    (finding,) = project.gate(KILO).findings
+    assert (finding.code, finding.severity) == ("snapshot-damaged", Severity.UNVERIFIED)
+    assert cloned == ["dataset", "dataset"]
+
+
+def test_a_state_whose_notes_cannot_be_read_is_made_again(project: Releases) -> None:
+    project.gate(KILO)
+    told = {path: json.loads(path.read_text()) for path in (project.root / "state").rglob("snapshot.json")}
+    (marker,) = (path for path, written in told.items() if written["kind"] == "trunk")
+    marker.write_text(json.dumps({**told[marker], "notes": {"steps": 5}}))
+    project.starts()
+    assert said(project.gate(KILO)) == {}
+    assert project.starts() == ["master", "change"]
 
 
 def test_releases_and_fixups_may_stand_in_the_dataset(project: Releases) -> None:

@@ -67,12 +67,13 @@ class Trial:
         snapshot = snapshots.find(self.site.build, self._key)
         if snapshot is None:
             return self
-        trail = Trail.of(snapshot.notes)
+        state = State.of(snapshot)
+        trail = state.trail
         limits_for = self.site.dataset.limits_for
         steps = (evolve(each, limits=limits_for(each.step)) if each.added else each for each in trail.steps)
         told = f"going on from {', '.join(named(trail.versions))}, after which a step has failed"
         self.site.build.log(told, source=self.site.dataset.name)
-        return evolve(self, state=State(snapshot, evolve(trail, steps=tuple(steps))))
+        return evolve(self, state=evolve(state, trail=evolve(trail, steps=tuple(steps))))
 
     def keep(self, step: Step) -> None:
         """Make the state before a step of the change that has failed, and freeze it. That it cannot be made is told in

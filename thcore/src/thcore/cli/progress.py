@@ -27,8 +27,8 @@ SEVERITY_STYLE = {
 RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
 MAXIMUM_FINDINGS = 10
 MAXIMUM_LINES = 6
-"""How much of a finding's evidence is shown: half from its beginning, where the gate puts what counts, half from its end,
-where programs say why they failed."""
+"""How much of a finding's evidence is shown: half from its beginning, where the gate puts what counts, half from its
+end, where programs say why they failed."""
 
 
 class BuildDisplay:

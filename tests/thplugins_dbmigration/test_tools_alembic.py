@@ -153,6 +153,19 @@ def test_a_step_that_calls_exit_is_a_step_that_failed(build: Build, made: Alembi
     assert stop.message == "SystemExit: 0"
 
 
+def test_an_env_py_that_fails_after_it_had_nothing_to_run_is_not_taken_for_well(
+    build: Build, made: AlembicProject
+) -> None:
+    made.revision("a", None, "create table t (x integer)")
+    project = project_of(made, build)
+    walk(build, project)
+    path = made.path / "migrations" / "env.py"
+    path.write_text(path.read_text() + "\nraise LookupError('no such tenant')\n")
+    with pytest.raises(ChangeError, match="had no migration to run: exit status 1; its last line: .*no such") as caught:
+        walk(build, project)
+    assert caught.value.code == "tool-unusable"
+
+
 def test_an_env_py_that_prints_and_sets_up_logging_does_no_harm(build: Build, made: AlembicProject) -> None:
     made.env(
         ENV

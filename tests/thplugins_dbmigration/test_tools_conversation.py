@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from thcore.errors import ChangeError
+from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import CommandResult, Step
 from thplugins_dbmigration.tools.conversation import Conversation
 from thplugins_dbmigration.tools.told import LONGEST, MOST, ChainShown
@@ -37,7 +37,7 @@ def plan(_shown: ChainShown) -> Plan:
 class Talk:
     """A conversation, and what the database lists."""
 
-    def __init__(self, guide: Told | None = None) -> None:
+    def __init__(self, guide: Told | None = None, plan: Callable[[ChainShown], Plan] = plan) -> None:
         self.guide = guide or Told()
         self.versions = frozenset({"a", "b"})
         self.conversation = Conversation(self.guide, plan=plan, versions=lambda _chain: self.versions)
@@ -111,6 +111,20 @@ def test_a_program_that_ends_before_its_steps_did_not_run_them() -> None:
     talk.say(CHAIN)
     stop = talk.conversation.stop(CommandResult(0, tail=("bye",)))
     assert stop == Stop(A, message="the migration program ended early: exit status 0", evidence=("bye",))
+
+
+def test_what_a_program_does_after_it_had_nothing_to_run_counts_unless_it_was_told_to_go_no_further() -> None:
+    done = Plan(frozenset({"b"}), frozenset({"b"}), ())
+    talk = Talk(plan=lambda _shown: done)
+    talk.say(CHAIN)
+    assert talk.conversation.stop(CommandResult(0)) == Stop()
+    with pytest.raises(ChangeError, match="had no migration to run: exit status 1"):
+        talk.conversation.stop(CommandResult(1))
+    with pytest.raises(InfrastructureError, match="No space left on device"):
+        talk.conversation.stop(CommandResult(1, tail=("OSError: [Errno 28] No space left on device",)))
+    stopped = Talk(Told(most=0))
+    stopped.say(CHAIN)
+    assert stopped.conversation.stop(CommandResult(1)) == Stop()
 
 
 def test_what_a_program_tells_about_an_error_is_bounded() -> None:

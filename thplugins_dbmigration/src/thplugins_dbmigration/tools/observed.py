@@ -42,7 +42,7 @@ class Observed:
 
 def walk(build: Build, project: Project, guide: Guide, tool: Observed, command: Command) -> Stop:
     """Run ``command`` (see ``command_of``) under the observer, led by ``guide``. Raises what the guide raises, and
-    ChangeError or InfrastructureError when the command shows no migrations."""
+    ChangeError or InfrastructureError when the command shows no migrations, or fails where it has none to run."""
     conversation = Conversation(
         guide,
         plan=lambda shown: _plan(project, tool, shown),

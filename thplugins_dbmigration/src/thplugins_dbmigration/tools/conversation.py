@@ -116,8 +116,11 @@ class Conversation:
             raise self._kept
 
     def stop(self, result: CommandResult) -> Stop:
-        """Where it ended, once the program is gone. Raises ChangeError (``tool-unusable``) when it failed without a step
-        that could be named, and InfrastructureError when that was the machine's fault."""
+        """Where it ended, once the program is gone.
+
+        Raises ChangeError (``tool-unusable``) when it failed without a step that could be named, and
+        InfrastructureError when that was the machine's fault.
+        """
         if self._running is not None:
             step, self._running = self._running, None
             self.guide.after(step, _FAILED)

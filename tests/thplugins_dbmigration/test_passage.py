@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Container
 from pathlib import Path
@@ -276,6 +277,26 @@ def test_a_seed_that_is_not_where_it_says_is_found_out_on_the_way_to_the_first_s
         "seed-not-set-up",
         ("the seed is at a, but config.json says start: z",),
     )
+
+
+def test_a_seed_at_several_versions_may_be_told_by_some_of_them(project: Releases) -> None:
+    for name in ("kilo", "master", "change"):
+        project.tree(name).revision("left", None)
+    seed = SEED + "insert into alembic_version values ('left');"
+    shutil.rmtree(project.datasets)
+    write_dataset(project.datasets, "some", seed, start=["a"], maximum_migration_times={"default": 60})
+    write_dataset(project.datasets, "other", seed, start=["a", "z"], maximum_migration_times={"default": 60})
+    (finding,) = project.gate(KILO).findings
+    assert finding.location.dataset == "other"
+    assert finding.evidence == ("the seed is at a, left, but config.json says start: a, z",)
+
+
+def test_a_release_may_lead_to_a_label_of_its_tool(project: Releases) -> None:
+    for name in ("kilo", "master", "change"):
+        project.tree(name).revision("b", "a", "alter table item add column b integer", label="newton")
+    execution = project.gate(evolve(KILO, until="newton"))
+    assert said(execution) == {}
+    assert walked(only(execution))[:2] == ["release kilo a->b ok", "master b->c ok"]
 
 
 def test_eight_builds_at_once_make_every_state_once(project: Releases) -> None:

@@ -111,6 +111,20 @@ def test_branches_dependencies_and_merge_points_are_walked_in_order(build: Build
     assert plan.reached(TOOL.versions(build, OPTIONS, project))
 
 
+def test_labels_of_branches_name_their_first_revisions_and_their_heads(build: Build, made: AlembicProject) -> None:
+    made.revision("root", None).revision("e1", "root", label="expand").revision("e2", "e1")
+    made.revision("c1", "root", label=["contract", "newton"])
+    project = project_of(made, build)
+    assert plan_of(build, project).names == {
+        "expand": ("e1",),
+        "contract": ("c1",),
+        "newton": ("c1",),
+        "expand@head": ("e2",),
+        "contract@head": ("c1",),
+        "newton@head": ("c1",),
+    }
+
+
 def test_a_database_may_or_may_not_list_a_head_that_another_one_implies(build: Build, made: AlembicProject) -> None:
     made.revision("a", None).revision("b", None, depends_on="a")
     plan = plan_of(build, project_of(made, build))

@@ -96,7 +96,7 @@ def _plan(project: Project, tool: Observed, shown: ChainShown) -> Plan:
     project.server.start_counting(project.address)
     checkout = project.provision.checkout.path
     steps = tuple(_step(row, checkout, chain) for row in shown.steps)
-    return Plan(current, head, steps, shown.implied, chain)
+    return Plan(current, head, steps, shown.implied, chain, shown.names)
 
 
 def _same_database(project: Project, tool: Observed, shown: ChainShown, listed: frozenset[str]) -> None:

@@ -378,7 +378,9 @@ def test_releases_and_fixups_may_stand_in_the_dataset(project: Releases) -> None
 def test_the_state_before_a_step_that_fails_is_kept_and_the_step_repeated_from_it(project: Releases) -> None:
     write_dataset(project.datasets, "strict", SEED, maximum_migration_times={"f": 0, "default": 60})
     tree = project.tree("change").revision("g", "f", "create unique index u on item (name)").revision("h", "g")
-    assert "migration-not-ended" in said(project.gate(keep_boundaries=True))
+    first = project.gate(keep_boundaries=True)
+    assert "migration-not-ended" in said(first)
+    assert all("From the state before it, which is kept" in (finding.hint or "") for finding in first.findings)
     project.starts()
     execution = project.gate(keep_boundaries=True)
     assert said(execution) == {"migration-not-ended": Severity.FAILURE, "migration-too-long": Severity.FAILURE}
@@ -392,6 +394,18 @@ def test_the_state_before_a_step_that_fails_is_kept_and_the_step_repeated_from_i
     assert project.starts() == ["change", "change"]
     tree.revision("g", "f", "create index u on item (name)")
     assert said(project.gate(keep_boundaries=True)) == {"migration-too-long": Severity.FAILURE}
+
+
+def test_a_step_that_fails_is_told_with_the_command_that_repeats_it(project: Releases) -> None:
+    again = "thcore run --project=example/shop --branch=master --ref=refs/changes/1 -- job"
+    project.tree("change").revision("g", "f", "create unique index u on item (name)")
+    (finding,) = project.gate().findings
+    assert f"after the steps before it: {again}; with the job's option keep_boundaries" in (finding.hint or "")
+    project.tree("change").revision("f", "e", "create unique index u on item (name)")
+    (finding,) = project.gate().findings
+    assert (finding.hint or "").endswith(
+        f"From the state before it, which is kept, this repeats it where the gate runs: {again}"
+    )
 
 
 def test_only_what_a_step_of_the_change_loses_is_told(project: Releases) -> None:

@@ -48,6 +48,11 @@ class BuildDisplay:
         else:
             self._draw(self._progress, event, event.stage)
 
+    def stop(self) -> None:
+        """Draw no more: the terminal is somebody else's now."""
+        if self._progress is not None:
+            self._progress.stop()
+
     def _print(self, event: BuildEvent) -> None:
         at = f"{event.at:%H:%M:%S}"
         if event.kind is BuildEventKind.STAGE_STARTED:

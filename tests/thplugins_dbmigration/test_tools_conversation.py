@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from thcore.errors import ChangeError
+from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import CommandResult, Step
 from thplugins_dbmigration.tools.conversation import Conversation
 from thplugins_dbmigration.tools.told import LONGEST, MOST
@@ -110,20 +110,23 @@ def test_a_program_that_ends_before_its_steps_did_not_run_them() -> None:
     assert stop == Stop(A, message="the migration program ended early: exit status 0", evidence=("bye",))
 
 
-def test_a_program_that_fails_with_no_step_ahead_is_no_end() -> None:
-    """Another chain, which has steps, may have been about to show itself."""
-    talk = Talk(steps=())
-    assert talk.say(CHAIN) == {"chain": 0, "run": []}
-    assert talk.conversation.stop(CommandResult(0)) == Stop()
-    with pytest.raises(ChangeError, match="failed with no step ahead: exit status 1\nImportError: fab") as caught:
-        talk.conversation.stop(CommandResult(1, tail=("ImportError: fab",)))
-    assert caught.value.code == "tool-unusable"
-
-
 def test_what_a_project_does_after_a_chain_that_was_cut_short_may_fail() -> None:
     talk = Talk(Told(most=0))
     assert talk.say(CHAIN) == {"chain": 0, "run": []}
     assert talk.conversation.stop(CommandResult(1)) == Stop()
+
+
+def test_what_a_program_does_after_it_had_nothing_to_run_counts_unless_it_was_told_to_go_no_further() -> None:
+    talk = Talk(steps=())
+    talk.say(CHAIN)
+    assert talk.conversation.stop(CommandResult(0)) == Stop()
+    with pytest.raises(ChangeError, match="had no migration to run: exit status 1"):
+        talk.conversation.stop(CommandResult(1))
+    with pytest.raises(InfrastructureError, match="No space left on device"):
+        talk.conversation.stop(CommandResult(1, tail=("OSError: [Errno 28] No space left on device",)))
+    stopped = Talk(Told(most=0))
+    stopped.say(CHAIN)
+    assert stopped.conversation.stop(CommandResult(1)) == Stop()
 
 
 def test_what_a_program_tells_about_an_error_is_bounded() -> None:

@@ -15,7 +15,7 @@ from attrs import define, evolve, field
 from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
 from thcore.model import DatasetRun, Finding, Provision, Step
-from thplugins_dbmigration import faults, messages, project
+from thplugins_dbmigration import faults, messages, project, repetition, snapshots
 from thplugins_dbmigration.course import named
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
@@ -89,16 +89,24 @@ class Passage:
             self.findings.append(messages.seed_not_set_up(error, self.dataset.name))
             return
         try:
-            self._pass(site)
+            states = States.of(site, route(self.options, self.dataset, self.branch))
+            try:
+                self._pass(site, states)
+            except InfrastructureError as error:
+                if error.code != snapshots.DAMAGED:
+                    raise
+                self.build.log(f"{error}; once more, with one that is made again", source=self.dataset.name)
+                self.run, self.findings = None, []
+                self._pass(site, states)
         except Halt as halt:
             self.findings.append(halt.finding)
             if halt.steps and self.run is None:
                 self.run = site.record(steps=halt.steps)
 
-    def _pass(self, site: Site) -> None:
+    def _pass(self, site: Site, states: States) -> None:
         manner = Manner.at(self.options, self.dataset)
         chosen = project.choose_tool(self.build, manner, self.change)
-        state, trunk = self._beginning(States.of(site, route(self.options, self.dataset, self.branch)))
+        state, trunk = self._beginning(states)
         trial = begun = Trial(site, manner, chosen, self.change, state, trunk)
         if self.options.keep_boundaries:
             trial = begun.resumed()
@@ -175,8 +183,20 @@ class Passage:
         elif stop.code == "final-version-mismatch":
             finding = messages.mismatch(self.dataset.name, evidence, step)
         else:
-            finding = messages.not_ended(step, self.dataset.name, evidence, line=stop.line)
+            finding = messages.not_ended(step, self.dataset.name, evidence, line=stop.line, repeat=self._repeat(step))
         self.findings.append(finding)
+
+    def _repeat(self, failed: Step) -> str:
+        """How a developer runs a step of the change that failed once more."""
+        again = repetition.command(self.build.job, self.build.change)
+        assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
+        first = next((result.step for result in self.run.steps if not result.leg and not result.from_snapshot), failed)
+        if self.options.keep_boundaries or first == failed:
+            return f"From the state before it, which is kept, this repeats it where the gate runs: {again}"
+        return (
+            f"This repeats it where the gate runs, after the steps before it: {again}; with the job's option "
+            "keep_boundaries, without them."
+        )
 
     def _tell(self, **values: Any) -> None:
         assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker

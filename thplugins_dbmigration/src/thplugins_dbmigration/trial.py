@@ -66,11 +66,12 @@ class Trial:
         snapshot = snapshots.find(self.site.build, self._key)
         if snapshot is None:
             return self
-        trail = Trail.of(snapshot.notes)
+        state = State.of(snapshot)
+        trail = state.trail
         steps = (each if each.leg else self._judged(each) for each in trail.steps)
         told = f"going on from {', '.join(named(trail.versions))}, after which a step has failed"
         self.site.build.log(told, source=self.site.dataset.name)
-        return evolve(self, state=State(snapshot, evolve(trail, steps=tuple(steps))))
+        return evolve(self, state=evolve(state, trail=evolve(trail, steps=tuple(steps))))
 
     def _judged(self, result: StepResult) -> StepResult:
         """What an earlier build kept, as this one sees it: the target branch may have moved on, and limits changed."""

@@ -26,6 +26,8 @@ from thplugins_dbmigration.snapshots.lock import Hold, alone_if_free, unheld
 MARKER = "snapshot.json"
 LISTING = "listing.json"
 DATA = "data"
+DAMAGED = "snapshot-damaged"
+"""Code of the error that a snapshot is no longer what it was: who asks for it again has it made again."""
 _MAKING, _GONE, _LOCKS = "making-", "gone-", "locks"
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.turbo_hipster import EXPRESSIONS, find_lines
 from thcore.builtin import log_patterns
 from thcore.builtin.log_patterns import FINDINGS_LIMIT, LogPatternsOptions, Pattern
 from thcore.testing import make_build
@@ -29,7 +30,6 @@ LONGEST_FOR_THEIRS = 10_000
 LONG_LINES_MB = 10
 ROUNDS = 5
 
-EXPRESSIONS = (r".*\[-\] (\d+) -> (\d+)\.\.\.", r".*\[-\] done", r".*(Innodb_\w+) was (\d+) is (\d+)")
 AS_THEY_ARE = tuple(Pattern(expression) for expression in EXPRESSIONS)
 LITERALS = ("[-] ", "[-] done", "Innodb_")
 WITH_LITERALS = tuple(
@@ -61,13 +61,6 @@ def made_log(path: Path) -> int:
     return hits
 
 
-def theirs(path: Path) -> int:
-    """As turbo-hipster's log parser does it: line by line, one expression after the other until one is found."""
-    expressions = [re.compile(expression) for expression in EXPRESSIONS]
-    with path.open(encoding="utf-8") as lines:
-        return sum(any(expression.search(line) for expression in expressions) for line in lines)
-
-
 def ours(directory: Path, path: Path, patterns: tuple[Pattern, ...]) -> tuple[int, float]:
     """How many lines are found, and in how many seconds of the processor; the median of some rounds."""
     rounds = []
@@ -93,7 +86,7 @@ def test_a_log_is_looked_through_many_times_faster(tmp_path: Path) -> None:
     assert hits > 3 * FINDINGS_LIMIT
     megabytes = path.stat().st_size / 1e6
     began = time.process_time()
-    assert theirs(path) == hits
+    assert find_lines(path) == hits
     base = time.process_time() - began
     print(f"\n{megabytes:.0f} MB, {hits} lines to find\n{'way':28} {'CPU s':>8} {'MB/s':>6} {'ratio':>7}")
     print(f"{'turbo-hipster':28} {base:8.3f} {megabytes / base:6.1f} {1:6}x")
@@ -117,7 +110,7 @@ def test_the_time_follows_the_size_of_a_log_and_not_the_length_of_its_lines(tmp_
         if length <= LONGEST_FOR_THEIRS:
             (tmp_path / "few").write_bytes(line * (10_000 // length))
             began = time.process_time()
-            assert theirs(tmp_path / "few") == 0
+            assert find_lines(tmp_path / "few") == 0
             told = f"{(time.process_time() - began) * 1000:.1f}"
         print(f"{length:16} {told:>28} {took * 1000:12.1f}")
     assert max(times) <= SLACK * times[0]

@@ -72,15 +72,17 @@ class Site:
             raise Halt(messages.seed_not_set_up(error, self.dataset.name)) from error
 
     @contextmanager
-    def ground(self, snapshot: Snapshot, data: Path) -> Iterator[Ground]:
-        """Clone a state to the directory ``data`` and run a server on it. Raises Halt when that cannot be had, and
+    def ground(self, snapshot: Snapshot, data: Path, *, kept: bool = True) -> Iterator[Ground]:
+        """Clone a state to the directory ``data``, which is ``kept`` afterwards or not, and run a server on it. Raises Halt when that cannot be had, and
         InfrastructureError when the server broke while it was used."""
         with ExitStack() as stack:
             try:
                 with self.turns.beside():
                     snapshots.clone(self.build, snapshot, data)
                     server = stack.enter_context(
-                        self.engine.start(self.build, self.installation, data, log=self.evidence / "server.log")
+                        self.engine.start(
+                            self.build, self.installation, data, log=self.evidence / "server.log", kept=kept
+                        )
                     )
             except InfrastructureError as error:
                 raise Halt(messages.seed_not_set_up(error, self.dataset.name)) from error

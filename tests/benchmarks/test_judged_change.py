@@ -1,15 +1,15 @@
 """How long a change that adds one migration takes to be judged, end to end, beside turbo-hipster's way of doing it.
 
-A worker that has judged a change of the project before gets others, over gearmand: checkout, environment, a clone of the
-state after the target branch, a server, the project's command, the counters and rows around the step, analysis,
+A worker that has judged a change of the project before gets others, over gearmand: checkout, environment, a clone of
+the state after the target branch, a server, the project's command, the counters and rows around the step, analysis,
 publishing. turbo-hipster does everything anew. What is our own of it is all but the step and the project's own start,
 which is its command run alone where there is nothing to do. All on one machine, with no network in the figures but
 what pip asks the package index.
 
 THCORE_BENCH_MB is the size of the dump (20 megabytes; the goal of 50 times is for 1000), THCORE_BENCH_FILES how many
-files the project has (3000), THCORE_BENCH_STEPS how many steps the target branch has, for the table of growth (``1,20``;
-the whole of it is ``1,10,100,400``). THCORE_TEST_DATASETS names the real datasets; the one of nova is used where it is
-found and THCORE_BENCH_NOVA is set, for it takes some ten minutes.
+files the project has (3000), THCORE_BENCH_STEPS how many steps the target branch has (20), THCORE_BENCH_GROWTH_STEPS
+the same for the table of growth (``1,50``; all of it is ``1,10,100,400``). The dataset of nova is used where it is
+found (see ``parts.real_projects``) and THCORE_BENCH_NOVA is set, for it takes some ten minutes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ from parts.zuul import Zuul, ZuulBuild
 
 MEGABYTES = int(os.environ.get("THCORE_BENCH_MB", "20"))
 FILES = int(os.environ.get("THCORE_BENCH_FILES", "3000"))
-GROWTH = tuple(int(count) for count in os.environ.get("THCORE_BENCH_STEPS", "1,20").split(","))
+STEPS = int(os.environ.get("THCORE_BENCH_STEPS", "20"))
+GROWTH = tuple(int(count) for count in os.environ.get("THCORE_BENCH_GROWTH_STEPS", "1,50").split(","))
 GOAL = 50
 GOAL_FROM_MB = 1000
 OWN_S = 5.0
@@ -186,7 +187,7 @@ class Judged:
     def stages(self) -> dict[str, float]:
         """Seconds of each stage, and of what is around them."""
         spans = {stage["name"]: _seconds(stage["started"], stage["ended"]) for stage in self.result["stages"]}
-        return {**spans, "worker and Zuul": self.total_s - sum(spans.values())}
+        return {**spans, "publish, worker, Zuul": self.total_s - sum(spans.values())}
 
 
 def _seconds(started: str, ended: str) -> float:
@@ -313,11 +314,22 @@ def _table(name: str, seconds: Mapping[str, float]) -> None:
 
 
 def test_a_change_of_a_made_project_is_judged_many_times_faster() -> None:
+    with open_directory() as root:
+        print(f"\n{STEPS} steps to the target branch, dump of {MEGABYTES} MB, {FILES} files")
+        ratio = side_by_side(made_project(root, STEPS))
+    assert MEGABYTES < GOAL_FROM_MB or ratio >= GOAL
+
+
+def test_the_steps_before_a_change_cost_the_first_build_only() -> None:
+    rows = []
     for steps in GROWTH:
         with open_directory() as root:
-            print(f"\n{steps} steps to the target branch, dump of {MEGABYTES} MB, {FILES} files")
-            ratio = side_by_side(made_project(root, steps))
-        assert MEGABYTES < GOAL_FROM_MB or ratio >= GOAL
+            first, *others = judged(made_project(root, steps))
+        rows.append((steps, first.total_s, statistics.median(build.total_s for build in others)))
+    print(f"\n{'steps':>6} {'first s':>9} {'warm s':>9}   load of the machine {os.getloadavg()[0]:.1f}")
+    for steps, cold, warm in rows:
+        print(f"{steps:6} {cold:9.2f} {warm:9.2f}")
+    assert rows[-1][2] <= rows[0][2] + OWN_S
 
 
 def test_a_change_of_nova_is_judged_many_times_faster() -> None:

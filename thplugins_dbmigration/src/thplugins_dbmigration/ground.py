@@ -73,8 +73,8 @@ class Site:
 
     @contextmanager
     def ground(self, snapshot: Snapshot, data: Path, *, kept: bool = True) -> Iterator[Ground]:
-        """Clone a state to the directory ``data``, which is ``kept`` afterwards or not, and run a server on it. Raises Halt when that cannot be had, and
-        InfrastructureError when the server broke while it was used."""
+        """Clone a state to the directory ``data`` and run a server on it; what it leaves there is ``kept`` or not.
+        Raises Halt when that cannot be had, and InfrastructureError when the server broke while it was used."""
         with ExitStack() as stack:
             try:
                 with self.turns.beside():

@@ -10,6 +10,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from thcore.cli.main import COMMANDS, cli
+from thcore.cli.main import cli
 from thcore.config.schema import Config
 from thcore.errors import ExitCode
 from thcore.hooks import specs
@@ -29,6 +30,7 @@ from thcore.model.quantity import format_duration, format_size
 from thcore.monitoring.action import ACTIONS
 from thcore.monitoring.metrics import METRICS
 from thcore.plugins import Plugins, inventory
+from thplugins_dbmigration.measure import Meaning
 from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS
 
 SCHEMA = "result.schema.json"
@@ -280,9 +282,11 @@ def _value(schema: Mapping[str, Any]) -> str:
 
 
 def commands() -> str:
-    """Every command of ours with its arguments and options."""
+    """Every command with its arguments and options: ours, and those that installed plugins add."""
     context = click.Context(cli, info_name="thcore")
-    return "\n".join(line for name in COMMANDS for line in _command(context, cli.get_command(context, name)))
+    return "\n".join(
+        line for name in cli.list_commands(context) for line in _command(context, cli.get_command(context, name))
+    )
 
 
 def exit_codes() -> str:
@@ -329,16 +333,20 @@ def _option(option: click.Option, context: click.Context) -> Iterator[str]:
 # Counters.
 
 
-def counters() -> str:
-    """What is measured around a step, by engine."""
-    lines = []
-    for engine, meanings in MEANINGS.items():
-        lines += [f"### Counters of `{engine}`\n", "| counter | unit | what it counts |", "|---|---|---|"]
-        lines += [f"| `{name}` | {_cell(meaning.unit)} | {_cell(meaning.text)} |" for name, meaning in meanings.items()]
-        lines.append("")
-    lines += ["### Counters of every engine\n", "| counter | unit | what it counts |", "|---|---|---|"]
-    lines.append("| `wall_s` | seconds | wall-clock time of the step, limited by `maximum_migration_times` |")
-    lines += [f"| `{name}` | {_cell(meaning.unit)} | {_cell(meaning.text)} |" for name, meaning in LEGACY.items()]
+def counters(engine: str) -> str:
+    """What is measured around a step on an engine."""
+    return _counters(MEANINGS[engine])
+
+
+def counters_of_every_engine() -> str:
+    """What is measured around a step, whatever the engine."""
+    wall = Meaning("seconds", "wall-clock time of the step, limited by `maximum_migration_times`")
+    return _counters({"wall_s": wall, **LEGACY})
+
+
+def _counters(meanings: Mapping[str, Meaning]) -> str:
+    lines = ["| counter | unit | what it counts |", "|---|---|---|"]
+    lines += [f"| `{name}` | {_cell(meaning.unit)} | {_cell(meaning.text)} |" for name, meaning in meanings.items()]
     return "\n".join(lines)
 
 
@@ -396,7 +404,8 @@ MADE: Mapping[str, Callable[[], str]] = {
     "result": result,
     "commands": commands,
     "exit-codes": exit_codes,
-    "counters": counters,
+    "counters-every": counters_of_every_engine,
+    **{f"counters-{engine}": partial(counters, engine) for engine in MEANINGS},
     "actions": actions,
     "metrics": metrics,
 }

@@ -1,37 +1,30 @@
-"""The examples of sqlalchemy_migrate and yoyo, run as their pages say."""
+"""The examples of command, sqlalchemy_migrate and yoyo, run as their pages say."""
 
 from __future__ import annotations
 
-import json
-import os
-import shlex
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parts.repository import Repository, files_below
+from parts.example import BAD, DOCS, EXAMPLES, GOOD, laid_out, run, shown, steps_of
 
-DOCS = Path(__file__).parents[2] / "docs"
-GOOD, BAD = "refs/changes/01/1/1", "refs/changes/02/2/1"
 VERSIONS = "inventory/migrate_repo/versions"
 
 pytestmark = pytest.mark.system
 
 
-def made(tmp_path: Path, tool: str, project: str, changes: dict[str, tuple[str, str]]) -> Path:
-    """An example, put where its configuration says, with changes of one file each."""
-    example = DOCS / "examples" / tool
-    repository = Repository(tmp_path / "git" / "example" / project, files_below(example / "project"))
-    for ref, (name, source) in changes.items():
-        repository.change(ref, {name: (example / source).read_text("utf-8")})
-    shutil.copytree(example / "dataset", tmp_path / "datasets" / project)
-    text = (example / "thcore.yaml").read_text("utf-8").replace("/srv", str(tmp_path))
-    (tmp_path / "thcore.yaml").write_text(text, "utf-8")
-    return tmp_path
+def page(tool: str) -> Path:
+    return DOCS / "tools" / f"{tool}.md"
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    changes = {
+        GOOD: ("migrations/003_authors.sql", "good_change.sql"),
+        BAD: ("migrations/003_one_per_author.sql", "bad_change.sql"),
+    }
+    return laid_out(tmp_path, "command", "library", changes, {"library": EXAMPLES / "command" / "dataset"})
 
 
 @pytest.fixture
@@ -40,7 +33,7 @@ def guestbook(tmp_path: Path) -> Path:
         GOOD: ("migrations/0003-entries-of-guest.sql", "good_change.sql"),
         BAD: ("migrations/0003-guest-names.sql", "bad_change.sql"),
     }
-    return made(tmp_path, "yoyo", "guestbook", changes)
+    return laid_out(tmp_path, "yoyo", "guestbook", changes, {"guestbook": EXAMPLES / "yoyo" / "dataset"})
 
 
 @pytest.fixture
@@ -49,50 +42,44 @@ def inventory(tmp_path: Path) -> Path:
         GOOD: (f"{VERSIONS}/003_unknown_shelf.py", "good_change.py"),
         BAD: (f"{VERSIONS}/003_shelf_needed.py", "bad_change.py"),
     }
-    return made(tmp_path, "sqlalchemy_migrate", "inventory", changes)
+    dataset = EXAMPLES / "sqlalchemy_migrate" / "dataset"
+    return laid_out(tmp_path, "sqlalchemy_migrate", "inventory", changes, {"inventory": dataset})
 
 
-def run(place: Path, tool: str, ref: str) -> tuple[int, dict[str, Any]]:
-    """Run what the page says, on a change; exit status and result."""
-    page = (DOCS / "tools" / f"{tool}.md").read_text("utf-8")
-    (call,) = [line[2:] for line in page.splitlines() if line.startswith("$ thcore run")]
-    words = [ref if word.startswith("refs/") else word for word in shlex.split(call)[1:]]
-    ended = subprocess.run(
-        [sys.executable, "-m", "thcore.cli.main", *words, "--json"],
-        cwd=place,
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=270,
-        check=False,
-    )
-    assert ended.stdout, ended.stderr
-    return ended.returncode, json.loads(ended.stdout)
-
-
-def shown(tool: str) -> list[str]:
-    """The lines of evidence that the page shows."""
-    page = (DOCS / "tools" / f"{tool}.md").read_text("utf-8")
-    (block,) = [block for block in page.split("```") if block.startswith("text\n")]
-    return block.splitlines()[1:]
-
-
-def steps_of(result: dict[str, Any]) -> list[tuple[str, bool, str]]:
+def only(result: dict[str, Any]) -> dict[str, Any]:
+    """The one dataset of a result."""
     (dataset,) = result["datasets"]
-    return [(step["step"]["version"], step["added"], step["result"]) for step in dataset["steps"]]
+    return dict(dataset)
+
+
+def test_a_change_of_the_library_is_judged(library: Path) -> None:
+    code, result = run(library, page("command"), GOOD)
+
+    assert code == 0, result["findings"]
+    assert steps_of(only(result)) == [("2", False, "ok"), ("3", True, "ok")]
+    assert only(result)["final_version"] == only(result)["expected_version"] == ["3"]
+
+
+def test_a_change_of_the_library_that_data_does_not_fit_is_refused_as_the_page_shows(library: Path) -> None:
+    code, result = run(library, page("command"), BAD)
+
+    assert code == 1
+    (finding,) = result["findings"]
+    assert finding["location"]["path"] == "migrations/003_one_per_author.sql"
+    assert finding["location"]["step"] == "2->3"
+    assert finding["evidence"][: len(shown(page("command")))] == shown(page("command"))
 
 
 def test_a_change_of_the_guestbook_is_judged(guestbook: Path) -> None:
-    code, result = run(guestbook, "yoyo", GOOD)
+    code, result = run(guestbook, page("yoyo"), GOOD)
 
     assert code == 0, result["findings"]
-    assert steps_of(result) == [("0002-entry-dates", False, "ok"), ("0003-entries-of-guest", True, "ok")]
-    (dataset,) = result["datasets"]
-    assert dataset["final_version"] == dataset["expected_version"] == ["0003-entries-of-guest"]
+    assert steps_of(only(result)) == [("0002-entry-dates", False, "ok"), ("0003-entries-of-guest", True, "ok")]
+    assert only(result)["final_version"] == only(result)["expected_version"] == ["0003-entries-of-guest"]
 
 
 def test_a_change_of_the_guestbook_that_data_does_not_fit_is_refused_as_the_page_shows(guestbook: Path) -> None:
-    code, result = run(guestbook, "yoyo", BAD)
+    code, result = run(guestbook, page("yoyo"), BAD)
 
     assert code == 1
     (finding,) = result["findings"]
@@ -102,22 +89,21 @@ def test_a_change_of_the_guestbook_that_data_does_not_fit_is_refused_as_the_page
         "dataset": "guestbook",
         "step": "0002-entry-dates->0003-guest-names",
     }
-    assert finding["evidence"][: len(shown("yoyo"))] == shown("yoyo")
+    assert finding["evidence"][: len(shown(page("yoyo")))] == shown(page("yoyo"))
 
 
 @pytest.mark.slow
 def test_a_change_of_the_inventory_is_judged(inventory: Path) -> None:
-    code, result = run(inventory, "sqlalchemy_migrate", GOOD)
+    code, result = run(inventory, page("sqlalchemy_migrate"), GOOD)
 
     assert code == 0, result["findings"]
-    assert steps_of(result) == [("2", False, "ok"), ("3", True, "ok")]
-    (dataset,) = result["datasets"]
-    assert dataset["final_version"] == dataset["expected_version"] == ["3"]
+    assert steps_of(only(result)) == [("2", False, "ok"), ("3", True, "ok")]
+    assert only(result)["final_version"] == only(result)["expected_version"] == ["3"]
 
 
 @pytest.mark.slow
 def test_a_change_of_the_inventory_that_refuses_is_told_as_the_page_shows(inventory: Path) -> None:
-    code, result = run(inventory, "sqlalchemy_migrate", BAD)
+    code, result = run(inventory, page("sqlalchemy_migrate"), BAD)
 
     assert code == 1
     (finding,) = result["findings"]
@@ -127,4 +113,4 @@ def test_a_change_of_the_inventory_that_refuses_is_told_as_the_page_shows(invent
         "dataset": "inventory",
         "step": "2->3",
     }
-    assert finding["evidence"][: len(shown("sqlalchemy_migrate"))] == shown("sqlalchemy_migrate")
+    assert finding["evidence"][: len(shown(page("sqlalchemy_migrate")))] == shown(page("sqlalchemy_migrate"))

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -23,16 +22,15 @@ from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
 from thplugins_dbmigration import dataset_file, datasets
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines import mysql, postgresql
 from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.template import Placeholders
-
-from parts.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = (
     *sorted(DOCS.glob("*.md")),
-    *sorted(DOCS.glob("tools/*.md")),
+    *sorted(DOCS.glob("*/*.md")),
     *(path for name in ("README.md", "CONTRIBUTING.md") if (path := ROOT / name).exists()),
     *sorted(ROOT.glob("th*/README.md")),
 )
@@ -103,7 +101,7 @@ def configurations() -> Iterator[tuple[str, str]]:
                 continue
             if "jobs" in content:
                 yield place, block
-            elif "defaults" in content:
+            elif content.keys() & {"defaults", "plugins"}:
                 job = {"name": "job", "plugins": {"shell": {"script": ["true"]}, "git": {}}}
                 yield place, yaml.safe_dump({**content, "jobs": [job]})
             else:
@@ -163,7 +161,7 @@ def test_the_example_of_a_dataset_with_releases_is_one_and_every_key_is_describe
 
 
 def test_every_placeholder_is_described() -> None:
-    page = (DOCS / "migration-gate.md").read_text("utf-8")
+    page = (DOCS / "bring-your-project.md").read_text("utf-8")
     address = Address("sqlite", "/tmp/file")
     words = Placeholders.of(address, dataset="d", checkout=Path("/"), workspace=Path("/"), config=Path("/")).words
 
@@ -171,57 +169,23 @@ def test_every_placeholder_is_described() -> None:
         assert f"`{{{word}}}`" in page, word
 
 
-def test_every_engine_and_tool_is_described() -> None:
-    page = (DOCS / "migration-gate.md").read_text("utf-8").lower()
-    page += "".join(path.stem for path in DOCS.glob("tools/*.md"))
-
+def test_every_engine_and_tool_has_a_page() -> None:
     for kind in ("engines", "tools"):
         for point in entry_points(group=f"thplugins_dbmigration.{kind}"):
-            assert point.name in page, point.name
+            assert (DOCS / kind / f"{point.name}.md").is_file(), point.name
+
+
+def test_every_setting_of_a_server_is_on_the_page_of_its_engine() -> None:
+    for name, settings in (("mysql", mysql.SETTINGS), ("postgresql", postgresql.SETTINGS)):
+        page = (DOCS / "engines" / f"{name}.md").read_text("utf-8")
+        for setting in settings:
+            assert setting.removeprefix("--").removeprefix("loose-").partition("=")[0] in page, setting
 
 
 def thcore(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     env = {"PATH": os.environ["PATH"], "HOME": str(cwd), "LANG": "C.UTF-8"}
     command = [sys.executable, "-m", "thcore.cli.main", *arguments]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Path:
-    """The example of the tool ``command``, put where its configuration says."""
-    example = DOCS / "examples" / "command"
-    files = {
-        str(path.relative_to(example / "project")): path.read_text("utf-8")
-        for path in (example / "project").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    repository = Repository(tmp_path / "git" / "example" / "library", files)
-    authors = {"migrations/003_authors.sql": (example / "change.sql").read_text("utf-8")}
-    repository.change("refs/changes/01/1/1", authors)
-    repository.change("refs/changes/02/2/1", {"migrations/003_titles.sql": "CREATE UNIQUE INDEX a ON books (author);"})
-    shutil.copytree(example / "dataset", tmp_path / "datasets" / "library")
-    text = (example / "thcore.yaml").read_text("utf-8").replace("/srv", str(tmp_path))
-    (tmp_path / "thcore.yaml").write_text(text, "utf-8")
-    return tmp_path
-
-
-@pytest.mark.system
-@pytest.mark.parametrize(("change", "code"), [("refs/changes/01/1/1", 0), ("refs/changes/02/2/1", 1)])
-def test_the_example_of_the_tool_command_judges_the_step_that_a_change_adds(
-    library: Path, change: str, code: int
-) -> None:
-    (call,) = [
-        words
-        for place, words in commands()
-        if place.startswith("migration-gate.md") and words[:2] == ["run", "gate-library"]
-    ]
-
-    ended = thcore(*[change if word.startswith("refs/") else word for word in call], "--json", cwd=library)
-
-    assert ended.returncode == code, ended.stderr
-    (run,) = json.loads(ended.stdout)["datasets"]
-    steps = [(step["step"]["version"], step["added"], step["result"]) for step in run["steps"]]
-    assert steps == [("2", False, "ok"), ("3", True, "ok" if code == 0 else "failed")]
 
 
 def test_the_options_that_examples_show_are_those_of_the_classes() -> None:

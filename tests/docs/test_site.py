@@ -10,9 +10,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import attrs
+import click
 import jsonschema
 import pytest
 
+from thcore.cli.main import cli
 from thcore.config.schema import Config
 from thcore.hooks import specs
 from thcore.model.document import to_json
@@ -60,21 +62,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_site_builds_without_warnings_and_has_every_page(site: Path) -> None:
-    assert {path.stem for path in DOCS.glob("*.md")} <= {path.stem for path in site.glob("*.html")}
+    sources = {
+        path.relative_to(DOCS).with_suffix("")
+        for folder in ("", "tools/", "engines/")
+        for path in DOCS.glob(f"{folder}*.md")
+    }
+    assert sources <= {path.relative_to(site).with_suffix("") for path in site.rglob("*.html")}
 
 
 def test_every_link_inside_the_site_leads_somewhere(site: Path) -> None:
-    pages = {path.name: Page(path) for path in site.glob("*.html")}
+    pages = {path: Page(path) for path in site.rglob("*.html")}
     broken = []
-    for name, page in pages.items():
+    for path, page in pages.items():
         for link in page.links:
             parts = urlsplit(link)
-            if parts.scheme or parts.netloc or name in {"genindex.html", "search.html"}:
+            if parts.scheme or parts.netloc or path.name in {"genindex.html", "search.html"}:
                 continue
-            target = unquote(parts.path) or name
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             known = pages[target].anchors if target in pages else None
-            if not (site / target).exists() or (parts.fragment and known is not None and parts.fragment not in known):
-                broken.append(f"{name}: {link}")
+            if not target.exists() or (parts.fragment and known is not None and parts.fragment not in known):
+                broken.append(f"{path.relative_to(site)}: {link}")
 
     assert broken == []
 
@@ -130,6 +137,19 @@ def test_every_option_and_setting_of_every_plugin_is_described(site: Path) -> No
 
     assert {"git.base_url", "dbmigration.alembic.config", "log_patterns.patterns[].regex"} <= set(known)
     assert [key for key in known if key not in page.words] == []
+
+
+def test_every_command_is_described(site: Path) -> None:
+    page = Page(site / "command-line.html")
+    context = click.Context(cli, info_name="thcore")
+    known = []
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        inner = [f"-{each}" for each in command.commands] if isinstance(command, click.Group) else [""]
+        known += [f"thcore-{name}{each}" for each in inner]
+
+    assert {"thcore-run", "thcore-snapshots-warm"} <= set(known)
+    assert [command for command in known if command not in page.anchors] == []
 
 
 def test_the_schema_is_published_and_describes_what_is_written(site: Path) -> None:

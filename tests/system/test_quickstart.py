@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
@@ -51,6 +53,15 @@ def test_quickstart_ends_by_naming_the_page_that_says_why_the_second_change_fail
     page = Path(unquote(urlparse(address).path))
 
     assert "could not create unique index" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
+def test_what_the_documentation_shows_of_the_quickstart_is_what_it_prints(
+    quickstart: subprocess.CompletedProcess[str], page: str
+) -> None:
+    (shown,) = re.findall(r"```text\nFAILURE.*?\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+
+    assert shown in quickstart.stdout
 
 
 def test_directory_of_the_quickstart_is_one_to_go_on_from(

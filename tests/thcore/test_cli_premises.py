@@ -29,9 +29,10 @@ jobs:
 plugins:
   tidy: {{mood: grim}}
 """
-TIDY = """\
+TIDY = '''\
 import os
 import signal
+import sys
 import click
 from attrs import frozen
 from thcore.hooks import Premises, hookimpl, json_option, option, with_premises
@@ -45,6 +46,15 @@ class Options:
 class Settings:
     mood: str = option("How it feels.", default="good")
 
+TALKER = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda *_: print("hit"))
+print("ready")
+print("said", input())
+input()
+sys.exit(5)
+"""
+
 @click.command()
 @click.argument("what")
 @json_option
@@ -57,6 +67,12 @@ def tidy(premises: Premises, what: str, *, as_json: bool) -> int:
         build.emit(Progress("tidying", 1, 2))
         source = build.provision(Revision(branch="main")).checkout.path
         click.echo((source / "README").read_text().strip())
+        if what == "talk":
+            build.emit(Progress("talking", 2, 2))
+            result = premises.foreground(Command((sys.executable, "-uc", TALKER)))
+            click.echo(f"{result.reason()} {build.remaining_s() > 50}")
+            build.check()
+            return 0
         click.echo(f"{build.settings.mood} {build.state == premises.state} {build.remaining_s() > 50}")
         if what == "end":
             os.kill(os.getpid(), signal.SIGTERM)
@@ -76,7 +92,7 @@ class Tidy:
     def thcore_cleanup(self, attempt): (attempt.state / "cleaned").touch()
 
 plugin = Tidy()
-"""
+'''
 
 
 def called(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -115,6 +131,34 @@ def test_a_command_that_breaks_is_a_fault_and_its_build_is_put_away(place: Path)
     assert done.returncode == ExitCode.INTERNAL
     assert "ValueError: no" in done.stderr
     assert "failed" in done.stderr
+    assert not list((place / "state" / "run").iterdir())
+
+
+def test_a_command_may_hand_standard_input_and_output_to_a_program(place: Path) -> None:
+    command = (*MAIN, "tidy", "talk", "-c", str(place / "thcore.yaml"))
+    environment = {**os.environ, "PYTHONPATH": str(place / "site")}
+    done = subprocess.run(
+        command, input="hello\nbye\n", capture_output=True, text=True, check=False, env=environment, timeout=60
+    )
+    assert done.stdout.splitlines()[-3:] == ["ready", "said hello", "exit status 5 True"], done.stderr
+    assert done.returncode == 0
+
+
+def test_a_program_that_was_handed_the_terminal_has_its_keys_and_the_build_goes_on(place: Path) -> None:
+    controller, terminal = os.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(place / "site"), "TERM": "xterm"}
+    command = ("setsid", "--ctty", "--wait", *MAIN, "tidy", "talk", "-c", str(place / "thcore.yaml"))
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as running:
+        os.close(terminal)
+        shown = b""
+        for word, answer in ((b"ready", b"\x03"), (b"hit", b"hello\n"), (b"said hello", b"bye\n")):
+            while word not in shown:
+                shown += os.read(controller, 4096)
+            os.write(controller, answer)
+        while b"exit status 5 True" not in shown:
+            shown += os.read(controller, 4096)
+        assert running.wait(60) == 0
+    os.close(controller)
     assert not list((place / "state" / "run").iterdir())
 
 

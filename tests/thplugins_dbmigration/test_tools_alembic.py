@@ -135,6 +135,10 @@ def test_a_step_that_fails_on_data_tells_the_servers_error_statement_and_line(
     assert "statement: create unique index u on t (x)" in stop.evidence
     assert stop.line == 11
     assert stop.evidence[2] == "b.py, line 11: op.execute('create unique index u on t (x)')"
+    said = "\n".join(stop.evidence)
+    assert "Traceback" in said
+    assert "observer/" not in said, "our own frames"
+    assert "sqlalche.me" not in said
 
 
 def test_a_step_that_ends_its_process_is_a_step_that_failed(build: Build, made: AlembicProject) -> None:

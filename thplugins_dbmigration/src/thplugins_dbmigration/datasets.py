@@ -93,7 +93,7 @@ def every(root: Path) -> tuple[tuple[Dataset, ...], tuple[str, ...]]:
     names: dict[str, Path] = {}
     if not root.is_dir():
         return (), (f"{root}: there is no such directory; correct `datasets`",)
-    for directory in _directories(root):
+    for directory in directories(root):
         dataset, found = read(directory)
         problems.extend(found)
         if dataset is None:
@@ -170,13 +170,14 @@ def _digest(path: Path, cache: Path) -> str:
     return digest
 
 
-def _directories(root: Path, depth: int = 0) -> Iterator[Path]:
+def directories(root: Path, depth: int = 0) -> Iterator[Path]:
+    """The directories of datasets below ``root``, whatever is wrong with them. Hidden ones are not looked at."""
     if (root / CONFIG).is_file():
         yield root
     elif depth < DEPTH:
         for entry in sorted(root.iterdir()):
-            if entry.is_dir():
-                yield from _directories(entry, depth + 1)
+            if entry.is_dir() and not entry.name.startswith("."):
+                yield from directories(entry, depth + 1)
 
 
 def _same_project(written: str, project: str) -> bool:

@@ -73,9 +73,10 @@ class Dbmigration:
 
     @hookimpl
     def thcore_commands(self) -> list[click.Command]:
+        from thplugins_dbmigration.curation.commands import datasets
         from thplugins_dbmigration.snapshots.commands import snapshots
 
-        return [snapshots]
+        return [datasets, snapshots]
 
 
 def _account(name: str | None) -> Finding:

@@ -8,20 +8,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 from rich.console import Console
 
 from thcore.cli.arguments import read_config
 from thcore.cli.attempt import attempt
-from thcore.cli.progress import build_display
+from thcore.cli.progress import BuildDisplay, build_display
 from thcore.config import Config, plugin_settings
 from thcore.hooks import Build
 from thcore.hooks.premises import Premises
-from thcore.model import BuildEventKind, BuildRequest, Change, StageName
+from thcore.model import BuildEventKind, BuildRequest, Change, Command, CommandResult, StageName
 from thcore.pipeline import lifecycle
 from thcore.pipeline.build import state_of
 from thcore.pipeline.plan import Plan, make_plans, used_plugins
 from thcore.plugins import Plugins
+from thcore.process import foreground
 
 
 def opened(plugin: str, config_file: Path | None) -> Premises:
@@ -39,6 +40,7 @@ class ConfiguredPremises:
     config: Config
     plugins: Plugins
     plans: Mapping[str, Plan]
+    _displays: list[BuildDisplay] = field(factory=list, init=False, repr=False)
 
     @property
     def settings(self) -> Any:
@@ -55,10 +57,10 @@ class ConfiguredPremises:
         return {name: plan.options.get(self.plugin) for name, plan in self.plans.items() if self.plugin in plan.plugins}
 
     @contextmanager
-    def build(self, job: str, change: Change) -> Iterator[Build]:
+    def build(self, job: str, change: Change, *, timed: bool = True) -> Iterator[Build]:
         if job not in self.jobs:
             raise KeyError(job)
-        plan = self.plans[job]
+        plan = self.plans[job] if timed else evolve(self.plans[job], timeout_s=None)
         name = uuid.uuid4().hex
         request = BuildRequest(name, job, change, {}, f"errand/{name[:7]}")
         with (
@@ -66,6 +68,7 @@ class ConfiguredPremises:
             attempt(self.config, plan, self.plugins, request) as (surroundings, workspace, interrupt),
             lifecycle.opened(request, 1, plan, surroundings, workspace, interrupt, display.hear) as made,
         ):
+            self._displays[:] = [display]
             view = made.view(self.plugin, StageName.EXECUTE)
             view.tell(BuildEventKind.STAGE_STARTED)
             result = "failed"
@@ -74,3 +77,8 @@ class ConfiguredPremises:
                 result = "ok"
             finally:
                 view.tell(BuildEventKind.STAGE_ENDED, result)
+
+    def foreground(self, command: Command) -> CommandResult:
+        for display in self._displays:
+            display.stop()
+        return foreground(command)

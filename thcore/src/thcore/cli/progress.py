@@ -27,8 +27,8 @@ SEVERITY_STYLE = {
 RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
 MAXIMUM_FINDINGS = 10
 MAXIMUM_LINES = 6
-"""How much of a finding's evidence is shown: half from its beginning, where the gate puts what counts, half from its end,
-where programs say why they failed."""
+"""How much of a finding's evidence is shown: half from its beginning, where the gate puts what counts, half from its
+end, where programs say why they failed."""
 
 
 class BuildDisplay:
@@ -47,6 +47,11 @@ class BuildDisplay:
             self._print(event)
         else:
             self._draw(self._progress, event, event.stage)
+
+    def stop(self) -> None:
+        """Draw no more: the terminal is somebody else's now."""
+        if self._progress is not None:
+            self._progress.stop()
 
     def _print(self, event: BuildEvent) -> None:
         at = f"{event.at:%H:%M:%S}"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import click
 
 from thcore.hooks.build import Build
-from thcore.model import Change
+from thcore.model import Change, Command, CommandResult
 
 PREMISES = "thcore.premises"
 """Under this name, the command line leaves in click's ``Context.meta`` what opens the premises of a plugin."""
@@ -46,14 +46,20 @@ class Premises(Protocol):
     def jobs(self) -> Mapping[str, Any]:
         """The plugin's options in each job that names it, by the job's name, in the configuration's order."""
 
-    def build(self, job: str, change: Change) -> AbstractContextManager[Build]:
+    def build(self, job: str, change: Change, *, timed: bool = True) -> AbstractContextManager[Build]:
         """A build of ``job`` for ``change`` that runs no stage by itself: the command does with it what a stage would.
 
-        It lives in this process, has a workspace and a log, which are removed afterwards, and the job's timeout; it is
-        told to end by SIGINT and SIGTERM. ``provision`` goes through the job's own plugins, the progress that is
-        emitted is shown on standard error, and whatever programs are left at the end are ended. One at a time. Raises
-        KeyError when ``job`` is not in ``jobs``, InfrastructureError when there is no room for a workspace.
+        It lives in this process, has a workspace and a log, which are removed afterwards, and, if it is ``timed``, the
+        job's timeout; it is told to end by SIGINT and SIGTERM. ``provision`` goes through the job's own plugins, the
+        progress that is emitted is shown on standard error, and whatever programs are left at the end are ended. One at
+        a time. Raises KeyError when ``job`` is not in ``jobs``, InfrastructureError when there is no room for a
+        workspace.
         """
+
+    def foreground(self, command: Command) -> CommandResult:
+        """Run a program that has standard input, output and error of this process, such as a database's client, until
+        it ends by itself; also while a build is open, whose progress is then no longer drawn. What is typed is the
+        program's alone, and so is Ctrl-C. Nothing is logged. Raises InfrastructureError when it cannot be started."""
 
 
 def with_premises(plugin: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thcore.process.buildlog import BuildLog, LogLine, Stream, read
 from thcore.process.command import run, service
+from thcore.process.foreground import foreground
 from thcore.process.group import end, end_session
 from thcore.process.identity import Identity
 from thcore.process.interrupt import Interrupt
@@ -19,6 +20,7 @@ __all__ = [
     "descendants",
     "end",
     "end_session",
+    "foreground",
     "read",
     "run",
     "service",

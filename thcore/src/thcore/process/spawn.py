@@ -15,16 +15,23 @@ from thcore.process import kin
 
 
 def spawn(
-    command: Command, *, stdout: int, stderr: int, env: Mapping[str, str] | None = None, pass_fds: tuple[int, ...] = ()
+    command: Command,
+    *,
+    stdout: int | None,
+    stderr: int | None,
+    env: Mapping[str, str] | None = None,
+    pass_fds: tuple[int, ...] = (),
+    attached: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a process group of its own, its output going to the given descriptors.
 
-    ``env`` replaces the command's. Whoever waits for the program calls ``ended`` at last. Raises InfrastructureError
-    with code ``program-missing`` or ``program-not-started``.
+    With ``attached`` it is in our group and has our standard input, so that a terminal is its own as well; a descriptor
+    None is ours. ``env`` replaces the command's. Whoever waits for the program calls ``ended`` at last. Raises
+    InfrastructureError with code ``program-missing`` or ``program-not-started``.
     """
     with ExitStack() as opened:
         try:
-            stdin = subprocess.DEVNULL
+            stdin = None if attached else subprocess.DEVNULL
             if command.input is not None:
                 stdin = opened.enter_context(command.input.open("rb")).fileno()
             if command.stdout_to is not None:
@@ -38,7 +45,7 @@ def spawn(
                     env=dict(command.env if env is None else env),
                     cwd=command.cwd,
                     pass_fds=pass_fds,
-                    process_group=0,
+                    process_group=None if attached else 0,
                     **_account(command),
                 )
                 kin.spawned.add(process.pid)

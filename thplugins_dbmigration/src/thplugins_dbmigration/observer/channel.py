@@ -197,9 +197,15 @@ def position(error: BaseException, path: str, statement: str) -> Tuple[Optional[
     return None, None
 
 
+OURS = 'File "{}{}'.format(os.path.dirname(os.path.abspath(__file__)), os.sep)
+"""In each frame of a traceback that is in the observer."""
+
+
 def bounded(text: Iterable[str]) -> List[str]:
-    """The lines of a traceback; of a long one the first, where the cause stands, and the last."""
-    lines = [line[:LONGEST] for line in "".join(text).splitlines()]
+    """The lines of a traceback, without our own and without SQLAlchemy's advertisement; of a long one the first, where
+    the cause stands, and the last."""
+    theirs = "".join(frame for frame in text if OURS not in frame)
+    lines = [line[:LONGEST] for line in theirs.splitlines() if not line.startswith("(Background on this error at: ")]
     if len(lines) > LINES:
         lines[LINES // 2 : -LINES // 2] = ["..."]
     return lines

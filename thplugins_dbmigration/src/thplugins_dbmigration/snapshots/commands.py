@@ -11,15 +11,12 @@ from typing import Any
 
 import click
 from attrs import asdict, frozen
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from thcore.errors import ExitCode, InfrastructureError
 from thcore.hooks import Premises, json_option, with_premises
 from thcore.model import Change, ChangeKind
 from thcore.model.quantity import format_duration, format_size
-from thplugins_dbmigration import datasets
+from thplugins_dbmigration import datasets, tables
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.snapshots import shelf, store
@@ -54,12 +51,12 @@ def list_(premises: Premises, *, as_json: bool) -> None:
     if not found:
         click.echo("No snapshots; thcore snapshots warm makes those of all datasets.")
         return
-    table = _table("Snapshot", "Kind", "Dataset", "Server", "Size", "Made", "Last used", "")
+    table = tables.table("Snapshot", "Kind", "Dataset", "Server", "Size", "Made", "Last used", "")
     for seen in found:
         server = f"{seen.parts.get('engine', '')} {seen.parts.get('engine_version', '')}"
         size, made, used = format_size(seen.size), _moment(seen.made), _moment(seen.used)
-        _row(table, seen.digest[:_SHORT], seen.kind, seen.dataset, server, size, made, used, seen.state)
-    _console().print(table)
+        tables.row(table, seen.digest[:_SHORT], seen.kind, seen.dataset, server, size, made, used, seen.state)
+    tables.show(table)
     click.echo(f"{len(found)} of {format_size(sum(seen.size for seen in found))} in {premises.state / 'snapshots'}")
 
 
@@ -237,20 +234,3 @@ def _chosen(premises: Premises, which: Iterable[str]) -> Iterator[Path]:
 
 def _moment(at: float) -> str:
     return f"{datetime.datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}" if at else ""
-
-
-def _table(*titles: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
-        table.add_column(title, overflow="fold", justify="right" if title == "Size" else "left")
-    return table
-
-
-def _row(table: Table, *cells: str) -> None:
-    """Names are others' words: no markup, nothing that steers a terminal."""
-    table.add_row(*(Text("".join(char if char.isprintable() else "?" for char in cell)) for cell in cells))
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=200)

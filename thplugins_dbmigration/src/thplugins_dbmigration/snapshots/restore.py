@@ -32,7 +32,7 @@ def restored(
 
     def make(data: Path) -> dict[str, str]:
         with turn():
-            _restore(build, engine, installation, dataset, data)
+            restore(build, engine, installation, dataset, data)
         return {"version": dataset.version} if dataset.version else {}
 
     return frozen(build, dataset_key(build, engine, installation, dataset), f"dataset {dataset.name}", make)
@@ -51,7 +51,8 @@ def dataset_key(build: Build, engine: Engine, installation: Installation, datase
     return Key("dataset", dataset.name, parts)
 
 
-def _restore(build: Build, engine: Engine, installation: Installation, dataset: Dataset, data: Path) -> None:
+def restore(build: Build, engine: Engine, installation: Installation, dataset: Dataset, data: Path) -> None:
+    """Restore a dataset to the data directory ``data``, which must not exist. Raises as ``restored`` does."""
     total = 3 + len(dataset.overlays)
 
     def tell(done: int, message: str) -> None:

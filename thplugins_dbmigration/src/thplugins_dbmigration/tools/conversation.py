@@ -15,6 +15,8 @@ from thplugins_dbmigration.tools.tool import Enough, Guide, Plan, Stop
 _FAILED = False
 _GO: Mapping[str, Any] = {"go": True}
 _END: Mapping[str, Any] = {"go": False}
+_NOISE = "(Background on this error at: "
+"""How SQLAlchemy ends each error."""
 
 
 @define
@@ -121,7 +123,7 @@ class Conversation:
             return _broken_off(step, f"the migration program ended in the middle: {result.reason()}", result)
         if self._stop is not None:
             told = {line.strip() for line in self._stop.evidence}
-            output = tuple(line for line in result.tail if line.strip() not in told)
+            output = tuple(line for line in result.tail if line.strip() not in told and not line.startswith(_NOISE))
             return evolve(self._stop, evidence=(*self._stop.evidence, *output))
         if self._enough:
             return Stop()

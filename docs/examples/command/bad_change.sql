@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX books_one_per_author ON books (author);

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import subprocess
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
+from benchmarks.stock import stock_server, timed
 from thcore.hooks import Build
 from thcore.testing import make_build
 from thplugins_dbmigration.datasets import Dataset
@@ -98,54 +98,8 @@ class Bench:
             engine.initialise(build, installation, data)
             with engine.start(build, installation, data, log=self.path / "reload.log") as server:
                 server.create("app", "app", "password")
-        with stock_server(installation, data) as client:
+        with stock_server(installation, data) as (client, _):
             return timed(client, self.dataset.seed)
-
-
-def timed(argv: list[str], script: Path) -> float:
-    began = time.perf_counter()
-    with script.open("rb") as stream:
-        subprocess.run(
-            argv, stdin=stream, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PGPASSWORD": "password"}
-        )
-    return time.perf_counter() - began
-
-
-@contextlib.contextmanager
-def stock_server(installation: Installation, data: Path) -> Iterator[list[str]]:
-    """A server with nothing set but where it listens; answers the client to load a dump with."""
-    programs, sockets = installation.programs, Path("/tmp") / f"th-bench-{os.getpid()}"
-    assert programs is not None
-    sockets.mkdir()
-    account = pwd.getpwnam(installation.account) if installation.account else None
-    if account:
-        os.chown(sockets, account.pw_uid, account.pw_gid)
-    if installation.engine == "mysql":
-        socket = sockets / "mysql.sock"
-        server = [str(programs / "mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={socket}"]
-        server += ["--skip-networking", f"--pid-file={sockets / 'pid'}"]
-        client = ["mariadb", "--no-defaults", f"--socket={socket}", "-uapp", "-ppassword", "app"]
-    else:
-        socket = sockets / ".s.PGSQL.5432"
-        server = [str(programs / "postgres"), "-D", str(data), "-k", str(sockets), "-c", "listen_addresses="]
-        client = [str(programs / "psql"), "-X", "-q", "-h", str(sockets), "-U", "app", "-d", "app", "-f", "-"]
-    process = subprocess.Popen(
-        server, user=installation.account, group=account and account.pw_gid, cwd="/",
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        probe = ["-e", "SELECT 1"] if installation.engine == "mysql" else ["-c", "SELECT 1"]
-        ask = client if installation.engine == "mysql" else client[:-2]
-        while subprocess.run(
-            [*ask, *probe], check=False, capture_output=True, env={**os.environ, "PGPASSWORD": "password"}
-        ).returncode:
-            assert process.poll() is None
-            time.sleep(0.05)
-        yield client
-    finally:
-        process.terminate()
-        process.wait(120)
-        shutil.rmtree(sockets)
 
 
 @contextlib.contextmanager

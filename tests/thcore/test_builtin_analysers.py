@@ -98,6 +98,29 @@ def test_a_literal_changes_the_speed_only(tmp_path: Path, literal: str | None, r
     assert [finding.location.line for finding in found(tmp_path, options, text)] == [2, 5, 7]
 
 
+@pytest.mark.parametrize(
+    ("regex", "literal"),
+    [
+        ("Traceback", "Traceback"),
+        (r".*\[-\] (\d+) -> (\d+)\.\.\.", "[-] "),
+        (r"(Innodb_\w+) was [0-9]{2,} is", " was "),
+        (r"colou?r (red|blue|(?#)green)?", None),
+        (r"colou?r: (red|blue)", "colo"),
+        ("no+thing", "thing"),
+        (r"a[^]]bcd", None),
+        (r"[]x]yz", None),
+        ("one|other", None),
+        (r"(nested (group)) text", None),
+        ("(?i)error", None),
+        (r"\x41bc", None),
+        (r"\\share\b", "\\share"),
+        (r"\d+", None),
+    ],
+)
+def test_a_literal_is_found_out_only_where_every_match_has_it(regex: str, literal: str | None) -> None:
+    assert log_patterns._literal_of(regex) == literal
+
+
 def test_lines_are_counted_across_pieces_of_a_large_log(tmp_path: Path) -> None:
     text = (
         b"filler of a line\n" * 200_000 + b"needle\n" + b"y" * 3_000_000 + b"\nneedle\n" + b"x\n" * 600_000 + b"needle"

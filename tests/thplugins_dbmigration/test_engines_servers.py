@@ -170,6 +170,20 @@ def test_no_process_is_left_when_the_body_raises(server_ground: Ground) -> None:
         assert server.version
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"), [(MARIADB, "innodb_fast_shutdown=2"), (SYSTEM, "immediate shutdown")], ids=str
+)
+def test_a_server_whose_data_nobody_wants_stops_without_writing_them(kind: Kind, words: str, tmp_path: Path) -> None:
+    with ground(tmp_path, kind) as made:
+        with made.server():
+            pass
+        assert words not in made.log.read_text()
+        with made.engine.start(made.build, made.installation, made.data, log=made.log, kept=False):
+            pass
+        assert words in made.log.read_text()
+        assert processes(PROGRAM[kind.type]) == []
+
+
 @pytest.mark.parametrize("kind", [MARIADB, EMBEDDED], ids=str)
 def test_a_cancelled_build_leaves_no_server(kind: Kind, tmp_path: Path) -> None:
     def be_cancelled() -> None:

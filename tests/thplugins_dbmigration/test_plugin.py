@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,18 @@ def test_a_job_without_a_dataset_is_unverified(tmp_path: Path, tree: Tree) -> No
     )
     assert outcome.verdict is Verdict.UNVERIFIED
     assert "seed-not-found" in {finding.code for finding in outcome.findings}
+
+
+def test_preloading_imports_the_clients_and_tools_and_starts_nothing() -> None:
+    code = """
+import sys, threading
+from thplugins_dbmigration.plugin import plugin
+assert "psycopg" not in sys.modules
+plugin.thcore_preload()
+assert {"psycopg", "pymysql", "sqlite3", "thplugins_dbmigration.tools.alembic"} <= set(sys.modules)
+assert threading.active_count() == 1
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_cleanup_removes_the_sockets_of_an_attempt_and_may_come_twice(tmp_path: Path) -> None:

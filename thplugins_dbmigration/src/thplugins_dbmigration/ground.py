@@ -72,16 +72,18 @@ class Site:
             raise Halt(messages.seed_not_set_up(error, self.dataset.name)) from error
 
     @contextmanager
-    def ground(self, snapshot: Snapshot, data: Path) -> Iterator[Ground]:
-        """Clone a state to the directory ``data`` and run a server on it. Raises Halt when that cannot be had, and
-        InfrastructureError when the state is damaged (``snapshot-damaged``: it can be made again), or when the server
-        broke while it was used."""
+    def ground(self, snapshot: Snapshot, data: Path, *, kept: bool = True) -> Iterator[Ground]:
+        """Clone a state to the directory ``data`` and run a server on it; what it leaves there is ``kept`` or not.
+        Raises Halt when that cannot be had, and InfrastructureError when the state is damaged (``snapshot-damaged``: it
+        can be made again), or when the server broke while it was used."""
         with ExitStack() as stack:
             try:
                 with self.turns.beside():
                     snapshots.clone(self.build, snapshot, data)
                     server = stack.enter_context(
-                        self.engine.start(self.build, self.installation, data, log=self.evidence / "server.log")
+                        self.engine.start(
+                            self.build, self.installation, data, log=self.evidence / "server.log", kept=kept
+                        )
                     )
             except InfrastructureError as error:
                 if error.code == snapshots.DAMAGED:

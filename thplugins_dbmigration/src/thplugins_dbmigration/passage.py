@@ -110,7 +110,7 @@ class Passage:
         trial = begun = Trial(site, manner, chosen, self.change, state, trunk)
         if self.options.keep_boundaries:
             trial = begun.resumed()
-        with site.ground(trial.state.snapshot, self._place / "data") as ground:
+        with site.ground(trial.state.snapshot, self._place / "data", kept=False) as ground:
             self.run = site.record(
                 engine_version=ground.server.version, tool=chosen.tool.name, steps=trial.state.trail.steps
             )

@@ -19,6 +19,7 @@ from thplugins_dbmigration.engines.sockets import remove_sockets
 from thplugins_dbmigration.judge import judge
 from thplugins_dbmigration.options import DbmigrationOptions, DbmigrationSettings, job_options
 from thplugins_dbmigration.snapshots import health, remove_half_made
+from thplugins_dbmigration.tools.drivers import loadable
 
 
 class Dbmigration:
@@ -31,6 +32,12 @@ class Dbmigration:
     @hookimpl
     def thcore_settings(self) -> type[Any]:
         return DbmigrationSettings
+
+    @hookimpl
+    def thcore_preload(self) -> None:
+        """Import the database clients and the tools: 0.3 s of processor time that builds need not spend."""
+        drivers()
+        loadable()
 
     @hookimpl
     def thcore_execute(

@@ -25,8 +25,13 @@ BUDGET_S = 60.0
 
 _CHUNK = 256 * 1024
 _CHECK_S = 0.1
-_SIMPLE = re.compile(r"\^?(?:\.[*+]?\??|[A-Za-z0-9 _:/<>=,;'\"!@#%&~`-])*\$?")
-_GAP = re.compile(r"\.[*+]?\??|[\^$]")
+_CLASS = r"\[\^?(?:\\.|[^\]\\^])(?:\\.|[^\]\\])*\]"
+_PART = re.compile(
+    r"(?:(?P<literal>\\[^\w\s]|[A-Za-z0-9 _:/<>=,;'\"!@#%&~`-])"
+    rf"|\\[dDsSwWbB]|[.^$]|{_CLASS}|\((?!\?)(?:\\.|{_CLASS}|[^()\[\]\\])*\))"
+    r"(?P<repeated>[*+?][?+]?|\{[\d,]+\}\??)?"
+)
+"""A piece of an expression without alternatives: a character that a match has, or whatever may be anything else."""
 _FILES_LIMIT = 1000
 _CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -40,8 +45,8 @@ class Pattern:
     message: str | None = option("What to say about it; without it, the line itself.", default=None)
     code: str = option("Code of the findings, for scripts.", default="log-pattern")
     literal: str | None = option(
-        "Text that every matching line has. It makes the search many times faster. Found out by itself when the"
-        " expression has no special characters.",
+        "Text that every matching line has. It makes the search many times faster. Found out by itself, unless the"
+        " expression has alternatives, nested groups or flags.",
         default=None,
     )
 
@@ -226,10 +231,17 @@ def _finding(pattern: Pattern, line: str, name: str, number: int) -> Finding:
 
 
 def _literal_of(regex: str) -> str | None:
-    """Text that every match of a simple expression has; None when the expression is not simple."""
-    if not _SIMPLE.fullmatch(regex):
-        return None
-    return max(_GAP.split(regex), key=len) or None
+    """Text that every match of an expression has; None when the expression is not simple enough to tell."""
+    longest = literal = ""
+    position = 0
+    while position < len(regex):
+        part = _PART.match(regex, position)
+        if part is None:
+            return None
+        literal = literal + part["literal"][-1] if part["literal"] and not part["repeated"] else ""
+        longest = max(longest, literal, key=len)
+        position = part.end()
+    return longest or None
 
 
 def _told(search: _Search) -> Iterator[Finding]:

@@ -69,9 +69,10 @@ class Engine(Protocol):
         """Make an empty data directory at ``directory`` (which does not exist)."""
 
     def start(
-        self, build: Build, installation: Installation, directory: Path, *, log: Path
+        self, build: Build, installation: Installation, directory: Path, *, log: Path, kept: bool = True
     ) -> AbstractContextManager[Server]:
-        """Start a private server on ``directory`` and wait until it answers; stop it cleanly on leaving.
+        """Start a private server on ``directory`` and wait until it answers; stop it cleanly on leaving. With ``kept``
+        false nobody wants the directory afterwards: the stop is quick, and what memory holds need not be written.
 
         It listens on a socket only, in a directory of its own that no other account may enter, and its output is
         appended to ``log``. It belongs to the build: cancel, deadline and death of the worker end it. Leaving raises

@@ -129,7 +129,9 @@ class MySQL:
             )
 
     @contextlib.contextmanager
-    def start(self, build: Build, installation: Installation, directory: Path, *, log: Path) -> Iterator[MySQLServer]:
+    def start(
+        self, build: Build, installation: Installation, directory: Path, *, log: Path, kept: bool = True
+    ) -> Iterator[MySQLServer]:
         name = f"{self.name} {installation.version}"
         with server_directory(build, installation, directory) as sockets, _scratch(installation, directory) as scratch:
             password = secrets.token_hex(24)
@@ -152,7 +154,8 @@ class MySQL:
             with build.service(command, log=log) as service:
                 connection = await_answer(build, service, name, log, lambda: connect(socket, password))
                 server = MySQLServer(installation, socket, Secret(password), connection, service, build.check)
-                with ended_cleanly(build, service, name, server.shut_down), contextlib.closing(connection):
+                stop = server.shut_down if kept else server.abandon
+                with ended_cleanly(build, service, name, stop), contextlib.closing(connection):
                     server.calibrate()
                     yield server
 

@@ -116,7 +116,7 @@ class PostgreSQL:
 
     @contextlib.contextmanager
     def start(
-        self, build: Build, installation: Installation, directory: Path, *, log: Path
+        self, build: Build, installation: Installation, directory: Path, *, log: Path, kept: bool = True
     ) -> Iterator[PostgreSQLServer]:
         name = f"{self.name} {installation.version}"
         try:
@@ -140,7 +140,8 @@ class PostgreSQL:
             with build.service(command, log=log) as service:
                 connection = await_answer(build, service, name, log, lambda: connect(sockets, "postgres", password))
                 server = PostgreSQLServer(installation, directory, sockets, password, connection, service, build.check)
-                with ended_cleanly(build, service, name, server.shut_down), contextlib.closing(server):
+                stop = server.shut_down if kept else server.abandon
+                with ended_cleanly(build, service, name, stop), contextlib.closing(server):
                     yield server
 
     def freeze(self, build: Build, installation: Installation, directory: Path) -> None:

@@ -165,14 +165,21 @@ class PostgreSQLServer:
         with self._inside(address.database, "count the rows") as connection:
             return postgresql_census.taken(connection, self.check)
 
+    def abandon(self) -> None:
+        """Ask the server to stop without writing what is in its memory."""
+        self._signal(signal.SIGQUIT)
+
     def shut_down(self) -> None:
         """Ask the server to stop at once but cleanly: who is still connected is sent away."""
+        self._signal(signal.SIGINT)
+
+    def _signal(self, number: signal.Signals) -> None:
         try:
             process = int((self.directory / "postmaster.pid").read_text("utf-8").splitlines()[0])
         except (OSError, ValueError, IndexError):
             process = self.service.pid
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGINT)
+            os.kill(process, number)
 
     @contextlib.contextmanager
     def _inside(self, database: str, what: str) -> Iterator[Any]:

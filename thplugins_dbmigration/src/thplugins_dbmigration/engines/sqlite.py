@@ -54,6 +54,7 @@ class SQLite:
         directory: Path,
         *,
         log: Path,  # noqa: ARG002
+        kept: bool = True,  # noqa: ARG002
     ) -> Iterator[SQLiteServer]:
         if not directory.is_dir():
             raise InfrastructureError(f"{directory} is no data directory", code="server-not-started")

@@ -19,8 +19,8 @@ from pathlib import Path
 from thcore.hooks import Build
 
 _FICLONE = 0x40049409
-_PIECE = 64 * 1024 * 1024
-"""Bytes that the kernel copies at a time; between two of them a build can be told to end."""
+_PIECE = 256 * 1024
+"""Bytes that are copied at a time: they stay in the processor's cache, where those of sendfile go through a pipe."""
 
 
 class Way(enum.StrEnum):
@@ -29,7 +29,7 @@ class Way(enum.StrEnum):
     REFLINK = "reflink"
     """They share their blocks with the snapshot until one of the two is written to (XFS, Btrfs, bcachefs)."""
     COPY = "copy"
-    """Plain copies, made by the kernel, several files at a time."""
+    """Plain copies, several files at a time."""
 
 
 def clone_way(where: Build | Path) -> str:
@@ -56,7 +56,15 @@ def fill(way: Way, source: int, target: int, check: Callable[[], None]) -> None:
     if way is Way.REFLINK:
         fcntl.ioctl(target, _FICLONE, source)
         return
-    while os.sendfile(target, source, None, _PIECE):  # None: from where the source stands
+    size = os.fstat(source).st_size
+    if size > _PIECE:  # a file that grows has its blocks found one by one, which takes as long as copying them
+        with contextlib.suppress(OSError):  # no room is told by the writing
+            os.posix_fallocate(target, 0, size)
+    buffer = memoryview(bytearray(min(size, _PIECE) or 1))
+    while count := os.readv(source, [buffer]):
+        written = 0
+        while written < count:
+            written += os.write(target, buffer[written:count])
         check()
 
 

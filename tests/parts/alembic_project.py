@@ -47,7 +47,7 @@ class AlembicProject:
         *statements: str,
         body: str = "",
         depends_on: str | None = None,
-        label: str | None = None,
+        label: str | Sequence[str] | None = None,
         top: str = "",
     ) -> AlembicProject:
         """Add a revision that runs SQL statements, and then ``body``, Python code."""

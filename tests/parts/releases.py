@@ -75,6 +75,10 @@ class Releases:
         self.provided.clear()
         return names
 
+    def logs(self) -> list[str]:
+        """The logs of all builds so far."""
+        return [path.read_text() for path in sorted(self.root.glob("workspace-*/artifacts/console.log"))]
+
     def provide(self, revision: Revision, *, options: Mapping[str, Any] | None = None) -> Provision:
         self.provided.append((str(revision), dict(options or {})))
         return self.tree(str(revision)).provision()

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from thcore.cli.progress import MAXIMUM_FINDINGS, build_display, show_outcome
 from thcore.cli.terminal import plain, printable
-from thcore.model import BuildEvent, BuildEventKind, Finding, Outcome, Publication, Severity
+from thcore.model import BuildEvent, BuildEventKind, Finding, Loss, Outcome, Publication, Severity
 
 from parts.outcomes import cancelled, failing, passing, unverified
 
@@ -108,6 +108,27 @@ def test_an_outcome_begins_with_its_verdict_and_why(outcome: Outcome) -> None:
     assert outcome.summary in text
     for finding in outcome.findings:
         assert f"  {finding.severity.value}: {finding.message}" in rest
+
+
+def test_the_legs_before_the_change_are_a_line_each_and_its_own_steps_stand_one_by_one() -> None:
+    of = passing().datasets[0]
+    legs = ["release kilo"] * 4 + ["main"] * 6 + ["", ""]
+    steps = [
+        evolve(step, leg=leg, from_snapshot=leg.startswith("release")) for step, leg in zip(of.steps, legs, strict=True)
+    ]
+    steps[9] = evolve(steps[9], result="failed")
+    steps[10] = evolve(steps[10], losses=(Loss("orders", "currency", 9000, 12), Loss("old", None, 3, None)))
+    dataset = evolve(of, steps=tuple(steps), conditions={"clone": "reflink", "file_system": "xfs"})
+    screen = console(terminal=False)
+    show_outcome(screen, evolve(passing(), datasets=(dataset,)))
+    text = " ".join(screen.export_text().split())
+    assert "release kilo: 4 steps in 7.5 s, by an earlier build" in text
+    assert "main: 6 steps in 17 s, a4cf72e90b35 failed" in text
+    assert "clone reflink, file system xfs" in text
+    assert "Add customers.locale" not in text
+    assert "b5d083fa1c46" in text
+    assert "b5d083fa1c46 lost orders.currency: 9,000 -> 12" in text
+    assert "lost old: 3 -> dropped" in text
 
 
 def test_what_a_finding_says_is_not_said_twice() -> None:

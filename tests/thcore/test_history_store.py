@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -205,6 +206,42 @@ def test_measurements_of_a_step_are_those_of_its_dataset_and_engine_version_newe
     assert [each.wall_s for each in history.measurements("b5d083fa1c46", "shop-mariadb", "10.11.6", limit=1)] == [2.0]
     assert [each.wall_s for each in history.measurements("b5d083fa1c46", "shop-mariadb", "11")] == [3.0]
     assert history.measurements("b5d083fa1c46", "shop", "10.11.6") == ()
+
+
+def test_measurements_are_compared_within_the_same_chain_and_conditions(history: History) -> None:
+    """Conditions are the same in whatever order they stand."""
+    copied, cloned = {"clone": "copy", "file_system": "ext4"}, {"clone": "reflink", "file_system": "xfs"}
+    for number, (chain, conditions) in enumerate([("", copied), ("", cloned), ("alembic_version_fab", cloned)]):
+        of = passing().datasets[0]
+        step = StepResult(
+            Step("b", ("a",), chain=chain),
+            added=True,
+            result="ok",
+            measurement=Measurement(float(number)),
+            leg="release kilo",
+        )
+        outcome = evolve(passing(), datasets=(evolve(of, steps=(step,), conditions=conditions),))
+        history.record(at(outcome, f"b{number}", number), answered=Answered.YES)
+        (found,) = history.build(f"b{number}")
+        assert found.datasets == outcome.datasets
+
+    def taken(**wanted: Any) -> list[float]:
+        return [each.wall_s for each in history.measurements("b", "shop-mariadb", "10.11.6", **wanted)]
+
+    assert taken() == [1.0, 0.0]
+    assert taken(conditions=dict(reversed(copied.items()))) == [0.0]
+    assert taken(conditions=cloned) == [1.0]
+    assert taken(chain="alembic_version_fab", conditions=cloned) == [2.0]
+    assert taken(conditions={}) == []
+
+
+def test_what_an_earlier_build_has_measured_is_not_stored_again(history: History) -> None:
+    of = passing().datasets[0]
+    steps = tuple(evolve(step, from_snapshot=not step.added, leg="" if step.added else "main") for step in of.steps)
+    history.record(evolve(passing(), datasets=(evolve(of, steps=steps),)), answered=Answered.YES)
+    (found,) = history.build(BUILD)
+    assert found.datasets[0].steps == tuple(step for step in steps if step.added)
+    assert history.measurements("1f0a4c7be210", "shop-mariadb", "10.11.6") == ()
 
 
 def test_the_measurements_of_a_step_are_looked_up_by_an_index(history: History, url: URL) -> None:

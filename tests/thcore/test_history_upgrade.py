@@ -109,6 +109,23 @@ def test_every_revision_can_be_taken_back_and_made_again(url: URL, target: str) 
     assert standing_of(url) is Standing.CURRENT
 
 
+def test_what_was_recorded_before_conditions_were_is_kept_without_any(url: URL) -> None:
+    upgrade(url)
+    history = History.open(url)
+    history.record(passing(), answered=Answered.YES)
+    engine = database.engine_for(url)
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0001")
+    engine.dispose()
+
+    upgrade(url)
+
+    (found,) = history.build(BUILD)
+    history.close()
+    assert found.datasets == passing().datasets
+    assert {(step.leg, step.step.chain) for dataset in found.datasets for step in dataset.steps} == {("", "")}
+
+
 def test_an_upgrade_of_what_is_up_to_date_changes_nothing(url: URL) -> None:
     upgrade(url)
     history = History.open(url)

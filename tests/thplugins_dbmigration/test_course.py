@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from attrs import evolve
 
 from thcore.model import Step
 from thplugins_dbmigration.course import Course, fits, named
@@ -77,6 +78,18 @@ def test_several_targets_of_a_chain_with_two_heads_are_all_reached() -> None:
     assert chosen(course.choose(Plan(frozenset({"0"}), frozenset({"x", "z"}), steps))) == "x y"
     assert course.missed(ended(main="x y")) == ()
     assert course.missed(ended(main="x")) != ()
+
+
+def test_a_target_may_be_another_name_of_a_version() -> None:
+    names = {"newton": ("2",), "expand@head": ("3",), "kilo": ("x",)}
+    for target, way in (("newton", "1 2"), ("expand@head", "1 2 3")):
+        course = Course((target,))
+        assert chosen(course.choose(evolve(plan(*LINE), names=names))) == way
+        assert course.missed(ended(main=way[-1])) == ()
+        assert course.missed(ended(main="1")) == (f"expected: {way[-1]}", "found: 1")
+    course = Course(("kilo",))
+    course.choose(evolve(plan(*LINE), names=names))
+    assert course.missed(ended(main="4")) == ("There is no version kilo ahead of the database.",)
 
 
 def test_a_target_that_nobody_has_is_an_error_and_not_the_head() -> None:

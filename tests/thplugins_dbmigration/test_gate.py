@@ -139,7 +139,7 @@ def test_a_step_that_fails_on_data_is_the_changes_fault_with_the_servers_words(s
     finding = only(execution)
     assert finding.message == "FAILURE - Did not find the end of a migration after a start"
     assert (finding.code, finding.severity) == ("migration-not-ended", Severity.FAILURE)
-    assert str(finding.location) == "migrations/versions/c.py:12, dataset doubled, step b->c"
+    assert str(finding.location) == "migrations/versions/c.py:11, dataset doubled, step b->c"
     assert "IntegrityError: UNIQUE constraint failed: item.name" in finding.evidence
     (run,) = execution.datasets
     assert steps(run) == [("a->b", False, "ok"), ("b->c", True, "failed"), ("c->d", True, "not-run")]

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
+from collections.abc import Callable, Container
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
 
+from thcore.errors import InfrastructureError
+from thcore.hooks import Build
 from thcore.model import BuildEvent, BuildEventKind, DatasetRun, Execution, Severity
-from thplugins_dbmigration import messages
+from thplugins_dbmigration import messages, snapshots
+from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.judge import judge
 from thplugins_dbmigration.options import Judge, SilentLoss
 from thplugins_dbmigration.release import Fixup, Release
+from thplugins_dbmigration.snapshots import Key, Snapshot
+from thplugins_dbmigration.tools.alembic import AlembicOptions
 
 from parts.dataset import write_dataset
 from parts.releases import CHANGE, Releases
@@ -275,6 +284,26 @@ def test_a_seed_that_is_not_where_it_says_is_found_out_on_the_way_to_the_first_s
     )
 
 
+def test_a_seed_at_several_versions_may_be_told_by_some_of_them(project: Releases) -> None:
+    for name in ("kilo", "master", "change"):
+        project.tree(name).revision("left", None)
+    seed = SEED + "insert into alembic_version values ('left');"
+    shutil.rmtree(project.datasets)
+    write_dataset(project.datasets, "some", seed, start=["a"], maximum_migration_times={"default": 60})
+    write_dataset(project.datasets, "other", seed, start=["a", "z"], maximum_migration_times={"default": 60})
+    (finding,) = project.gate(KILO).findings
+    assert finding.location.dataset == "other"
+    assert finding.evidence == ("the seed is at a, left, but config.json says start: a, z",)
+
+
+def test_a_release_may_lead_to_a_label_of_its_tool(project: Releases) -> None:
+    for name in ("kilo", "master", "change"):
+        project.tree(name).revision("b", "a", "alter table item add column b integer", label="newton")
+    execution = project.gate(evolve(KILO, until="newton"))
+    assert said(execution) == {}
+    assert walked(only(execution))[:2] == ["release kilo a->b ok", "master b->c ok"]
+
+
 def test_eight_builds_at_once_make_every_state_once(project: Releases) -> None:
     executions: list[Execution] = []
 
@@ -291,6 +320,56 @@ def test_eight_builds_at_once_make_every_state_once(project: Releases) -> None:
     assert sorted(project.prepared()) == ["kilo", "liberty", "master"]
 
 
+def damaging(times: Container[int], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Has a snapshot damaged just before it is cloned, at the given times. Answers what kinds are cloned."""
+    clone: Callable[[Build, Snapshot, Path], None] = snapshots.clone
+    cloned: list[str] = []
+
+    def spoil(build: Build, snapshot: Snapshot, target: Path) -> None:
+        cloned.append(snapshot.key.kind)
+        if len(cloned) in times:
+            database = next(path for path in snapshot.data.rglob("*") if path.is_file())
+            database.chmod(0o600)
+            database.write_bytes(b"spoiled")
+        clone(build, snapshot, target)
+
+    monkeypatch.setattr(snapshots, "clone", spoil)
+    return cloned
+
+
+@pytest.mark.parametrize(("time", "kind"), [(1, "dataset"), (2, "release"), (3, "trunk")])
+def test_a_state_that_is_damaged_while_it_is_cloned_is_made_again_in_the_same_build(
+    project: Releases, monkeypatch: pytest.MonkeyPatch, time: int, kind: str
+) -> None:
+    cloned = damaging([time], monkeypatch)
+    execution = project.gate(KILO)
+    assert said(execution) == {}
+    assert [line.partition(" added")[0] for line in walked(only(execution))][:2] == ALL[:2]
+    assert cloned.count(kind) == 2
+    (log,) = project.logs()
+    assert "the snapshot is damaged: " in log
+    assert "the snapshot is damaged; making it again" in log
+
+
+def test_a_state_that_is_damaged_twice_says_nothing_about_the_change(
+    project: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloned = damaging([1, 2], monkeypatch)
+    (finding,) = project.gate(KILO).findings
+    assert (finding.code, finding.severity) == ("snapshot-damaged", Severity.UNVERIFIED)
+    assert cloned == ["dataset", "dataset"]
+
+
+def test_a_state_whose_notes_cannot_be_read_is_made_again(project: Releases) -> None:
+    project.gate(KILO)
+    told = {path: json.loads(path.read_text()) for path in (project.root / "state").rglob("snapshot.json")}
+    (marker,) = (path for path, written in told.items() if written["kind"] == "trunk")
+    marker.write_text(json.dumps({**told[marker], "notes": {"steps": 5}}))
+    project.starts()
+    assert said(project.gate(KILO)) == {}
+    assert project.starts() == ["master", "change"]
+
+
 def test_releases_and_fixups_may_stand_in_the_dataset(project: Releases) -> None:
     (project.datasets / "small" / "fix.sql").write_text("delete from item where rowid = 3;")
     path = project.datasets / "small" / "config.json"
@@ -304,7 +383,9 @@ def test_releases_and_fixups_may_stand_in_the_dataset(project: Releases) -> None
 def test_the_state_before_a_step_that_fails_is_kept_and_the_step_repeated_from_it(project: Releases) -> None:
     write_dataset(project.datasets, "strict", SEED, maximum_migration_times={"f": 0, "default": 60})
     tree = project.tree("change").revision("g", "f", "create unique index u on item (name)").revision("h", "g")
-    assert "migration-not-ended" in said(project.gate(keep_boundaries=True))
+    first = project.gate(keep_boundaries=True)
+    assert "migration-not-ended" in said(first)
+    assert all("From the state before it, which is kept" in (finding.hint or "") for finding in first.findings)
     project.starts()
     execution = project.gate(keep_boundaries=True)
     assert said(execution) == {"migration-not-ended": Severity.FAILURE, "migration-too-long": Severity.FAILURE}
@@ -320,6 +401,18 @@ def test_the_state_before_a_step_that_fails_is_kept_and_the_step_repeated_from_i
     assert said(project.gate(keep_boundaries=True)) == {"migration-too-long": Severity.FAILURE}
 
 
+def test_a_step_that_fails_is_told_with_the_command_that_repeats_it(project: Releases) -> None:
+    again = "thcore run --project=example/shop --branch=master --ref=refs/changes/1 -- job"
+    project.tree("change").revision("g", "f", "create unique index u on item (name)")
+    (finding,) = project.gate().findings
+    assert f"after the steps before it: {again}; with the job's option keep_boundaries" in (finding.hint or "")
+    project.tree("change").revision("f", "e", "create unique index u on item (name)")
+    (finding,) = project.gate().findings
+    assert (finding.hint or "").endswith(
+        f"From the state before it, which is kept, this repeats it where the gate runs: {again}"
+    )
+
+
 def test_only_what_a_step_of_the_change_loses_is_told(project: Releases) -> None:
     project.tree("master").revision("e", "d", "delete from item where rowid = 3")
     project.tree("change", like="master").revision("f", "e", "delete from item where rowid = 2")
@@ -333,3 +426,101 @@ def test_only_what_a_step_of_the_change_loses_is_told(project: Releases) -> None
 def test_a_change_without_branch_is_judged_from_the_last_release(project: Releases) -> None:
     execution = project.gate(KILO, change=evolve(CHANGE, branch=None))
     assert walked(only(execution))[2] == "change c->d ok added"
+
+
+def test_a_change_that_fails_with_no_step_ahead_does_not_pass(project: Releases) -> None:
+    env = project.tree("change", like="master").path / "migrations" / "env.py"
+    env.write_text(env.read_text() + "\nraise RuntimeError('before the second chain')\n")
+    execution = project.gate()
+    assert said(execution) == {"tool-unusable": Severity.FAILURE, "no-steps": Severity.INFO}
+    assert "RuntimeError: before the second chain" in execution.findings[0].message
+
+
+def test_a_full_disk_before_the_first_step_is_not_the_changes_fault(project: Releases) -> None:
+    project.gate()
+    env = project.tree("change").path / "migrations" / "env.py"
+    env.write_text("raise OSError(28, 'No space left on device')\n")
+    execution = project.gate()
+    assert said(execution) == {"machine-fault": Severity.UNVERIFIED, "no-steps": Severity.INFO}
+    assert "the disk is full" in execution.findings[0].message
+
+
+def test_a_server_that_breaks_says_nothing_of_what_got_lost_before(
+    project: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.tree("change", like="master").revision("f", "e", "delete from item").revision("g", "f", "select 1")
+    ask = SQLiteServer.versions
+
+    def versions(self: SQLiteServer, address: Address, table: str) -> frozenset[str] | None:
+        found = ask(self, address, table)
+        if found == {"g"}:
+            raise InfrastructureError("the server does not answer", code="server-died")
+        return found
+
+    monkeypatch.setattr(SQLiteServer, "versions", versions)
+    execution = project.gate(silent_loss=SilentLoss.FAILURE)
+    assert said(execution) == {"server-died": Severity.UNVERIFIED}
+    told = json.loads((execution.artifacts[0].path / "steps.json").read_text())
+    assert [step["step"]["version"] for step in told["steps"]][-2:] == ["f", "g"]
+
+
+FAILING = "create unique index u on item (name)"
+
+
+def test_that_the_state_before_a_step_cannot_be_kept_changes_no_verdict(
+    project: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.tree("change").revision("g", "f", FAILING)
+    keep = snapshots.frozen
+
+    def frozen(build: Build, key: Key, what: str, make: Any) -> Snapshot:
+        if key.kind == "boundary":
+            raise OSError("the disk has gone")
+        return keep(build, key, what, make)
+
+    monkeypatch.setattr(snapshots, "frozen", frozen)
+    assert said(project.gate(keep_boundaries=True)) == {"migration-not-ended": Severity.FAILURE}
+
+
+def test_the_state_before_a_step_is_another_one_with_other_fixups(project: Releases) -> None:
+    project.tree("change").revision("g", "f", FAILING)
+    (project.datasets / "small" / "fix.sql").write_text("delete from item where rowid = 3;")
+    fixups = (Fixup("c", sql="fix.sql"),)
+    assert "migration-not-ended" in said(project.gate(judge=Judge.ALL, keep_boundaries=True))
+    execution = project.gate(judge=Judge.ALL, keep_boundaries=True, fixups=fixups)
+    assert said(execution) == {}, "nor is the next step blamed for what the fix-up takes away"
+    assert not any(result.from_snapshot for result in only(execution).steps)
+
+
+def test_what_the_change_adds_is_decided_anew_for_a_state_that_was_kept(project: Releases) -> None:
+    project.tree("master").revision("e2", "e")
+    tree = project.tree("change", like="master").revision("e2", "e", "update item set d = 2")
+    tree.revision("g", "e2", FAILING)
+    project.gate(LIBERTY, judge=Judge.ALL, keep_boundaries=True)
+    execution = project.gate(LIBERTY, keep_boundaries=True)
+    assert walked(only(execution))[-3:] == [
+        "change d->e ok before",
+        "change e->e2 ok added before",
+        "change e2->g failed added",
+    ]
+
+
+def test_a_version_table_of_any_name_may_shrink_when_heads_are_merged(project: Releases) -> None:
+    shutil.rmtree(project.datasets)
+    write_dataset(project.datasets, "small", SEED.replace("alembic_version", "history"), start=["a"])
+    project.tree("master").revision("x", "a")
+    project.tree("change", like="master").revision("f", ("e", "x"))
+    for name in ("master", "change"):
+        env = project.tree(name).path / "migrations" / "env.py"
+        env.write_text(
+            env.read_text().replace("connection=connection", "connection=connection, version_table='history'")
+        )
+    own = AlembicOptions(version_table="history")
+    assert said(project.gate(alembic=own, silent_loss=SilentLoss.FAILURE)) == {}
+
+
+def test_a_start_that_is_written_later_is_looked_at_again(project: Releases) -> None:
+    assert said(project.gate()) == {}
+    shutil.rmtree(project.datasets)
+    write_dataset(project.datasets, "small", SEED, start=["z"])
+    assert said(project.gate())["seed-not-set-up"] is Severity.UNVERIFIED

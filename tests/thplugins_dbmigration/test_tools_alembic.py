@@ -111,6 +111,20 @@ def test_branches_dependencies_and_merge_points_are_walked_in_order(build: Build
     assert plan.reached(TOOL.versions(build, OPTIONS, project))
 
 
+def test_labels_of_branches_name_their_first_revisions_and_their_heads(build: Build, made: AlembicProject) -> None:
+    made.revision("root", None).revision("e1", "root", label="expand").revision("e2", "e1")
+    made.revision("c1", "root", label=["contract", "newton"])
+    project = project_of(made, build)
+    assert plan_of(build, project).names == {
+        "expand": ("e1",),
+        "contract": ("c1",),
+        "newton": ("c1",),
+        "expand@head": ("e2",),
+        "contract@head": ("c1",),
+        "newton@head": ("c1",),
+    }
+
+
 def test_a_database_may_or_may_not_list_a_head_that_another_one_implies(build: Build, made: AlembicProject) -> None:
     made.revision("a", None).revision("b", None, depends_on="a")
     plan = plan_of(build, project_of(made, build))
@@ -155,6 +169,21 @@ def test_a_step_that_calls_exit_is_a_step_that_failed(build: Build, made: Alembi
     told, stop = walk(build, project_of(made, build))
     assert told == ["before a", "failed a"]
     assert stop.message == "SystemExit: 0"
+
+
+def test_an_env_py_that_fails_after_it_had_nothing_to_run_is_not_taken_for_well(
+    build: Build, made: AlembicProject
+) -> None:
+    made.revision("a", None, "create table t (x integer)")
+    project = project_of(made, build)
+    walk(build, project)
+    path = made.path / "migrations" / "env.py"
+    path.write_text(path.read_text() + "\nraise LookupError('no such tenant')\n")
+    with pytest.raises(
+        ChangeError, match=r"had no migration to run: exit status 1; its last line: .*no such"
+    ) as caught:
+        walk(build, project)
+    assert caught.value.code == "tool-unusable"
 
 
 def test_an_env_py_that_prints_and_sets_up_logging_does_no_harm(build: Build, made: AlembicProject) -> None:
@@ -230,6 +259,11 @@ def test_scripts_are_found_through_pyproject_toml(build: Build, made: AlembicPro
     made.revision("a", None)
     told, _ = walk(build, project_of(made, build))
     assert told == ["before a", "after a"]
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").symlink_to("/dev/zero")
+    assert TOOL.detect(tmp_path) is None
 
 
 def test_an_env_py_with_an_address_of_its_own_is_not_taken_for_the_dataset(

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 from attrs import evolve, field, frozen
 
-from thcore.model import Finding, Location, Outcome, Severity, Step, StepResult, Verdict
+from thcore.model import Finding, Location, Loss, Outcome, Severity, Step, StepResult, Verdict
 from thplugins_publish_local import pages
 from thplugins_publish_local.excerpt import Excerpt, LogLine
 from thplugins_publish_local.place import Identity
@@ -99,6 +99,35 @@ def test_steps_show_where_they_lead_their_time_and_how_each_limit_was_set() -> N
     assert "134.5 MiB of 256.0 MiB" in text
     assert "not measured of 256.0 MiB" in text  # a counter that the engine cannot tell
     assert "10 earlier steps, not part of this change" in text
+
+
+def test_the_steps_of_a_release_are_folded_under_its_name_and_the_changes_are_open() -> None:
+    of = outcomes.passing().datasets[0]
+    legs = ["release kilo"] * 4 + ["main"] * 6 + ["", ""]
+    steps = [evolve(step, leg=leg, from_snapshot=leg == "main") for step, leg in zip(of.steps, legs, strict=True)]
+    losses = (Loss("orders", "currency", 9000, 12), Loss("old", None, 3, None))
+    steps[10] = evolve(steps[10], losses=losses, step=evolve(steps[10].step, chain="alembic_version_fab"))
+    run = evolve(of, steps=tuple(steps), conditions={"clone": "reflink", "file_system": "xfs"})
+    page = read(pages.result_page(evolve(outcomes.passing(), datasets=(run,))))
+    assert "release kilo: 4 steps, 7.5 s " in page.text
+    assert "main: 6 steps, 17 s, by an earlier build" in page.text
+    assert "clone reflinkfile system xfs" in page.text
+    assert "of alembic_version_fab" in page.text
+    assert "lost values of orders.currency: 9,000 → 12" in page.text
+    assert "lost rows of old: 3 → dropped" in page.text
+    folds = [attributes for tag, attributes in page.tags if tag == "details"]
+    assert len(folds) == 2
+    assert not any("open" in attributes for attributes in folds)
+    assert page.text.index("Add orders.archived_at") < page.text.index("release kilo")
+
+
+def test_a_release_with_a_step_that_failed_is_open() -> None:
+    of = outcomes.passing().datasets[0]
+    steps = tuple(evolve(step, leg="release kilo", added=False) for step in of.steps[:5])
+    run = evolve(of, steps=(*steps[:-1], evolve(steps[-1], result="failed")))
+    page = read(pages.result_page(evolve(outcomes.unverified(), datasets=(run,))))
+    (fold,) = [attributes for tag, attributes in page.tags if tag == "details"]
+    assert "open" in fold
 
 
 def test_the_dataset_with_trouble_comes_first() -> None:

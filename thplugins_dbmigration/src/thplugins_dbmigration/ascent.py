@@ -69,10 +69,10 @@ def lost(waypoint: Waypoint, dataset: Dataset, why: str, evidence: Iterable[str]
 
 
 def check_start(dataset: Dataset, plan: Plan) -> None:
-    """Make sure that the seed is where config.json says. Raises Halt."""
+    """Make sure that the seed is where config.json says: of several versions, at those that it names. Raises Halt."""
     pairs = [text.rpartition(":")[::2] for text in dataset.start]
     wanted = frozenset(version for chain, version in pairs if chain == plan.chain)
-    if wanted and plan.current != wanted:
+    if not wanted <= plan.current:
         error = InfrastructureError(
             f"the seed is at {listed(plan.current)}, but config.json says start: {listed(wanted)}"
         )

@@ -134,7 +134,8 @@ def listed(versions: Iterable[str]) -> str:
 def _ahead(plan: Plan, targets: Iterable[str]) -> list[str]:
     """The versions of a chain that the targets mean, of those that it is at or has ahead."""
     known = [*plan.current, *(step.version for step in plan.steps)]
-    return [version for version in known if any(fits(target, version) for target in targets)]
+    meant = [version for target in targets for version in (target, *plan.names.get(target, ()))]
+    return [version for version in known if any(fits(target, version) for target in meant)]
 
 
 def _is_past(target: str, current: Iterable[str]) -> bool:

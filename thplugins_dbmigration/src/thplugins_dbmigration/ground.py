@@ -74,7 +74,8 @@ class Site:
     @contextmanager
     def ground(self, snapshot: Snapshot, data: Path, *, kept: bool = True) -> Iterator[Ground]:
         """Clone a state to the directory ``data`` and run a server on it; what it leaves there is ``kept`` or not.
-        Raises Halt when that cannot be had, and InfrastructureError when the server broke while it was used."""
+        Raises Halt when that cannot be had, and InfrastructureError when the state is damaged (``snapshot-damaged``:
+        it can be made again), or when the server broke while it was used."""
         with ExitStack() as stack:
             try:
                 with self.turns.beside():
@@ -85,6 +86,8 @@ class Site:
                         )
                     )
             except InfrastructureError as error:
+                if error.code == snapshots.DAMAGED:
+                    raise
                 raise Halt(messages.seed_not_set_up(error, self.dataset.name)) from error
             dataset = self.dataset
             yield Ground(server, server.address(dataset.database, dataset.user, dataset.password.reveal()))

@@ -48,15 +48,17 @@ def seed_not_set_up(error: InfrastructureError, dataset: str) -> Finding:
     )
 
 
-def not_ended(step: Step, dataset: str, evidence: Iterable[str], *, line: int | None = None) -> Finding:
-    """A step failed, or nobody said that it ended."""
+def not_ended(
+    step: Step, dataset: str, evidence: Iterable[str], *, line: int | None = None, repeat: str = ""
+) -> Finding:
+    """A step failed, or nobody said that it ended. ``repeat`` says how it can be run again."""
     return Finding(
         "migration-not-ended",
         Severity.FAILURE,
         NOT_ENDED,
         Location(step.path, line if step.path else None, dataset, way(step)),
         evidence=tuple(evidence),
-        hint=READ_THE_LOG,
+        hint=f"{READ_THE_LOG} {repeat}".strip(),
     )
 
 

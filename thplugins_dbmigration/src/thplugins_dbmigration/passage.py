@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from attrs import define, evolve, field
 from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
 from thcore.model import DatasetRun, Finding, Provision, Step
-from thplugins_dbmigration import faults, messages, project
+from thplugins_dbmigration import faults, messages, project, repetition, snapshots
 from thplugins_dbmigration.course import named
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
@@ -55,8 +56,14 @@ class Passage:
     def go(self) -> None:
         """Do all of it. Raises only CancelledError and DeadlineError."""
         try:
-            self._go()
-            self._write()
+            self._do(self._go)
+            self._do(self._write)  # of what broke in the middle as well
+        finally:
+            shutil.rmtree(self._place, ignore_errors=True)  # the next dataset needs the room
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
         except StoppedError:
             raise
         except InfrastructureError as error:
@@ -65,14 +72,12 @@ class Passage:
             self.build.log(traceback.format_exc(), source=self.dataset.name)
             told = f"The gate broke: {type(error).__name__}: {error}"
             self._prove_nothing(InfrastructureError(told, code="gate-failed"))
-        finally:
-            shutil.rmtree(self._place, ignore_errors=True)  # the next dataset needs the room
 
     def _prove_nothing(self, error: InfrastructureError) -> None:
         """What was run on a server that broke says nothing, neither for nor against the change."""
         self.findings = [messages.infrastructure(error, self.dataset.name)]
         if self.run is not None:
-            self.run = evolve(self.run, steps=tuple(evolve(step, limits=()) for step in self.run.steps))
+            self.run = evolve(self.run, steps=tuple(evolve(step, limits=(), losses=()) for step in self.run.steps))
 
     def _go(self) -> None:
         try:
@@ -84,16 +89,24 @@ class Passage:
             self.findings.append(messages.seed_not_set_up(error, self.dataset.name))
             return
         try:
-            self._pass(site)
+            states = States.of(site, route(self.options, self.dataset, self.branch))
+            try:
+                self._pass(site, states)
+            except InfrastructureError as error:
+                if error.code != snapshots.DAMAGED:
+                    raise
+                self.build.log(f"{error}; once more, with one that is made again", source=self.dataset.name)
+                self.run, self.findings = None, []
+                self._pass(site, states)
         except Halt as halt:
             self.findings.append(halt.finding)
             if halt.steps and self.run is None:
                 self.run = site.record(steps=halt.steps)
 
-    def _pass(self, site: Site) -> None:
+    def _pass(self, site: Site, states: States) -> None:
         manner = Manner.at(self.options, self.dataset)
         chosen = project.choose_tool(self.build, manner, self.change)
-        state, trunk = self._beginning(States.of(site, route(self.options, self.dataset, self.branch)))
+        state, trunk = self._beginning(states)
         trial = begun = Trial(site, manner, chosen, self.change, state, trunk)
         if self.options.keep_boundaries:
             trial = begun.resumed()
@@ -104,7 +117,7 @@ class Passage:
             try:
                 failed = self._walk(trial, ground)
             except ChangeError as error:
-                self.findings.append(messages.unusable(error, self.dataset.name))
+                self.findings.append(self._unusable(error))
                 return
         if (
             self.options.keep_boundaries
@@ -153,6 +166,13 @@ class Passage:
             self.findings.append(messages.mismatch(self.dataset.name, missed))
         return stop.failed
 
+    def _unusable(self, error: ChangeError) -> Finding:
+        reason = faults.machine_fault(str(error).splitlines())
+        if reason is None:
+            return messages.unusable(error, self.dataset.name)
+        told = f"The migrations stopped for a reason that is not their own: {reason}\n{error}"
+        return messages.infrastructure(InfrastructureError(told, code="machine-fault"), self.dataset.name)
+
     def _failed(self, stop: Stop, step: Step, *, judged: bool) -> None:
         evidence = project.said(stop, self.change)
         reason = faults.machine_fault(evidence)
@@ -163,8 +183,20 @@ class Passage:
         elif stop.code == "final-version-mismatch":
             finding = messages.mismatch(self.dataset.name, evidence, step)
         else:
-            finding = messages.not_ended(step, self.dataset.name, evidence, line=stop.line)
+            finding = messages.not_ended(step, self.dataset.name, evidence, line=stop.line, repeat=self._repeat(step))
         self.findings.append(finding)
+
+    def _repeat(self, failed: Step) -> str:
+        """How a developer runs a step of the change that failed once more."""
+        again = repetition.command(self.build.job, self.build.change)
+        assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
+        first = next((result.step for result in self.run.steps if not result.leg and not result.from_snapshot), failed)
+        if self.options.keep_boundaries or first == failed:
+            return f"From the state before it, which is kept, this repeats it where the gate runs: {again}"
+        return (
+            f"This repeats it where the gate runs, after the steps before it: {again}; with the job's option "
+            "keep_boundaries, without them."
+        )
 
     def _tell(self, **values: Any) -> None:
         assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker

@@ -47,8 +47,8 @@ class Release:
     tag: str | None = option("Or the tag.", default=None, example="'22.4.0'")
     commit: str | None = option("Or the commit, 40 hexadecimal digits.", default=None)
     until: str | tuple[str, ...] = option(
-        "The version that it leads to, or several, of any chain: a version, its first digits (6 or more), a number. "
-        "Without it, to the head of every chain.",
+        "The version that it leads to, or several, of any chain: a version, its first digits (6 or more), a number; of "
+        "Alembic also a label, or LABEL@head. Without it, to the head of every chain.",
         default=(),
         example="'412'",
     )

@@ -26,6 +26,16 @@ class State:
     snapshot: Snapshot
     trail: Trail
 
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> State:
+        """Read a snapshot's notes. Raises InfrastructureError (``snapshot-damaged``) for one that has none: it is taken
+        away, to be made again."""
+        try:
+            return cls(snapshot, Trail.of(snapshot.notes))
+        except InfrastructureError:
+            snapshots.drop(snapshot)
+            raise
+
 
 @define
 class States:
@@ -47,7 +57,7 @@ class States:
 
     def at(self, number: int) -> State:
         """A state, made when it is not there. Raises Halt when it cannot be reached, which is never the change's fault,
-        and InfrastructureError for a fault of ours."""
+        and InfrastructureError for a fault of ours; with ``snapshot-damaged``, asking again helps."""
         if number == 0:
             return State(self.site.restored(), Trail())
         build, dataset, key = self.site.build, self.site.dataset, self.keys[number]
@@ -55,12 +65,12 @@ class States:
         snapshot = snapshots.find(build, key) or snapshots.frozen(
             build, key, what, lambda data: self._make(number, data)
         )
-        trail = Trail.of(snapshot.notes)
+        state = State.of(snapshot)
         steps = (
             evolve(step, from_snapshot=False, limits=dataset.limits_for(step.step)) if step.leg in self._fresh else step
-            for step in trail.steps
+            for step in state.trail.steps
         )
-        return State(snapshot, evolve(trail, steps=tuple(steps)))
+        return evolve(state, trail=evolve(state.trail, steps=tuple(steps)))
 
     def name(self, number: int) -> str:
         """What reports call a state."""

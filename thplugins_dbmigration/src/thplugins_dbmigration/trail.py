@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 from thcore.errors import InfrastructureError
 from thcore.model import Step, StepResult
 from thplugins_dbmigration.release import Fixup
+from thplugins_dbmigration.snapshots import DAMAGED
 
 Versions = Mapping[str, tuple[str, ...]]
 """The versions of a database, by chain."""
@@ -39,9 +40,7 @@ class Trail:
         try:
             trail = cattrs.structure(notes, cls)
         except Exception as error:  # cattrs raises exception groups of any kind
-            raise InfrastructureError(
-                f"the notes of a snapshot cannot be read: {error}", code="snapshot-damaged"
-            ) from error
+            raise InfrastructureError(f"the notes of a snapshot cannot be read: {error}", code=DAMAGED) from error
         return evolve(trail, steps=tuple(evolve(step, from_snapshot=True) for step in trail.steps))
 
     @property

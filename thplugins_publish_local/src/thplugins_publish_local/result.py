@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+from itertools import groupby
 
 from attrs import frozen
 
-from thcore.model import DatasetRun, Finding, Limit, Outcome, Severity, StepResult, Verdict
+from thcore.model import DatasetRun, Finding, Limit, Loss, Outcome, Severity, StepResult, Verdict
 from thcore.model.quantity import format_duration, format_size
 
 TIME = "time"
@@ -58,9 +59,38 @@ class StepView:
         return self.run.measurement.wall_s if self.run.measurement else None
 
     @property
+    def losses(self) -> tuple[str, ...]:
+        """What it left less of, worded."""
+        return tuple(_lost(loss) for loss in self.run.losses)
+
+    @property
     def timing(self) -> Gauge | None:
         """Its time against the limit, where there is one."""
         return next((gauge for gauge in self.gauges if gauge.counter == TIME), None)
+
+
+@frozen
+class LegView:
+    """The steps that were walked with the code of a release or the target branch; without ``name``, those of the
+    change's code that it does not add."""
+
+    name: str
+    steps: tuple[StepView, ...]
+
+    @property
+    def measured_s(self) -> float:
+        """Seconds that all its measured steps took together."""
+        return sum(step.wall_s or 0.0 for step in self.steps)
+
+    @property
+    def from_snapshot(self) -> bool:
+        """Whether an earlier build did all of it."""
+        return all(step.run.from_snapshot for step in self.steps)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step ended well."""
+        return all(step.run.result == "ok" for step in self.steps)
 
 
 @frozen
@@ -70,12 +100,12 @@ class DatasetView:
     run: DatasetRun
     state: str
     added: tuple[StepView, ...]
-    earlier: tuple[StepView, ...]
+    legs: tuple[LegView, ...]
 
     @property
     def measured_s(self) -> float:
         """Seconds that all its measured steps took together."""
-        return sum(step.wall_s or 0.0 for step in (*self.added, *self.earlier))
+        return sum(step.wall_s or 0.0 for step in self.added) + sum(leg.measured_s for leg in self.legs)
 
 
 def by_weight(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -136,7 +166,9 @@ def _dataset(run: DatasetRun, outcome: Outcome) -> DatasetView:
     else:
         state = "ok"
     added = tuple(step for step in steps if step.run.added)
-    return DatasetView(run, state, added, tuple(step for step in steps if not step.run.added))
+    earlier = (step for step in steps if not step.run.added)
+    legs = tuple(LegView(name, tuple(of)) for name, of in groupby(earlier, lambda step: step.run.leg))
+    return DatasetView(run, state, added, legs)
 
 
 def _step(run: StepResult) -> StepView:
@@ -156,6 +188,11 @@ def _gauge(run: StepResult, limit: Limit) -> Gauge:
     scale = max(value, limit.maximum)
     bar = Bar(0.0, _per_cent(value, scale), _per_cent(limit.maximum, scale) if value > limit.maximum else None)
     return Gauge(counter, _worded(limit.counter, value), maximum, limit.origin, value > limit.maximum, bar)
+
+
+def _lost(loss: Loss) -> str:
+    name = f"rows of {loss.table}" if loss.column is None else f"values of {loss.table}.{loss.column}"
+    return f"{name}: {loss.before:,} → {'dropped' if loss.after is None else f'{loss.after:,}'}"
 
 
 def _worded(counter: str, value: float) -> str:

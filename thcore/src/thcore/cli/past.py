@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from thcore.cli.progress import RESULT_STYLE, SEVERITY_STYLE, VERDICT_STYLE
+from thcore.cli.dataset import show_dataset, styled
+from thcore.cli.progress import SEVERITY_STYLE, VERDICT_STYLE
 from thcore.cli.terminal import plain
 from thcore.history.attempt import Answered, PastAttempt
-from thcore.model import DatasetRun, Finding, StageResult, StepResult, Verdict
+from thcore.model import Finding, StageResult, Verdict
 from thcore.model.quantity import format_duration
 from thcore.worker.evidence import Evidence
 from thcore.worker.journal import BuildEntry
@@ -90,53 +91,12 @@ def _show(console: Console, attempt: PastAttempt) -> None:
         line(f"  Evidence: {plain(attempt.url)}")
     ran = [stage for stage in attempt.stages if stage.result is not StageResult.SKIPPED]
     if ran:
-        told = (
-            f"{stage.name.value} {_result(stage.result.value)} {format_duration(stage.duration_s)}" for stage in ran
-        )
+        told = (f"{stage.name.value} {styled(stage.result.value)} {format_duration(stage.duration_s)}" for stage in ran)
         line(f"  Stages:   {', '.join(told)}")
     for dataset in attempt.datasets:
-        _show_dataset(console, dataset)
+        show_dataset(console, dataset, every_counter=True)
     for finding in attempt.findings:
         _show_finding(console, finding)
-
-
-def _show_dataset(console: Console, dataset: DatasetRun) -> None:
-    version = f" {dataset.version}" if dataset.version else ""
-    title = f"{dataset.name}{version} on {dataset.engine} {dataset.engine_version}"
-    console.print(f"  Dataset {plain(title)} [dim]{plain(dataset.fingerprint)}[/dim]", highlight=False, soft_wrap=True)
-    if not dataset.steps:
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "Step", "Title", "Result", "Took", "Counters"):
-        table.add_column(column, overflow="fold", justify="right" if column == "Took" else "left")
-    for result in dataset.steps:
-        took = format_duration(result.measurement.wall_s) if result.measurement else ""
-        table.add_row(
-            "   [bold]+[/bold]" if result.added else "    ",
-            plain(result.step.version),
-            plain(result.step.title),
-            _result(result.result),
-            took + _limit(result, "wall_s"),
-            ", ".join(_counters(result)),
-        )
-    console.print(table)
-
-
-def _counters(result: StepResult) -> list[str]:
-    counters = result.measurement.counters if result.measurement else {}
-    return [
-        f"{plain(name)} {'unknown' if value is None else f'{value:,}'}{_limit(result, name)}"
-        for name, value in counters.items()
-    ]
-
-
-def _limit(result: StepResult, counter: str) -> str:
-    """The lowest limit of a counter, if it has one."""
-    maxima = [limit.maximum for limit in result.limits if limit.counter == counter]
-    if not maxima:
-        return ""
-    text = format_duration(min(maxima)) if counter == "wall_s" else f"{min(maxima):,.0f}"
-    return f" [dim](limit {text})[/dim]"
 
 
 def _show_finding(console: Console, finding: Finding) -> None:
@@ -150,11 +110,6 @@ def _show_finding(console: Console, finding: Finding) -> None:
 
 def _verdict(verdict: Verdict) -> str:
     return f"[{VERDICT_STYLE[verdict]}]{verdict.value}[/{VERDICT_STYLE[verdict]}]"
-
-
-def _result(result: str) -> str:
-    style = RESULT_STYLE.get(result)
-    return f"[{style}]{result}[/{style}]" if style else plain(result)
 
 
 def _console() -> Console:

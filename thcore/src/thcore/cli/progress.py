@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from thcore.cli.dataset import show_dataset, styled
 from thcore.cli.terminal import plain, printable
 from thcore.model import BuildEvent, BuildEventKind, Finding, Outcome, Severity, Verdict
 from thcore.model.quantity import format_duration
@@ -24,7 +25,6 @@ SEVERITY_STYLE = {
     Severity.WARNING: "yellow",
     Severity.INFO: "",
 }
-RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
 MAXIMUM_FINDINGS = 10
 MAXIMUM_LINES = 6
 """How much of a finding's evidence is shown: half from its beginning, where the gate puts what counts, half from its
@@ -74,9 +74,7 @@ class BuildDisplay:
             total = event.total or None
             progress.update(task, total=total, completed=event.done, detail=plain(event.detail))
             return
-        style = RESULT_STYLE.get(event.detail, "")
-        detail = f"[{style}]{event.detail}[/{style}]" if style else plain(event.detail)
-        progress.update(task, total=1, completed=1, detail=detail)
+        progress.update(task, total=1, completed=1, detail=styled(event.detail))
         progress.stop_task(task)
 
 
@@ -100,13 +98,15 @@ def build_display(console: Console, *, quiet: bool = False) -> Iterator[BuildDis
 
 
 def show_outcome(console: Console, outcome: Outcome) -> None:
-    """The verdict, why, and where the evidence is."""
+    """The verdict, each dataset's steps, why, and where the evidence is."""
     style = VERDICT_STYLE[outcome.verdict]
     took = format_duration(outcome.duration_s)
     # The findings below say it again, with their place and evidence.
     said = any(outcome.summary.startswith(finding.message) for finding in outcome.findings[:MAXIMUM_FINDINGS])
     summary = "" if said else f" {plain(outcome.summary)}"
     console.print(f"[{style}]{outcome.verdict.value}[/{style}]{summary} [dim]({took})[/dim]", highlight=False)
+    for dataset in outcome.datasets:
+        show_dataset(console, dataset)
     for finding in outcome.findings[:MAXIMUM_FINDINGS]:
         _show_finding(console, finding)
     if len(outcome.findings) > MAXIMUM_FINDINGS:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import json
+from collections.abc import Mapping
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Text, TypeDecorator
 
@@ -62,3 +64,16 @@ class Counter(TypeDecorator[int]):
 
     def process_bind_param(self, value: int | None, _dialect: Dialect) -> int | None:
         return None if value is None or abs(value) > _COUNTER_MAXIMUM else value
+
+
+class Words(TypeDecorator[Mapping[str, str]]):
+    """Words by name, as JSON in one order only: so two of them can be compared on every database."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Mapping[str, str] | None, _dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(dict(value), sort_keys=True)
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Mapping[str, str] | None:
+        return None if value is None else dict(json.loads(value))

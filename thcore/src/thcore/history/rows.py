@@ -96,6 +96,7 @@ def _dataset_row(dataset: DatasetRun) -> Values:
         "start_version": dataset.start_version,
         "expected_version": dataset.expected_version,
         "final_version": dataset.final_version,
+        "conditions": dataset.conditions,
     }
 
 
@@ -108,6 +109,8 @@ def _step_row(result: StepResult) -> Values:
         "added": result.added,
         "result": result.result,
         "wall_s": result.measurement.wall_s if result.measurement else None,
+        "chain": result.step.chain,
+        "leg": result.leg,
     }
 
 
@@ -161,11 +164,12 @@ def _datasets_of(below: Mapping[Table, Rows]) -> tuple[DatasetRun, ...]:
         place = (row.dataset, row.position)
         steps[row.dataset].append(
             StepResult(
-                Step(row.version, tuple(row.parents), row.title, row.path),
+                Step(row.version, tuple(row.parents), row.title, row.path, row.chain),
                 row.added,
                 row.result,
                 measurement_of(row, counters[place]),
                 tuple(Limit(limit.counter, limit.maximum, limit.origin) for limit in limits[place]),
+                leg=row.leg,
             )
         )
     return tuple(_dataset_of(row, tuple(steps[row.position])) for row in below[schema.datasets])
@@ -190,6 +194,7 @@ def _dataset_of(row: Row[Any], steps: tuple[StepResult, ...]) -> DatasetRun:
         final_version=tuple(row.final_version),
         steps=steps,
         version=row.version,
+        conditions=row.conditions,
     )
 
 

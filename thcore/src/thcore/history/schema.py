@@ -20,9 +20,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    text,
 )
 
-from thcore.history.column import Counter, Moment, Name, Prose
+from thcore.history.column import Counter, Moment, Name, Prose, Words
 
 metadata = MetaData(
     naming_convention={
@@ -96,6 +97,7 @@ datasets = Table(
     Column("start_version", JSON, nullable=False),
     Column("expected_version", JSON, nullable=False),
     Column("final_version", JSON, nullable=False),
+    Column("conditions", Words, nullable=False, server_default="{}"),
     Index(None, "name", "engine_version"),
     sqlite_with_rowid=False,
 )
@@ -113,6 +115,8 @@ steps = Table(
     Column("added", Boolean, nullable=False),
     Column("result", Name, nullable=False),
     Column("wall_s", Double),
+    Column("chain", Name, nullable=False, server_default=text("''")),
+    Column("leg", Name, nullable=False, server_default=text("''")),
     ForeignKeyConstraint(["attempt_id", "dataset"], ["datasets.attempt_id", "datasets.position"], ondelete="CASCADE"),
     Index(None, "version", "attempt_id"),
     sqlite_with_rowid=False,

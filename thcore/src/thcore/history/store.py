@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -128,11 +128,20 @@ class History:
             )
 
     def measurements(
-        self, step: str, dataset: str, engine_version: str, *, limit: int = 100
+        self,
+        step: str,
+        dataset: str,
+        engine_version: str,
+        *,
+        chain: str = "",
+        conditions: Mapping[str, str] | None = None,
+        limit: int = 100,
     ) -> tuple[Measurement, ...]:
-        """What a step cost on a dataset under a version of its engine: the newest ``limit`` times, newest first."""
+        """What a step of a chain cost on a dataset under a version of its engine: the newest ``limit`` times, newest
+        first; with ``conditions``, only what was measured under the same."""
+        wanted = step_runs(step, dataset, engine_version, limit, chain=chain, conditions=conditions)
         with self._connection() as connection:
-            taken = connection.execute(step_runs(step, dataset, engine_version, limit)).all()
+            taken = connection.execute(wanted).all()
             found = (rows.measurement_of(run, connection.execute(_counters(run)).all()) for run in taken)
             return tuple(measurement for measurement in found if measurement)
 
@@ -160,16 +169,27 @@ def _replace(connection: Connection, outcome: Outcome, answered: Answered) -> No
             connection.execute(insert(table), values)
 
 
-def step_runs(step: str, dataset: str, engine_version: str, limit: int) -> Select[Any]:
-    """The measured runs of a step on a dataset, newest first."""
+def step_runs(
+    step: str,
+    dataset: str,
+    engine_version: str,
+    limit: int,
+    *,
+    chain: str = "",
+    conditions: Mapping[str, str] | None = None,
+) -> Select[Any]:
+    """The measured runs of a step on a dataset, newest first. See ``History.measurements``."""
+    same = () if conditions is None else (datasets.c.conditions == conditions,)
     return (
         select(steps.c.attempt_id, steps.c.dataset, steps.c.position, steps.c.wall_s)
         .join(datasets, and_(datasets.c.attempt_id == steps.c.attempt_id, datasets.c.position == steps.c.dataset))
         .where(
             steps.c.version == step,
+            steps.c.chain == chain,
             steps.c.wall_s.is_not(None),
             datasets.c.name == dataset,
             datasets.c.engine_version == engine_version,
+            *same,
         )
         .order_by(steps.c.attempt_id.desc())
         .limit(limit)

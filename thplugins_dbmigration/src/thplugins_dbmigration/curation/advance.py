@@ -101,8 +101,8 @@ def _bring(dataset: Dataset, fixups: Iterable[Fixup], place: Path) -> None:
 
 
 def _left(entry: Entry, number: int) -> list[Any]:
-    """The releases that are left, as config.json has them. The job's become the dataset's own: the job goes on to declare
-    those that it has passed."""
+    """The releases that are left, as config.json has them. The job's become the dataset's own: the job goes on to
+    declare those that it has passed."""
     own = json.loads((entry.directory / CONFIG).read_text("utf-8")).get("releases")
     return [_written(each) for each in entry.releases[number:]] if own is None else list(own[number:])
 

@@ -200,6 +200,7 @@ def described(script: Any, context: Any, heads: Iterable[str], steps: List[Any])
         "current": heads,
         "head": reached - implied,
         "implied": implied,
+        "names": names(script),
         "steps": [
             {
                 "version": revision.revision,
@@ -212,6 +213,18 @@ def described(script: Any, context: Any, heads: Iterable[str], steps: List[Any])
         "dialect": context.connection.dialect.name,
         "database": database(context.connection),
     }
+
+
+def names(script: Any) -> Dict[str, List[str]]:
+    """What else revisions are called: by their labels, and the heads of a branch ``LABEL@head``."""
+    found: Dict[str, List[str]] = {}
+    heads = set(script.get_heads())
+    for revision in script.walk_revisions():
+        for label in getattr(revision, "_orig_branch_labels", ()):
+            found.setdefault(label, []).append(revision.revision)
+        for label in revision.branch_labels if revision.revision in heads else ():
+            found.setdefault(label + "@head", []).append(revision.revision)
+    return found
 
 
 def needed(script: Any, revision: Any) -> List[str]:

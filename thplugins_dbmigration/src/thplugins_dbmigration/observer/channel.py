@@ -43,6 +43,7 @@ class Channel:
         implied: Iterable[str] = (),
         dialect: str = "",
         database: str = "",
+        names: Optional[Dict[str, List[str]]] = None,
     ) -> "Chain":
         """Tell that migrations of a chain are about to run; answers a ``Chain``, which says how far.
 
@@ -62,6 +63,7 @@ class Channel:
             head=sorted(head),
             implied=sorted(implied),
             steps=list(steps),
+            names=names or {},
         )
         return Chain(self, answer["chain"], answer["run"])
 

@@ -12,8 +12,20 @@ from __future__ import annotations
 from thplugins_dbmigration.snapshots.cloning import clone
 from thplugins_dbmigration.snapshots.key import Key
 from thplugins_dbmigration.snapshots.restore import dataset_key, restored
-from thplugins_dbmigration.snapshots.shelf import Snapshot, remove_half_made
-from thplugins_dbmigration.snapshots.store import find, frozen
+from thplugins_dbmigration.snapshots.shelf import DAMAGED, Snapshot, remove_half_made
+from thplugins_dbmigration.snapshots.store import drop, find, frozen
 from thplugins_dbmigration.snapshots.ways import clone_way
 
-__all__ = ["Key", "Snapshot", "clone", "clone_way", "dataset_key", "find", "frozen", "remove_half_made", "restored"]
+__all__ = [
+    "DAMAGED",
+    "Key",
+    "Snapshot",
+    "clone",
+    "clone_way",
+    "dataset_key",
+    "drop",
+    "find",
+    "frozen",
+    "remove_half_made",
+    "restored",
+]

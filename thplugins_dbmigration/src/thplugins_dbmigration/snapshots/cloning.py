@@ -28,14 +28,14 @@ class _DamagedError(Exception):
 def clone(build: Build, snapshot: Snapshot, target: Path) -> None:
     """Make a data directory at ``target``, which must not exist, that can be written to.
 
-    Raises InfrastructureError: ``snapshot-damaged`` when the snapshot is no longer what it was (the next build makes it
-    again), ``snapshot-not-cloned`` when there is no room or the like. Nothing half-made stays.
+    Raises InfrastructureError: ``snapshot-damaged`` when the snapshot is no longer what it was (it is made again for
+    who asks for it again), ``snapshot-not-cloned`` when there is no room or the like. Nothing half-made stays.
     """
     place = snapshot.data.parent
     record = shelf.read(place)
     entries = shelf.contents(place, record) if record else None
     if entries is None:
-        raise InfrastructureError(f"{snapshot.key}: the snapshot is damaged or gone", code="snapshot-damaged")
+        raise InfrastructureError(f"{snapshot.key}: the snapshot is damaged or gone", code=shelf.DAMAGED)
     made = False
     try:
         shelf.passable(target.parent)
@@ -48,7 +48,7 @@ def clone(build: Build, snapshot: Snapshot, target: Path) -> None:
             shelf.remove(target)
         if isinstance(error, _DamagedError):
             raise InfrastructureError(
-                f"{snapshot.key}: the snapshot is damaged: {error}", code="snapshot-damaged"
+                f"{snapshot.key}: the snapshot is damaged: {error}", code=shelf.DAMAGED
             ) from error
         if isinstance(error, OSError):
             raise InfrastructureError(

@@ -46,6 +46,11 @@ def frozen(build: Build, key: Key, what: str, make: Make) -> Snapshot:
     return snapshot
 
 
+def drop(snapshot: Snapshot) -> None:
+    """Take away one that turns out to be of no use: it is made again for the next who wants it."""
+    shelf.discard(snapshot.data.parent)
+
+
 def damage(place: Path) -> str | None:
     """Read all of a snapshot: in what it is not what it was, or None. It is held for as long as that takes."""
     found = _look(place, everything=True)

@@ -8,7 +8,9 @@ from typing import Any
 
 from attrs import define, evolve, field
 
+from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import CommandResult, Step
+from thplugins_dbmigration import faults
 from thplugins_dbmigration.tools.told import ChainShown, StepEnded, StepStarts, Trouble, Unusable, read
 from thplugins_dbmigration.tools.tool import Enough, Guide, Plan, Stop
 
@@ -116,7 +118,11 @@ class Conversation:
             raise self._kept
 
     def stop(self, result: CommandResult) -> Stop:
-        """Where it ended, once the program is gone."""
+        """Where it ended, once the program is gone.
+
+        Raises ChangeError (``tool-unusable``) when it failed without a step that could be named, and
+        InfrastructureError when that was the machine's fault.
+        """
         if self._running is not None:
             step, self._running = self._running, None
             self.guide.after(step, _FAILED)
@@ -130,9 +136,20 @@ class Conversation:
         waiting = next((chain.waiting[0] for chain in self._chains if chain.waiting), None)
         if waiting is not None:
             return _broken_off(waiting, f"the migration program ended early: {result.reason()}", result)
-        if self._last is not None and not result.ok and not any(chain.cut for chain in self._chains):
+        if result.ok or any(chain.cut for chain in self._chains):
+            return Stop()
+        if self._last is not None:
             return _broken_off(self._last, f"the migration program failed after this step: {result.reason()}", result)
-        return Stop()
+        raise _failed_for_nothing(result)
+
+
+def _failed_for_nothing(result: CommandResult) -> Exception:
+    last = f"; its last line: {result.tail[-1]}" if result.tail else ""
+    told = f"The migration program failed, although it had no migration to run: {result.reason()}{last}"
+    reason = faults.machine_fault(result.tail)
+    if reason is not None:
+        return InfrastructureError(f"{told} ({reason})", code="machine-fault")
+    return ChangeError(told, code="tool-unusable")
 
 
 def _broken_off(step: Step, why: str, result: CommandResult) -> Stop:

@@ -13,6 +13,7 @@ from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Command, CommandResult, Step
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.version_table import VersionTable
 from thplugins_dbmigration.messages import NOT_IMPORTED
 from thplugins_dbmigration.tools.conversation import Conversation
 from thplugins_dbmigration.tools.told import ChainShown, ShownStep
@@ -42,7 +43,7 @@ class Observed:
 
 def walk(build: Build, project: Project, guide: Guide, tool: Observed, command: Command) -> Stop:
     """Run ``command`` (see ``command_of``) under the observer, led by ``guide``. Raises what the guide raises, and
-    ChangeError or InfrastructureError when the command shows no migrations."""
+    ChangeError or InfrastructureError when the command shows no migrations, or fails where it has none to run."""
     conversation = Conversation(
         guide,
         plan=lambda shown: _plan(project, tool, shown),
@@ -96,7 +97,8 @@ def _plan(project: Project, tool: Observed, shown: ChainShown) -> Plan:
     project.server.start_counting(project.address)
     checkout = project.provision.checkout.path
     steps = tuple(_step(row, checkout, chain) for row in shown.steps)
-    return Plan(current, head, steps, shown.implied, chain)
+    table = VersionTable.parse(shown.table).counted
+    return Plan(current, head, steps, shown.implied, chain, table, shown.names)
 
 
 def _same_database(project: Project, tool: Observed, shown: ChainShown, listed: frozenset[str]) -> None:

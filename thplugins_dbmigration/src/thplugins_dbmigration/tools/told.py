@@ -4,6 +4,7 @@ trust."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import cattrs
 from attrs import field, frozen
@@ -62,7 +63,7 @@ class ShownStep:
 
 @frozen
 class ChainShown:
-    """Migrations of a chain are about to run."""
+    """Migrations of a chain are about to run. ``names`` are versions by what else they are called."""
 
     tool: str
     table: str
@@ -72,6 +73,7 @@ class ChainShown:
     head: frozenset[str]
     implied: frozenset[str]
     steps: tuple[ShownStep, ...] = field(repr=False)
+    names: Mapping[str, tuple[str, ...]] = field(factory=dict, repr=False)
 
 
 @frozen

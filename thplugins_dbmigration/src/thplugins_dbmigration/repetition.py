@@ -1,0 +1,24 @@
+"""How a developer has a build done again, without Zuul."""
+
+from __future__ import annotations
+
+import shlex
+
+from thcore.model import Change, ChangeKind
+
+
+def command(job: str, change: Change) -> str:
+    """The command that does one more build of a job for the same change, for a shell.
+
+    What is in it comes from job arguments, so that every value is quoted and none can pass for an option.
+    """
+    updated = change.kind is ChangeKind.REF_UPDATED
+    values = {
+        "project": change.project,
+        "branch": change.branch or (change.ref if updated else None),
+        "ref": None if updated else change.ref,
+        "commit": change.commit,
+        "source": change.source,
+    }
+    options = (f"--{name}={value}" for name, value in values.items() if value is not None)
+    return shlex.join(("thcore", "run", *options, "--", job))

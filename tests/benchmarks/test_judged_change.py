@@ -277,7 +277,9 @@ def pinned(subject: Subject) -> Path:
     before = subject.plugins["venv"].get("exclude_newer")
     argv = [find_uv_bin(), "pip", "compile", "--python", str(PYTHON), "--quiet", "-o", str(out), str(given)]
     argv += ["--exclude-newer", before] if before else []
-    subprocess.run(argv, check=True, capture_output=True)
+    subprocess.run(
+        argv, cwd=subject.root, check=True, capture_output=True
+    )  # not with the constraints of a project here
     return out
 
 

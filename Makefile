@@ -21,8 +21,8 @@ demo: sync ## Judge two changes of a sample project on embedded parts; makes the
 test: packages sync lint ## Everything that must hold: lint, types, layers, unit, contract and system tests
 	$(RUN) pytest $(PARALLEL) -m "not slow" --ignore tests/benchmarks --cov --cov-report term:skip-covered --cov-fail-under 90
 
-test-all: packages sync lint ## The same, with whole projects and large datasets (some four minutes more)
-	$(RUN) pytest $(PARALLEL) --ignore tests/benchmarks
+test-all: packages sync lint ## The same, with whole projects, large datasets and a hundred kills (some six minutes more)
+	THCORE_KILLS=100 $(RUN) pytest $(PARALLEL) --ignore tests/benchmarks
 
 chaos: packages sync ## Kill everything around BUILDS builds (3000) at the points that SEED chooses; some twenty minutes
 	THCORE_CHAOS_SEED=$(SEED) THCORE_CHAOS_BUILDS=$(BUILDS) $(RUN) pytest tests/system/test_chaos.py -s

@@ -101,7 +101,7 @@ class Checkpoint:
         if checkpoint_entry.enter(options.socket, entry) == "program":
             told = {"CHECKPOINT": options.socket, "CHECKPOINT_ENTRY": json.dumps(entry)}
             subprocess.run((sys.executable, "-IS", checkpoint_entry.__file__), env=told, check=False)
-        git.thcore_cleanup(attempt)
+        git.thcore_cleanup(attempt, None)
         place = _place(attempt.state, attempt.build_id, attempt.number)
         if (place / "mount").is_mount():
             subprocess.run(("umount", str(place / "mount")), check=True)

@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 import psutil
 
+KILLS = int(os.environ.get("THCORE_KILLS", "20"))
+"""How often tests kill what may be killed at any moment; ``make test-all`` has them do it a hundred times."""
+
 
 def at_once(count: int, work: Callable[[int], object]) -> None:
     """Call ``work`` with each number in a process of its own; all begin together, and all must end well."""

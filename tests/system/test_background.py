@@ -151,7 +151,7 @@ def test_signals_reach_the_worker_in_the_background_as_they_do_any_other(host: H
     worker = host.process()
     going = host.directory / "go"
     build = launch(zuul, ZUUL_WAIT=str(going))
-    wait_until(lambda: list(host.directory.rglob("started")), "the script has begun")
+    wait_until(lambda: list(host.directory.glob("state/work/*/source/started")), "the script has begun")
 
     worker.terminate()
     wait_until(lambda: "no new builds" in host.log.read_text(), "the worker drains")
@@ -167,7 +167,7 @@ def test_second_sigterm_hands_the_build_of_the_worker_in_the_background_back(hos
     host.call("-b", "-p", host.pidfile, "-c", host.configure())
     worker = host.process()
     build = launch(zuul, ZUUL_WAIT="/never")
-    wait_until(lambda: list(host.directory.rglob("started")), "the script has begun")
+    wait_until(lambda: list(host.directory.glob("state/work/*/source/started")), "the script has begun")
 
     worker.terminate()
     wait_until(lambda: "no new builds" in host.log.read_text(), "the worker drains")

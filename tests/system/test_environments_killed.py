@@ -20,8 +20,8 @@ from thcore.builtin.venv import plugin
 from thcore.model import Attempt
 
 from parts.environment_maker import SETTINGS, VERSIONS, alone, use, wheels
+from parts.processes import KILLS
 
-KILLS = int(os.environ.get("THCORE_KILLS", "100"))
 SEED = int(os.environ.get("THCORE_KILLS_SEED", "20261126"))
 AT_ONCE = 4
 LONGEST_S = 0.5

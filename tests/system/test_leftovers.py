@@ -107,7 +107,8 @@ def clients(worker: Worker) -> int:
 
 def half_made(worker: Worker, kind: str) -> list[Path]:
     """Snapshots or environments without the mark that they are whole."""
-    return [path for path in (worker.state / "plugins").rglob(f"{kind}/*/") if not (path / "OK").exists()]
+    places = [path for path in (worker.state / "plugins").glob(f"*/{kind}/*/") if path.name != "locks"]
+    return [path for path in places if not any((path / mark).exists() for mark in ("OK", "snapshot.json"))]
 
 
 def test_what_was_half_made_is_gone_after_the_next_start(

@@ -45,7 +45,9 @@ def test_a_module_says_what_it_is_for_and_postpones_annotations(path: Path) -> N
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree), "no docstring"
     future = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
-    assert [alias.name for node in future for alias in node.names] == ["annotations"]
+    # What is loaded into the interpreter of a project must suit Python 3.6, which knows no such thing.
+    expected = [] if "observer" in path.parts else ["annotations"]
+    assert [alias.name for node in future for alias in node.names] == expected
 
 
 @pytest.mark.parametrize("path", MODULES, ids=label)

@@ -65,6 +65,15 @@ def test_a_project_that_only_declares_is_known_by_its_declarations(
         {"pyproject.toml": SETUPTOOLS + DYNAMIC},
         {"pyproject.toml": HATCH + PROJECT + "[tool.hatch.build.hooks.custom]\n"},
         {"pyproject.toml": HATCH + DYNAMIC + '[tool.hatch.version]\nsource = "code"\npath = "x.py"\n'},
+        {"pyproject.toml": FLIT + '[project]\nname = "product"\nversion = "1"\ndynamic = ["description"]\n'},
+        {"pyproject.toml": SETUPTOOLS + PROJECT, "setuptools/__init__.py": ""},
+        {"pyproject.toml": SETUPTOOLS + PROJECT, "calendar/__init__.py": ""},
+        {"pyproject.toml": SETUPTOOLS + PROJECT, "other.egg-info/entry_points.txt": ""},
+        {
+            "setup.py": "import setuptools\nsetuptools.setup("
+            "version='1', setup_requires=['cffi'], cffi_modules=['b.py'])\n"
+        },
+        {"pyproject.toml": HATCH + PROJECT + '[tool.hatch.build.targets.wheel.force-include]\n"a/b" = "b.pth"\n'},
         {"pyproject.toml": "no TOML"},
         {"setup.py": "import setuptools\nfrom product import VERSION\nsetuptools.setup(version=VERSION)\n"},
         {"setup.py": "import setuptools\nsetuptools.setup(version=open('VERSION').read())\n"},
@@ -102,3 +111,14 @@ def test_only_what_decides_makes_another_declaration(tmp_path: Path, change: Map
 
     assert before is not None
     assert (after != before) == other
+
+
+def test_a_declaration_behind_a_link_counts(tmp_path: Path) -> None:
+    files = {"deep/down/pyproject.toml": SETUPTOOLS + PROJECT}
+    (tmp_path / "pyproject.toml").symlink_to("deep/down/pyproject.toml")
+    before = declaration(tree(tmp_path, files))
+
+    (tmp_path / "deep/down/pyproject.toml").write_text(SETUPTOOLS + PROJECT + '[project.scripts]\na = "b:c"\n')
+
+    assert before is not None
+    assert declaration(tmp_path) not in {None, before}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from thcore.builtin import seal
+from thcore.builtin import environments, seal
 from thcore.builtin.venv import VenvOptions, VenvSettings, plugin
 from thcore.model import Attempt, Bytes, Checkout, Command, Environment, Seconds
 from thcore.testing import make_build
@@ -250,6 +251,22 @@ def test_the_cache_is_emptied_when_it_outgrows_its_bound(tmp_path: Path, options
     (state,) = (path.parent for path in tmp_path.rglob("state/**/environments"))
     assert not list((state / "cache").rglob("needed.py"))
     assert make(tmp_path, options, "b2")[0] == "right"
+
+
+def test_a_cache_that_others_use_is_left_until_another_time(
+    tmp_path: Path, options: VenvOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environments, "CACHE_PATIENCE_S", 1)
+    with make_build(tmp_path) as build:
+        lock = build.state / "cache" / ".lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as other_uv:
+        fcntl.flock(other_uv, fcntl.LOCK_SH)
+        said, log = make(tmp_path, options, settings=VenvSettings(max_cache=Bytes(1)))
+
+    assert said == "right"
+    assert "that did not succeed, and is tried again" in log
+    assert "is here already" in make(tmp_path, options, "b2")[1]
 
 
 def test_an_environment_that_may_mean_something_else_tomorrow_ends_with_its_build(

@@ -4,10 +4,13 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
 
+from thcore.builtin.installed_project import ProjectInstaller
+from thcore.builtin.uv_process import Uv
 from thcore.builtin.venv import VenvOptions, plugin
 from thcore.model import Checkout, Command
 from thcore.testing import make_build
@@ -15,6 +18,10 @@ from thcore.testing import make_build
 from parts.package import project_files, wheel
 
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+HATCHLING = (
+    '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    '[project]\nname = "product"\nversion = "1"\n'
+)
 DECLARED = (
     SETUPTOOLS
     + '[project]\nname = "product"\nversion = "1.5"\n[project.scripts]\nproduct = "product:main"\n'
@@ -149,17 +156,62 @@ def test_a_version_made_from_the_history_is_right(tmp_path: Path, options: VenvO
     assert versions == [("2.0.1.dev1", False), ("2.0.1.dev1", True), ("2.0.1.dev2", False), ("2.1.0.dev1", False)]
 
 
+def test_a_tag_that_looks_like_an_option_is_none(tmp_path: Path, options: VenvOptions) -> None:
+    source = tmp_path / "workspace-b1-1" / "source"
+    make_repository(source, PBR)
+    git(source, "update-ref", "refs/tags/--output=stolen", "HEAD")
+
+    make(tmp_path, options, "b1", PBR)
+
+    assert list(source.glob("stolen*")) == []
+
+
+def test_an_answer_that_another_build_puts_away_meanwhile_is_laid_down(
+    tmp_path: Path, options: VenvOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, options, "b1")
+    moved = ProjectInstaller._moved
+
+    def late(self: ProjectInstaller, text: str, answer: dict[str, Any]) -> str:
+        for kept in self.directory.iterdir():
+            kept.unlink()
+        return moved(self, text, answer)
+
+    monkeypatch.setattr(ProjectInstaller, "_moved", late)
+
+    said, log = make(tmp_path, options, "b2")
+
+    assert said.startswith("product 1.5")
+    assert KEPT in log
+
+
 def test_an_answer_that_was_changed_or_cut_short_is_not_used(tmp_path: Path, options: VenvOptions) -> None:
     make(tmp_path, options, "b1")
     (kept,) = tmp_path.rglob("state/**/projects/*.json")
     text = kept.read_text()
 
-    for number, damaged in enumerate((text.replace("product:main", "evil:main!"), text[: len(text) // 2], "[]", "")):
+    damages = (text.replace("product:main", "evil:main!"), "[]", "", text[: len(text) // 2])
+    for damaged in damages:
         kept.write_text(damaged)
-        said, log = make(tmp_path, options, f"b{number + 2}")
-        assert said.startswith("product 1.5")
-        assert KEPT not in log
-        assert kept.read_text() != damaged, "it is made again"
+        with make_build(tmp_path, build_id="b2") as build:
+            uv = Uv(build, tmp_path / "unused")
+            assert ProjectInstaller(kept.parent, build, uv, tmp_path, tmp_path, "any")._lay(kept) is None
+    said, log = make(tmp_path, options, "b2")
+    assert said.startswith("product 1.5")
+    assert KEPT not in log
+    assert kept.read_text() not in damages, "it is made again"
+
+
+def test_a_place_for_answers_that_cannot_be_written_is_no_matter_of_the_build(
+    tmp_path: Path, options: VenvOptions
+) -> None:
+    with make_build(tmp_path) as build:
+        (build.state / "projects").touch()
+
+    said, log = make(tmp_path, options, "b1")
+
+    assert said.startswith("product 1.5")
+    assert "cannot be kept for others" in log
 
 
 def test_what_a_project_says_only_when_built_is_shared_too(tmp_path: Path, options: VenvOptions) -> None:
@@ -178,3 +230,39 @@ def test_what_a_project_says_only_when_built_is_shared_too(tmp_path: Path, optio
     with_extra = {**files, "requirements.txt": ".[More]\n"}
     said, _ = make(tmp_path, options, "b3", with_extra, ("python", "-c", "import needed, extra; print(extra.VALUE)"))
     assert said == "8"
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        {"setup.py": "from setuptools import setup\nsetup(name='product', version='1', scripts=['bin/product'])\n"},
+        {"setup.cfg": "[metadata]\nname = product\nversion = 1\n[options]\nscripts =\n    bin/product\n"},
+        {
+            "pyproject.toml": SETUPTOOLS + '[project]\nname = "product"\nversion = "1"\n[tool.setuptools]\n'
+            'script-files = ["bin/product"]\n'
+        },
+        {"pyproject.toml": HATCHLING + '[tool.hatch.build.targets.wheel.shared-scripts]\n"bin/product" = "product"\n'},
+    ],
+)
+def test_a_file_that_is_copied_is_the_one_of_the_change(
+    tmp_path: Path, options: VenvOptions, setup: Mapping[str, str]
+) -> None:
+    files = {"pyproject.toml": SETUPTOOLS, "requirements.txt": "", "product/__init__.py": "", **setup}
+    said = []
+    for build_id in ("b1", "b2"):
+        script = f"#!/usr/bin/env python\nprint('{build_id}')\n"
+        said.append(make(tmp_path, options, build_id, {**files, "bin/product": script})[0])
+
+    assert said == ["b1", "b2"]
+    assert KEPT in make(tmp_path, options, "b3", {**files, "bin/product": script})[1], "it is as in b2"
+
+
+def test_a_file_that_comes_beside_those_that_are_copied_is_copied_too(tmp_path: Path, options: VenvOptions) -> None:
+    data = '[tool.hatch.build.targets.wheel.shared-data]\n"etc" = "etc"\n'
+    files = {"pyproject.toml": HATCHLING + data, "requirements.txt": "", "product/__init__.py": "", "etc/first": "1\n"}
+    show = ("/bin/sh", "-c", 'cat "$VIRTUAL_ENV"/etc/*')
+
+    said = [make(tmp_path, options, "b1", files, show)[0]]
+    said.append(make(tmp_path, options, "b2", {**files, "etc/second": "2\n"}, show)[0])
+
+    assert said == ["1", "1\n2"]

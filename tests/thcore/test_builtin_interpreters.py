@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pwd
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,20 @@ def test_one_is_found_by_its_version_in_a_place_that_is_not_on_the_path(
 
     assert found.path.resolve() == own().resolve()
     assert found.version == f"CPython {sys.version.split()[0]}"
+
+
+def test_an_account_without_a_home_has_no_interpreters_there(
+    uv: Uv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(_number: int) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+
+    found = interpreters.find(uv, str(own()), interpreters.PLACES, cwd=tmp_path)
+
+    assert found.path.resolve() == own().resolve()
 
 
 def test_one_is_found_by_its_path(uv: Uv, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from thcore.builtin.lock import locked
 from thcore.model import Attempt, Change, ChangeKind, Seconds
 from thcore.testing import make_build
 
-from parts.processes import at_once, forked, killed
+from parts.processes import KILLS, at_once, forked, killed
 from parts.repository import Repository
 
 pytestmark = pytest.mark.system
@@ -35,7 +35,6 @@ pytestmark = pytest.mark.system
 PROJECT = "example/project"
 ROUNDS = 5
 BUILDS = 8
-KILLS = 100
 SEED = int(os.environ.get("SEED", "4"))
 
 
@@ -195,7 +194,8 @@ def test_packs_are_not_joined_while_another_build_is_at_the_mirror(
     assert len(list(packs.iterdir())) < len(before)
 
 
-def test_a_mirror_survives_a_hundred_kills(
+@pytest.mark.timeout(600)
+def test_a_mirror_survives_kills_at_any_moment(
     tmp_path: Path, origin: Repository, options: GitOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mirrors, "_MANY_PACKS", 3)

@@ -453,13 +453,9 @@ def test_options_that_cannot_be_are_configuration_errors(wrong: dict[str, object
 def test_a_real_project_from_the_index(tmp_path: Path) -> None:
     files = project_files("product", requires=["alembic>=1.13", "PyMySQL"])
     files["requirements.txt"] = "alembic>=1.13\nPyMySQL\n"
-    spent = []
     for build_id in ("b1", "b2", "b3"):
         with make_build(tmp_path, build_id=build_id) as build:
             checkout = tree(build.workspace.source, files)
-            started = time.monotonic()
             environment = plugin.thcore_environment(build, VenvOptions(exclude_newer="2025-06-30"), checkout)
-            spent.append(time.monotonic() - started)
             assert says(build, environment, "alembic", "--version").startswith("alembic 1.")
-    print("seconds", spent)
-    assert spent[2] < 5
+            assert ("is here already" in build.workspace.log.read_text()) == (build_id != "b1")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import click
+import psutil
 import pytest
 from click.testing import CliRunner
 
+from thcore.builtin.lock import locked
 from thcore.errors import ExitCode
 from thcore.hooks import Premises, with_premises
 
@@ -77,6 +80,11 @@ def tidy(premises: Premises, what: str, *, as_json: bool) -> int:
         if what == "end":
             os.kill(os.getpid(), signal.SIGTERM)
             build.run(Command(("sleep", "60")))
+        if what == "die":
+            with build.service(Command(("sleep", "1000")), log=build.workspace.temporary / "log") as sleeper:
+                click.echo(sleeper.pid)
+                sys.stdout.flush()
+                os.kill(os.getpid(), signal.SIGKILL)
         if what == "break":
             raise ValueError("no")
     return 3
@@ -89,7 +97,7 @@ class Tidy:
     @hookimpl
     def thcore_commands(self): return [tidy]
     @hookimpl
-    def thcore_cleanup(self, attempt): (attempt.state / "cleaned").touch()
+    def thcore_cleanup(self, attempt): print(attempt.build_id, file=(attempt.state / "cleaned").open("a"))
 
 plugin = Tidy()
 '''
@@ -132,6 +140,27 @@ def test_a_command_that_breaks_is_a_fault_and_its_build_is_put_away(place: Path)
     assert "ValueError: no" in done.stderr
     assert "failed" in done.stderr
     assert not list((place / "state" / "run").iterdir())
+
+
+def test_what_a_killed_command_has_left_is_put_away_by_the_next_one(place: Path) -> None:
+    killed = called(place, "die", "-c", str(place / "thcore.yaml"))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    sleeper = psutil.Process(int(killed.stdout.splitlines()[-1]))
+    assert sleeper.name() == "sleep"
+    runs, cleaned = place / "state" / "run", place / "state" / "plugins" / "tidy" / "cleaned"
+    assert list(runs.iterdir())
+    assert not cleaned.exists()
+    living = runs / "living"
+    living.mkdir()
+    (runs / "odd.owner").mkdir()
+
+    with locked(runs / "living.owner", lambda: None):
+        done = called(place, "it", "-c", str(place / "thcore.yaml"))
+
+    assert done.returncode == 3, done.stderr
+    assert {path.name for path in runs.iterdir()} == {"living", "living.owner", "odd.owner"}
+    assert cleaned.read_text().split()[0] != cleaned.read_text().split()[1], "the killed one's, and its own"
+    assert not sleeper.is_running() or sleeper.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_command_may_hand_standard_input_and_output_to_a_program(place: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import subprocess
@@ -15,11 +16,22 @@ from typing import Any
 
 import psutil
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
+from thcore.builtin.git_process import Git, GitCallError
 from thcore.errors import CancelledError, DeadlineError, StoppedError
-from thcore.hooks import Build
-from thcore.model import BuildEvent, BuildEventKind, Command, CommandResult, Progress, Provision, Revision, Verdict
+from thcore.hooks import Build, hookimpl, option
+from thcore.model import (
+    BuildEvent,
+    BuildEventKind,
+    Checkout,
+    Command,
+    CommandResult,
+    Progress,
+    Provision,
+    Revision,
+    Verdict,
+)
 from thcore.pipeline.build import _numbered
 from thcore.process import Interrupt, become_subreaper, kin
 from thcore.testing import make_build, run_job
@@ -166,14 +178,33 @@ def test_a_program_is_no_orphan_while_it_is_being_started(tmp_path: Path, monkey
         assert looked.result() == []
 
 
+def test_git_that_a_thread_runs_is_no_orphan_of_another_threads_program(tmp_path: Path) -> None:
+    ready, go = tmp_path / "ready", tmp_path / "go"
+    for fifo in (ready, go):
+        os.mkfifo(fifo)
+    wait = f"alias.wait=!echo > {ready}; read word < {go}; exit 3"
+    with make_build(tmp_path) as build, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(Git(build, 60.0), "-c", wait, "wait")
+        ready.read_text()
+
+        try:
+            assert kin.adopted(set()) == []
+        finally:
+            go.write_text("go\n")
+        with pytest.raises(GitCallError, match="status 3"):
+            call.result()
+
+
 @pytest.mark.parametrize("end", [CancelledError, DeadlineError], ids=["cancel", "deadline"])
 def test_the_end_of_a_build_ends_the_programs_of_all_threads_and_is_raised_in_each(
     end: type[StoppedError], tmp_path: Path
 ) -> None:
     fifo = tmp_path / "ready"
     os.mkfifo(fifo)
+    ready = os.fdopen(os.open(fifo, os.O_RDWR), "r")
+    # By the deadline some programs run, as a rule all; what matters is that none goes on.
     deadline = time.monotonic() + 3 if end is DeadlineError else None
-    with Interrupt(deadline) as interrupt, make_build(tmp_path, interrupt=interrupt) as build:
+    with ready, Interrupt(deadline) as interrupt, make_build(tmp_path, interrupt=interrupt) as build:
 
         def work(number: int) -> CommandResult:
             if number % 2:
@@ -182,20 +213,18 @@ def test_the_end_of_a_build_ends_the_programs_of_all_threads_and_is_raised_in_ea
                 return build.run(shell("echo $$ > $1; sleep 1000 & wait", str(fifo)))
 
         def cancel_when_all_are_there() -> list[int]:
-            there: list[int] = []
-            with os.fdopen(os.open(fifo, os.O_RDWR), "r") as stream:
-                while len(there) < THREADS:
-                    there.append(int(stream.readline()))
-            if end is CancelledError:
-                interrupt.cancel("enough")
+            there = [int(ready.readline()) for _ in range(THREADS)]
+            interrupt.cancel("enough")
             return there
 
         with ThreadPoolExecutor(1) as pool:
-            pids = pool.submit(cancel_when_all_are_there)
+            pids = pool.submit(cancel_when_all_are_there if end is CancelledError else list)
             for done in together(work):
                 with pytest.raises(end):
                     done.result()
-        assert all(gone(pid) for pid in pids.result())
+        if end is DeadlineError:
+            os.set_blocking(ready.fileno(), False)
+        assert all(gone(int(pid)) for pid in [*pids.result(), *(ready if end is DeadlineError else ())])
         assert [child for child in psutil.Process().children(recursive=True) if child.name() == "sleep"] == []
 
 
@@ -242,6 +271,53 @@ def test_revisions_that_threads_want_at_once_are_provisioned_side_by_side_each_i
 
     made = in_threads(tmp_path, CheckOut(meet), [Revision(tag=str(number)) for number in range(THREADS)])
     assert len({provision.checkout.path for provision in made}) == THREADS
+
+
+class Moving(CheckOut):
+    """A branch that has moved at each look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits = iter(f"{number:040x}" for number in range(1000))
+        self.others = threading.Barrier(2)
+
+    @hookimpl
+    def thcore_checkout(self, build: Build) -> Checkout:
+        commit = build.change.commit or next(self.commits)
+        if build.change.commit is None and build.workspace.root.parent.name == "provisions":
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self.others.wait(0.5)  # for another that looks as well
+        return evolve(super().thcore_checkout(build), commit=commit)
+
+
+@frozen
+class Kind:
+    number: int = option("Any.", default=0)
+
+
+class Various(Surround):
+    """There are several kinds of this environment."""
+
+    @hookimpl
+    def thcore_job_options(self) -> type[Kind]:
+        return Kind
+
+
+def test_a_name_means_one_commit_for_threads_that_prepare_it_in_several_ways(tmp_path: Path) -> None:
+    main, seen = Revision(branch="main"), list[str]()
+
+    def act(build: Build) -> None:
+        def ask(number: int) -> str:
+            if number == 0:
+                return build.resolve(main)
+            return build.provision(main, options={"environment": {"number": number}}).checkout.commit
+
+        seen.extend(done.result() for done in together(ask))
+
+    stages = {"tree": Moving(), "environment": Various(), "execute": Execute(act)}
+    outcome, _ = run_job(tmp_path, stages, options={"environment": Kind()})
+    assert outcome.verdict is Verdict.SUCCESS, outcome.summary
+    assert len(set(seen)) == 1
 
 
 def test_events_are_told_one_after_the_other(tmp_path: Path) -> None:

@@ -184,6 +184,20 @@ def test_names_are_taken_as_they_are_however_odd(any_ground: Ground) -> None:
 
 
 @pytest.mark.system
+def test_a_function_of_the_database_does_not_count_in_the_servers_place(tmp_path: Path) -> None:
+    seed = """\
+CREATE FUNCTION nothing(bigint, text) RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint';
+CREATE AGGREGATE count(text) (SFUNC = nothing, STYPE = bigint, INITCOND = '0');
+CREATE TABLE things (name TEXT);
+INSERT INTO things VALUES ('one');
+"""
+    with ground(tmp_path, EMBEDDED) as made, made.server() as server:
+        address = server.create("app", "app", "password")
+        server.load(made.build, address, made.seed(seed))
+        assert server.census(address) == {"things": TableCensus(1, {"name": 1})}
+
+
+@pytest.mark.system
 @pytest.mark.parametrize("kind", [EMBEDDED, SYSTEM], ids=str)
 def test_a_partitioned_table_is_counted_once_and_other_schemas_by_their_name(kind: Kind, tmp_path: Path) -> None:
     seed = """\

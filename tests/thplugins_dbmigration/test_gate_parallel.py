@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -13,8 +14,9 @@ import psutil
 import pytest
 from attrs import frozen
 
-from thcore.errors import DeadlineError
+from thcore.errors import CancelledError
 from thcore.model import BuildEvent, BuildEventKind, Change, ChangeKind, DatasetRun, Execution, Loss
+from thcore.process.interrupt import Interrupt
 from thcore.testing import make_build
 from thplugins_dbmigration import gate, messages, snapshots
 from thplugins_dbmigration.measure import meaning
@@ -64,7 +66,7 @@ class Yard:
         *,
         state: str = "state",
         events: list[BuildEvent] | None = None,
-        timeout_s: float | None = None,
+        interrupt: Interrupt | None = None,
     ) -> tuple[Execution, Path]:
         """What the gate says, and the build log."""
         with make_build(
@@ -72,7 +74,7 @@ class Yard:
             change=CHANGE,
             provide=lambda _revision: self.trunk.provision(),
             events=events,
-            timeout_s=timeout_s,
+            interrupt=interrupt,
             settings=DbmigrationSettings(dataset_slots=slots),
             state=self.root / state,
             build_id=f"b{len(list(self.root.iterdir()))}",
@@ -193,8 +195,16 @@ def test_the_end_of_the_build_ends_all_datasets(yard: Yard) -> None:
     yard.revision("b", "a", body=meeting(there) + "time.sleep(1000)\n")
     for name in ("first", "second"):
         yard.dataset(name)
-    with pytest.raises(DeadlineError):
-        yard.gate(2, timeout_s=8)
+    ends = Interrupt()
+
+    def cancel() -> None:
+        while len(list(there.iterdir())) < 2:
+            threading.Event().wait(0.01)
+        ends.cancel("enough")
+
+    threading.Thread(target=cancel, daemon=True).start()
+    with contextlib.closing(ends), pytest.raises(CancelledError, match="enough"):
+        yard.gate(2, interrupt=ends)
     assert sorted(path.name for path in there.iterdir()) == ["first", "second"]
     assert psutil.Process().children(recursive=True) == []
 

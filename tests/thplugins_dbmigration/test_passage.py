@@ -7,17 +7,22 @@ import shutil
 import threading
 from collections.abc import Callable, Container
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
 
+from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import BuildEvent, BuildEventKind, DatasetRun, Execution, Severity
 from thplugins_dbmigration import messages, snapshots
+from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.judge import judge
 from thplugins_dbmigration.options import Judge, SilentLoss
 from thplugins_dbmigration.release import Fixup, Release
-from thplugins_dbmigration.snapshots import Snapshot
+from thplugins_dbmigration.snapshots import Key, Snapshot
+from thplugins_dbmigration.tools.alembic import AlembicOptions
 
 from parts.dataset import write_dataset
 from parts.releases import CHANGE, Releases
@@ -421,3 +426,101 @@ def test_only_what_a_step_of_the_change_loses_is_told(project: Releases) -> None
 def test_a_change_without_branch_is_judged_from_the_last_release(project: Releases) -> None:
     execution = project.gate(KILO, change=evolve(CHANGE, branch=None))
     assert walked(only(execution))[2] == "change c->d ok added"
+
+
+def test_a_change_that_fails_with_no_step_ahead_does_not_pass(project: Releases) -> None:
+    env = project.tree("change", like="master").path / "migrations" / "env.py"
+    env.write_text(env.read_text() + "\nraise RuntimeError('before the second chain')\n")
+    execution = project.gate()
+    assert said(execution) == {"tool-unusable": Severity.FAILURE, "no-steps": Severity.INFO}
+    assert "RuntimeError: before the second chain" in execution.findings[0].message
+
+
+def test_a_full_disk_before_the_first_step_is_not_the_changes_fault(project: Releases) -> None:
+    project.gate()
+    env = project.tree("change").path / "migrations" / "env.py"
+    env.write_text("raise OSError(28, 'No space left on device')\n")
+    execution = project.gate()
+    assert said(execution) == {"machine-fault": Severity.UNVERIFIED, "no-steps": Severity.INFO}
+    assert "the disk is full" in execution.findings[0].message
+
+
+def test_a_server_that_breaks_says_nothing_of_what_got_lost_before(
+    project: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.tree("change", like="master").revision("f", "e", "delete from item").revision("g", "f", "select 1")
+    ask = SQLiteServer.versions
+
+    def versions(self: SQLiteServer, address: Address, table: str) -> frozenset[str] | None:
+        found = ask(self, address, table)
+        if found == {"g"}:
+            raise InfrastructureError("the server does not answer", code="server-died")
+        return found
+
+    monkeypatch.setattr(SQLiteServer, "versions", versions)
+    execution = project.gate(silent_loss=SilentLoss.FAILURE)
+    assert said(execution) == {"server-died": Severity.UNVERIFIED}
+    told = json.loads((execution.artifacts[0].path / "steps.json").read_text())
+    assert [step["step"]["version"] for step in told["steps"]][-2:] == ["f", "g"]
+
+
+FAILING = "create unique index u on item (name)"
+
+
+def test_that_the_state_before_a_step_cannot_be_kept_changes_no_verdict(
+    project: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.tree("change").revision("g", "f", FAILING)
+    keep = snapshots.frozen
+
+    def frozen(build: Build, key: Key, what: str, make: Any) -> Snapshot:
+        if key.kind == "boundary":
+            raise OSError("the disk has gone")
+        return keep(build, key, what, make)
+
+    monkeypatch.setattr(snapshots, "frozen", frozen)
+    assert said(project.gate(keep_boundaries=True)) == {"migration-not-ended": Severity.FAILURE}
+
+
+def test_the_state_before_a_step_is_another_one_with_other_fixups(project: Releases) -> None:
+    project.tree("change").revision("g", "f", FAILING)
+    (project.datasets / "small" / "fix.sql").write_text("delete from item where rowid = 3;")
+    fixups = (Fixup("c", sql="fix.sql"),)
+    assert "migration-not-ended" in said(project.gate(judge=Judge.ALL, keep_boundaries=True))
+    execution = project.gate(judge=Judge.ALL, keep_boundaries=True, fixups=fixups)
+    assert said(execution) == {}, "nor is the next step blamed for what the fix-up takes away"
+    assert not any(result.from_snapshot for result in only(execution).steps)
+
+
+def test_what_the_change_adds_is_decided_anew_for_a_state_that_was_kept(project: Releases) -> None:
+    project.tree("master").revision("e2", "e")
+    tree = project.tree("change", like="master").revision("e2", "e", "update item set d = 2")
+    tree.revision("g", "e2", FAILING)
+    project.gate(LIBERTY, judge=Judge.ALL, keep_boundaries=True)
+    execution = project.gate(LIBERTY, keep_boundaries=True)
+    assert walked(only(execution))[-3:] == [
+        "change d->e ok before",
+        "change e->e2 ok added before",
+        "change e2->g failed added",
+    ]
+
+
+def test_a_version_table_of_any_name_may_shrink_when_heads_are_merged(project: Releases) -> None:
+    shutil.rmtree(project.datasets)
+    write_dataset(project.datasets, "small", SEED.replace("alembic_version", "history"), start=["a"])
+    project.tree("master").revision("x", "a")
+    project.tree("change", like="master").revision("f", ("e", "x"))
+    for name in ("master", "change"):
+        env = project.tree(name).path / "migrations" / "env.py"
+        env.write_text(
+            env.read_text().replace("connection=connection", "connection=connection, version_table='history'")
+        )
+    own = AlembicOptions(version_table="history")
+    assert said(project.gate(alembic=own, silent_loss=SilentLoss.FAILURE)) == {}
+
+
+def test_a_start_that_is_written_later_is_looked_at_again(project: Releases) -> None:
+    assert said(project.gate()) == {}
+    shutil.rmtree(project.datasets)
+    write_dataset(project.datasets, "small", SEED, start=["z"])
+    assert said(project.gate())["seed-not-set-up"] is Severity.UNVERIFIED

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import gc
 import json
 import os
 import signal
@@ -18,7 +20,8 @@ from thcore.hooks import Build
 from thcore.model import BuildEvent
 from thcore.process.interrupt import Interrupt
 from thcore.testing import make_build
-from thplugins_dbmigration.snapshots import Key, Snapshot, find, frozen, remove_half_made
+from thplugins_dbmigration.snapshots import Key, Snapshot, find, frozen, lock, remove_half_made, shelf
+from thplugins_dbmigration.snapshots.lock import Hold
 
 KEY = Key("dataset", "shop", {"engine": "sqlite"})
 OTHER = Key("dataset", "shop", {"engine": "mysql"})
@@ -163,6 +166,28 @@ def test_cleanup_removes_what_is_half_made_unless_it_is_being_made(build: Build)
     assert not locks(build)
     assert content(whole) == "whole"
     remove_half_made(build.state / "nothing yet")
+
+
+def test_who_looks_at_what_is_there_takes_nothing_from_who_has_the_lock(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever could not hold a snapshot would take it for a damaged one, and throw it away."""
+    place = frozen(build, KEY, "it", written("made")).data.parent
+    could: list[bool] = []
+
+    @contextlib.contextmanager
+    def unheld(directory: Path) -> Iterator[bool]:
+        with lock.unheld(directory) as idle:
+            hold = Hold.of(directory)
+            could.append(hold is not None)
+            yield idle
+
+    monkeypatch.setattr(shelf, "unheld", unheld)
+    with lock.alone(shelf.lock_of(place), build.check):
+        assert shelf.in_use(place)
+        assert False not in could
+    gc.collect()
+    assert not shelf.in_use(place)
 
 
 def test_an_error_while_making_is_raised_and_the_next_one_tries_again(build: Build) -> None:

@@ -261,6 +261,11 @@ def test_scripts_are_found_through_pyproject_toml(build: Build, made: AlembicPro
     assert told == ["before a", "after a"]
 
 
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").symlink_to("/dev/zero")
+    assert TOOL.detect(tmp_path) is None
+
+
 def test_an_env_py_with_an_address_of_its_own_is_not_taken_for_the_dataset(
     build: Build, made: AlembicProject, tmp_path: Path
 ) -> None:

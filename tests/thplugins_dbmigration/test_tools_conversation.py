@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import CommandResult, Step
 from thplugins_dbmigration.tools.conversation import Conversation
-from thplugins_dbmigration.tools.told import LONGEST, MOST, ChainShown
+from thplugins_dbmigration.tools.told import LONGEST, MOST
 from thplugins_dbmigration.tools.tool import Plan, Stop
 
 from parts.guide import Told
@@ -30,17 +30,14 @@ CHAIN = {
 }
 
 
-def plan(_shown: ChainShown) -> Plan:
-    return Plan(frozenset(), frozenset({"b"}), (A, B))
-
-
 class Talk:
     """A conversation, and what the database lists."""
 
-    def __init__(self, guide: Told | None = None, plan: Callable[[ChainShown], Plan] = plan) -> None:
+    def __init__(self, guide: Told | None = None, steps: tuple[Step, ...] = (A, B)) -> None:
         self.guide = guide or Told()
         self.versions = frozenset({"a", "b"})
-        self.conversation = Conversation(self.guide, plan=plan, versions=lambda _chain: self.versions)
+        plan = Plan(frozenset(), frozenset({"b"}), steps)
+        self.conversation = Conversation(self.guide, plan=lambda _shown: plan, versions=lambda _chain: self.versions)
 
     def say(self, message: Mapping[str, Any]) -> Any:
         return json.loads(self.conversation(json.dumps(message)))
@@ -113,9 +110,14 @@ def test_a_program_that_ends_before_its_steps_did_not_run_them() -> None:
     assert stop == Stop(A, message="the migration program ended early: exit status 0", evidence=("bye",))
 
 
+def test_what_a_project_does_after_a_chain_that_was_cut_short_may_fail() -> None:
+    talk = Talk(Told(most=0))
+    assert talk.say(CHAIN) == {"chain": 0, "run": []}
+    assert talk.conversation.stop(CommandResult(1)) == Stop()
+
+
 def test_what_a_program_does_after_it_had_nothing_to_run_counts_unless_it_was_told_to_go_no_further() -> None:
-    done = Plan(frozenset({"b"}), frozenset({"b"}), ())
-    talk = Talk(plan=lambda _shown: done)
+    talk = Talk(steps=())
     talk.say(CHAIN)
     assert talk.conversation.stop(CommandResult(0)) == Stop()
     with pytest.raises(ChangeError, match="had no migration to run: exit status 1"):

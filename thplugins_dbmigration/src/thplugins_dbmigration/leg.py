@@ -70,6 +70,7 @@ class Leg:
             with self.turns.beside():
                 run_fixup(self.build, self.course.due, self.dataset, self.project)
             self.course.fixed()
+            self._census = None  # what the fix-up takes away, the next step does not
         if stop.failed is not None:
             self._fail(stop.failed)
         for steps in self.course.ahead.values():
@@ -124,7 +125,7 @@ class Leg:
         if before is None or not ok or not self.added(step):
             return ()
         self._census = self._count()
-        return losses(before, self._census, apart=tuple(self.course.plans))
+        return losses(before, self._census, apart={plan.table for plan in self.course.plans.values()})
 
     def _count(self) -> Mapping[str, TableCensus]:
         return self.project.server.census(self.project.address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,14 @@ class Passage:
     def go(self) -> None:
         """Do all of it. Raises only CancelledError and DeadlineError."""
         try:
-            self._go()
-            self._write()
+            self._do(self._go)
+            self._do(self._write)  # of what broke in the middle as well
+        finally:
+            shutil.rmtree(self._place, ignore_errors=True)  # the next dataset needs the room
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
         except StoppedError:
             raise
         except InfrastructureError as error:
@@ -65,14 +72,12 @@ class Passage:
             self.build.log(traceback.format_exc(), source=self.dataset.name)
             told = f"The gate broke: {type(error).__name__}: {error}"
             self._prove_nothing(InfrastructureError(told, code="gate-failed"))
-        finally:
-            shutil.rmtree(self._place, ignore_errors=True)  # the next dataset needs the room
 
     def _prove_nothing(self, error: InfrastructureError) -> None:
         """What was run on a server that broke says nothing, neither for nor against the change."""
         self.findings = [messages.infrastructure(error, self.dataset.name)]
         if self.run is not None:
-            self.run = evolve(self.run, steps=tuple(evolve(step, limits=()) for step in self.run.steps))
+            self.run = evolve(self.run, steps=tuple(evolve(step, limits=(), losses=()) for step in self.run.steps))
 
     def _go(self) -> None:
         try:
@@ -112,7 +117,7 @@ class Passage:
             try:
                 failed = self._walk(trial, ground)
             except ChangeError as error:
-                self.findings.append(messages.unusable(error, self.dataset.name))
+                self.findings.append(self._unusable(error))
                 return
         if (
             self.options.keep_boundaries
@@ -160,6 +165,13 @@ class Passage:
         elif missed := course.missed(final):
             self.findings.append(messages.mismatch(self.dataset.name, missed))
         return stop.failed
+
+    def _unusable(self, error: ChangeError) -> Finding:
+        reason = faults.machine_fault(str(error).splitlines())
+        if reason is None:
+            return messages.unusable(error, self.dataset.name)
+        told = f"The migrations stopped for a reason that is not their own: {reason}\n{error}"
+        return messages.infrastructure(InfrastructureError(told, code="machine-fault"), self.dataset.name)
 
     def _failed(self, stop: Stop, step: Step, *, judged: bool) -> None:
         evidence = project.said(stop, self.change)

@@ -73,11 +73,12 @@ def keys(start: Key, waypoints: Sequence[Waypoint], prepared: Callable[[Waypoint
             "project": waypoint.manner.dataset.project,
             waypoint.kind: waypoint.name,
             "commit": commit,
+            "start": ", ".join(waypoint.manner.dataset.start),
             "until": ", ".join(waypoint.targets) or "head",
             "tool": waypoint.manner.tool or "detected",
             "options": waypoint.manner.digest,
             "environment": environment,
-            "fixups": _fixed(waypoint.manner.dataset, waypoint.fixups),
+            "fixups": digest_of_fixups(waypoint.manner.dataset, waypoint.fixups),
             "after": found[-1].digest,
         }
         inherited = {name: part for name, part in start.parts.items() if name.startswith("engine")}
@@ -85,7 +86,8 @@ def keys(start: Key, waypoints: Sequence[Waypoint], prepared: Callable[[Waypoint
     return tuple(found[1:])
 
 
-def _fixed(dataset: Dataset, fixups: Sequence[Fixup]) -> str:
+def digest_of_fixups(dataset: Dataset, fixups: Sequence[Fixup]) -> str:
+    """Changes with the fix-ups and with what their files say."""
     contents = [dataset.file(fixup.sql).read_bytes() if fixup.sql is not None else b"" for fixup in fixups]
     return digest_of(
         *(cattrs.unstructure(fixup) for fixup in fixups), *(hashlib.sha256(each).hexdigest() for each in contents)

@@ -8,17 +8,16 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from thcore.errors import ChangeError, InfrastructureError
-from thcore.model import Provision, Step
+from thcore.errors import ChangeError, StoppedError
+from thcore.model import Provision, Step, StepResult
 from thplugins_dbmigration import messages, project, snapshots
 from thplugins_dbmigration.ascent import check_start
 from thplugins_dbmigration.course import Course, named
 from thplugins_dbmigration.ground import Ground, Site
-from thplugins_dbmigration.halt import Halt
 from thplugins_dbmigration.leg import Leg
 from thplugins_dbmigration.manner import Manner
 from thplugins_dbmigration.options import SilentLoss
-from thplugins_dbmigration.route import fixups
+from thplugins_dbmigration.route import digest_of_fixups, fixups
 from thplugins_dbmigration.snapshots import Key
 from thplugins_dbmigration.states import State
 from thplugins_dbmigration.trail import Trail
@@ -69,32 +68,41 @@ class Trial:
             return self
         state = State.of(snapshot)
         trail = state.trail
-        limits_for = self.site.dataset.limits_for
-        steps = (evolve(each, limits=limits_for(each.step)) if each.added else each for each in trail.steps)
+        steps = (each if each.leg else self._judged(each) for each in trail.steps)
         told = f"going on from {', '.join(named(trail.versions))}, after which a step has failed"
         self.site.build.log(told, source=self.site.dataset.name)
         return evolve(self, state=evolve(state, trail=evolve(trail, steps=tuple(steps))))
 
+    def _judged(self, result: StepResult) -> StepResult:
+        """What an earlier build kept, as this one sees it: the target branch may have moved on, and limits changed."""
+        added = self.added(result.step)
+        return evolve(result, added=added, limits=self.site.dataset.limits_for(result.step) if added else ())
+
     def keep(self, step: Step) -> None:
         """Make the state before a step of the change that has failed, and freeze it. That it cannot be made is told in
-        the build log only: the verdict stands."""
+        the build log only: the verdict stands. Raises only CancelledError and DeadlineError."""
         name = f"dataset {self.site.dataset.name}, before {messages.way(step)}"
         try:
             snapshots.frozen(self.site.build, self._key, name, lambda data: self._before(step, data))
-        except (ChangeError, InfrastructureError, Halt) as error:
+        except StoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the verdict stands
             self.site.build.log(f"{name}: cannot be kept: {error}", source=self.site.dataset.name)
 
     @property
     def _key(self) -> Key:
         after = self.state.snapshot.key
         parts = {name: after.parts[name] for name in ("project", "engine", "engine_version") if name in after.parts}
+        options, dataset = self.manner.options, self.site.dataset
         own = {
             "commit": self.change.checkout.commit,
             "options": self.manner.digest,
+            "fixups": digest_of_fixups(dataset, fixups(options, dataset)),
+            "counted": "no" if options.silent_loss is SilentLoss.OFF else "yes",
             "environment": self.site.build.preparation(),
             "after": after.digest,
         }
-        return Key("boundary", self.site.dataset.name, {**parts, **own})
+        return Key("boundary", dataset.name, {**parts, **own})
 
     def _before(self, step: Step, data: Path) -> Mapping[str, Any]:
         trail = self.state.trail

@@ -13,6 +13,7 @@ import enum
 import hashlib
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +32,29 @@ _BACKENDS = {
 }
 """Build backends that read what is declared, each with its table below ``tool``."""
 
+_TOOLS = {
+    "flit-core",
+    "hatch-vcs",
+    "hatchling",
+    "packaging",
+    "pbr",
+    "poetry-core",
+    "setuptools",
+    "setuptools-scm",
+    "tomli",
+    "uv-build",
+    "wheel",
+}
+"""What they build with. Other plugins of setuptools give meanings of their own to what is declared (cffi_modules names
+a file to run)."""
+
+_SHADOWS = {*sys.stdlib_module_names, "packaging", "pbr", "setuptools", "setuptools_scm", "tomli", "wheel"} - {"test"}
+"""Packages that a build would import, instead of its own, out of the directory that it works in."""
+
 _BY_COMMIT = {"setuptools-scm", "hatch-vcs"}
 _CODE = {
     "setuptools": {"attr", "cmdclass", "ext-modules", "hooks", "setup-hooks"},
-    "hatch": {"hooks", "source"},
+    "hatch": {"force-include", "hooks", "source"},
     "flit": set[str](),
     "poetry": {"build"},
     "uv": set[str](),
@@ -85,7 +105,11 @@ def declaration(root: Path) -> Declaration | None:
         tools = _names([*build.get("requires", ()), *call.get("setup_requires", ())])
         if tool == "hatch" and table.get("version") == {"source": "vcs"}:
             del table["version"]
-        if tools is None or any(_brings_code(part, _CODE[tool]) for part in (table, call, settings)):
+        if tools is None or not tools <= _TOOLS or _is_imported(root):
+            return None
+        if tool == "flit" and described.get("project", {}).get("dynamic"):
+            return None  # its source is the module, which is imported where reading does not help
+        if any(_brings_code(part, _CODE[tool]) for part in (table, call, settings)):
             return None
         version = _version(described, call, settings, tools)
         return None if version is None else Declaration(_digest(root), version)
@@ -172,6 +196,15 @@ def _brings_code(part: Any, code: set[str]) -> bool:
     return False
 
 
+def _is_imported(root: Path) -> bool:
+    """Whether a build would import code of the checkout because of its name, or because it is announced there."""
+    return any(
+        path.suffix in {".egg-info", ".dist-info"} or (path.name in _SHADOWS and (path / "__init__.py").exists())
+        for path in root.iterdir()
+        if path.is_dir()
+    )
+
+
 def _version(
     described: dict[str, Any], call: dict[str, Any], settings: dict[str, dict[str, str]], tools: set[str]
 ) -> Version | None:
@@ -194,16 +227,18 @@ def _digest(root: Path) -> str:
     for path in sorted(root.iterdir()):
         if path.name == ".git":
             continue
-        if path.is_dir() and not path.is_symlink():
+        if path.is_symlink():
+            digest.update(bytes(path.readlink()) + b"\0")
+        if path.is_dir():
             for name in (f"{path.name}/", *(f"{path.name}/{below}" for below in _packages(path))):
                 digest.update(f"{name}\0".encode("utf-8", "surrogateescape"))
-            continue
-        status = path.lstat()
-        if status.st_size > _SIZE_LIMIT:
-            raise ValueError(path.name)
-        content = bytes(path.readlink()) if path.is_symlink() else path.read_bytes()
-        head = f"{path.name}\0{status.st_mode}\0{len(content)}\0"
-        digest.update(head.encode("utf-8", "surrogateescape") + content)
+        elif path.is_file():
+            status = path.stat()
+            if status.st_size > _SIZE_LIMIT:
+                raise ValueError(path.name)
+            content = path.read_bytes()
+            head = f"{path.name}\0{status.st_mode}\0{len(content)}\0"
+            digest.update(head.encode("utf-8", "surrogateescape") + content)
     return digest.hexdigest()
 
 

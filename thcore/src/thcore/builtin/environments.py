@@ -19,9 +19,12 @@ from thcore.builtin.base_environment import PACKAGES, Base, Bounds, bases, trim
 from thcore.builtin.lock import locked
 from thcore.builtin.uv_process import Uv
 from thcore.builtin.wheel_record import damaged, site_packages, unrecorded
-from thcore.errors import InfrastructureError
+from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Command
+
+CACHE_PATIENCE_S = 20
+"""How long whoever is to empty uv's cache waits for others that use it."""
 
 _NAMES_SHOWN = 5
 _TOO_OLD_FOR_UV = re.compile(r"\w+ 3\.6\.")
@@ -87,6 +90,7 @@ class Environments:
             if base is None:
                 with locked(lock, wait):
                     base = self._ready(recipe.key) or self._mended(recipe.key) or self._made(recipe)
+                self._trim_cache()
             else:
                 self._log(f"the environment {_short(recipe.key)} is here already")
             trim(self.directory, self.bounds)
@@ -149,7 +153,6 @@ class Environments:
             seal.close(base.venv)
             base.mark()
             base.use(self.build)
-            self._trim_cache()
         except BaseException:
             seal.remove(base.directory)
             raise
@@ -188,9 +191,13 @@ class Environments:
         return contents
 
     def _trim_cache(self) -> None:
+        """Bring uv's cache below its bound; another time, if builds that use it do not leave it for a moment."""
         if self.uv.own_cache and seal.size(self.uv.cache) > self.bounds.cache:
             self._log("uv's cache has grown beyond its bound, and is emptied")
-            self.uv("cache", "clean", cwd=self.directory)
+            try:
+                self.uv("cache", "clean", cwd=self.directory, more={"UV_LOCK_TIMEOUT": str(CACHE_PATIENCE_S)})
+            except (ChangeError, InfrastructureError) as error:
+                self._log(f"that did not succeed, and is tried again: {error}")
 
     def _log(self, message: str) -> None:
         self.build.log(message, source="venv")

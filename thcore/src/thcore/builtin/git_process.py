@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
+import psutil
 from attrs import field, frozen
 
 from thcore.errors import InfrastructureError
@@ -130,8 +131,8 @@ class Git:
             command = ["env", *(part for name in astray for part in ("-u", name)), *command]
         caller = git.Git(str(directory) if directory else None)
         try:
-            # A process group of its own: git's helpers (ssh, index-pack) end with it.
-            return caller.execute(command, as_process=True, env=kept, process_group=0)
+            # In this process's group: by that it is known as started here, not adopted, to whoever looks for orphans.
+            return caller.execute(command, as_process=True, env=kept)
         except (git.GitCommandNotFound, OSError) as error:
             raise InfrastructureError(f"git cannot be started: {error}", code="git-missing") from error
 
@@ -185,6 +186,7 @@ class Git:
         if status is None:
             status = self._await(process, argv, end)
         if status:
+            self.build.check()  # a SIGINT from the terminal reaches git as well
             raise GitCallError(messages.text() or f"git {argv[0]} ended with status {status}")
         return output.decode("utf-8", "surrogateescape")
 
@@ -261,22 +263,34 @@ def library() -> ModuleType:
 
 
 def _end(process: Any) -> None:
-    """End git and its helpers if it still runs, and close the pipes."""
+    """End git and its helpers (ssh, index-pack) if it still runs, and close the pipes."""
     popen = process.proc
+    everybody: set[psutil.Process] = set()
     for number in (signal.SIGTERM, signal.SIGKILL):
         if popen.poll() is not None:
             break
-        _signal_group(popen.pid, number)
+        everybody |= _tree(popen.pid)
+        _signal(everybody, number)
         end = time.monotonic() + _GRACE_S
         waiting = threading.Event()
         while popen.poll() is None and time.monotonic() < end:
             waiting.wait(0.02)
-        # Helpers that did not listen go with it.
-        _signal_group(popen.pid, signal.SIGKILL)
+    # Helpers that did not listen go with it.
+    _signal(everybody, signal.SIGKILL)
     popen.stdout.close()
     popen.stderr.close()
 
 
-def _signal_group(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+def _tree(pid: int) -> set[psutil.Process]:
+    """A process and those below it."""
+    try:
+        process = psutil.Process(pid)
+        return {process, *process.children(recursive=True)}
+    except psutil.Error:
+        return set()
+
+
+def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)

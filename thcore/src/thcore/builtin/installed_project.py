@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import platform
 import re
 import secrets
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -61,7 +63,7 @@ class ProjectInstaller:
             return None
         # A build that has written into the checkout (extension modules, a file with the version) must do so each time.
         if kept is not None and tree == _tree(self.checkout):
-            self._keep(added[0], kept)
+            self._keep(added[0], kept, tree)
         return added[0]
 
     def _kept(self) -> Path | None:
@@ -89,7 +91,7 @@ class ProjectInstaller:
         if described is None:
             return None
         tag = described.strip().rsplit("-", 2)[0]
-        words = self._git("log", f"{tag}..HEAD", "-i", f"--grep={_SEMANTIC_VERSION}", "--format=%B")
+        words = self._git("log", f"refs/tags/{tag}..HEAD", "-i", f"--grep={_SEMANTIC_VERSION}", "--format=%B")
         if words is None:
             return None
         wishes = [line for line in words.splitlines() if line.lower().startswith(_SEMANTIC_VERSION)]
@@ -103,7 +105,7 @@ class ProjectInstaller:
         try:
             answer: dict[str, Any] = json.loads(kept.read_text("utf-8"))
             digest = answer.pop("digest")
-            if digest != _digest(answer):
+            if digest != _digest(answer) or answer["copied"] != self._look(answer["copied"]):
                 return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -113,20 +115,29 @@ class ProjectInstaller:
             target.write_text(self._moved(text, answer), "utf-8")
             if target.parent == self.venv / "bin":
                 target.chmod(0o755)
-        os.utime(kept)
+        with contextlib.suppress(FileNotFoundError):  # another build may have found it the oldest just now
+            os.utime(kept)
         return Distribution(self.venv / answer["distribution"])
 
     def _moved(self, text: str, answer: dict[str, Any]) -> str:
         return text.replace(answer["checkout"], str(self.checkout)).replace(answer["venv"], str(self.venv))
 
-    def _keep(self, distribution: Distribution, kept: Path) -> None:
-        """Keep what was installed, if all of it is short text in the virtual environment."""
+    def _keep(self, distribution: Distribution, kept: Path, tree: Iterable[str]) -> None:
+        """Keep what was installed, if all of it is short text in the virtual environment, and either written for what
+        is declared or copied from files of the checkout, of which ``tree`` are the names."""
         files: dict[str, str] = {}
+        copied: list[str] = []
         try:
             for path, _ in distribution.files():
                 if not path.is_relative_to(self.venv) or path.stat().st_size > _FILE_LIMIT:
                     return
                 files[str(path.relative_to(self.venv))] = path.read_text("utf-8")
+                if not self._is_written(distribution, path):
+                    sources = [name for name in tree if self._is_copy(path, self.checkout / name)]
+                    if not sources:
+                        return
+                    copied.extend(sources)
+            looks = self._look(copied)
         except (OSError, ValueError):
             return
         where = str(distribution.directory.relative_to(self.venv))
@@ -135,11 +146,41 @@ class ProjectInstaller:
             f"{os.path.relpath(self.venv / name, distribution.directory.parent)},,\n" for name in files
         )
         answer = {"checkout": str(self.checkout), "venv": str(self.venv), "distribution": where, "files": files}
-        self.directory.mkdir(parents=True, exist_ok=True)
-        written = kept.with_suffix(f".{secrets.token_hex(4)}")
-        written.write_text(json.dumps({**answer, "digest": _digest(answer)}), "utf-8")
-        written.replace(kept)
-        self._trim()
+        answer["copied"] = looks
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            written = kept.with_suffix(f".{secrets.token_hex(4)}")
+            written.write_text(json.dumps({**answer, "digest": _digest(answer)}), "utf-8")
+            written.replace(kept)
+            self._trim()
+        except OSError as error:  # this build has what it needs
+            self.build.log(f"how the project is installed cannot be kept for others: {error}", source="venv")
+
+    def _is_written(self, distribution: Distribution, path: Path) -> bool:
+        """Whether a file is made by who builds or installs, out of what is declared."""
+        if path.is_relative_to(distribution.directory):
+            return True
+        if path.parent == self.venv / "bin":
+            return path.name in distribution.programs
+        paths_only = path.suffix == ".pth" and "import" not in path.read_text("utf-8")
+        return path.parent == distribution.directory.parent and (path.name.startswith("__editable__") or paths_only)
+
+    @staticmethod
+    def _is_copy(path: Path, source: Path) -> bool:
+        # Installers write another first line, which names the interpreter.
+        def rest(file: Path) -> bytes:
+            return file.read_bytes().partition(b"\n")[2]
+
+        return path.name == source.name and source.is_file() and rest(path) == rest(source)
+
+    def _look(self, names: Iterable[str]) -> dict[str, str]:
+        """What files of the checkout have in them, each with what else is in its directory. Raises OSError."""
+
+        def look(path: Path) -> str:
+            beside = "\0".join(sorted(os.listdir(path.parent)))  # noqa: PTH208
+            return hashlib.sha256(beside.encode("utf-8", "surrogateescape") + b"\0\0" + path.read_bytes()).hexdigest()
+
+        return {name: look(self.checkout / name) for name in names}
 
     def _trim(self) -> None:
         def last_use(path: Path) -> float:

@@ -91,5 +91,8 @@ def _path(places: tuple[str, ...]) -> str:
 
 def _directories(places: tuple[str, ...]) -> Iterator[Path]:
     for place in places:
-        whole = Path(place).expanduser()
+        try:
+            whole = Path(place).expanduser()
+        except RuntimeError:  # the worker's account has no home
+            continue
         yield from sorted(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))), reverse=True)

@@ -102,6 +102,8 @@ class Stock:
 def restock(trees: Path, all_mirrors: Path, count: int) -> None:
     """Make ``count`` trees ready for each branch that builds asked for lately, and remove what nobody asks for.
 
+    More than ``count`` are left to the jobs that want them.
+
     Called when builds have ended: none waits for it. Whatever goes wrong, builds make their trees themselves.
     """
     now = boot()
@@ -115,7 +117,7 @@ def restock(trees: Path, all_mirrors: Path, count: int) -> None:
                 continue
             for half_made in place.glob("new-*"):
                 shutil.rmtree(half_made, ignore_errors=True)
-            if time.time() - used.stat().st_mtime > _UNUSED_S or count == 0:
+            if time.time() - used.stat().st_mtime > _UNUSED_S:
                 shutil.rmtree(place)
             elif generation := mirrors.current(all_mirrors / place.parent.name):
                 _fill(place, generation, used.read_text("utf-8"), count)

@@ -28,6 +28,13 @@ class Distribution:
         """What its metadata say it needs, markers included."""
         return tuple(metadata.Distribution.at(self.directory).requires or ())
 
+    @property
+    def programs(self) -> frozenset[str]:
+        """The names of the programs that installers write for its entry points; ``wsgi_scripts`` are pbr's."""
+        points = metadata.Distribution.at(self.directory).entry_points
+        groups = {"console_scripts", "gui_scripts", "wsgi_scripts"}
+        return frozenset(point.name for point in points if point.group in groups)
+
     def files(self) -> Iterator[tuple[Path, str]]:
         """Its files, and for each its SHA-256 as hex digits, empty when that is not recorded.
 

@@ -165,14 +165,22 @@ class StageBuild:
         plan = evolve(self.plan, options={**self.plan.options, **self._changed(revision, given)})
         self.log(f"provisioning {revision}")
         change = change_of(self.request.change, revision)
+        place = evolve(self._elsewhere(change), plan=plan)
         # Whoever fetches in another way may get another commit for the same name.
         usual = not any(name in given for name in self.plan.stages[StageName.CHECKOUT])
-        if usual and (known := self.commits.known(revision)) is not None:
-            change = evolve(change, commit=known)
-        provision = Provision(*prepare(evolve(self._elsewhere(change), plan=plan)))
-        if usual:
-            self.commits.learn(revision, provision.checkout.commit)
-        return provision
+        source = self._agreed(revision, place) if usual else checkout(place)
+        return Provision(source, environment(place, source))
+
+    def _agreed(self, revision: Revision, place: StageBuild) -> Checkout:
+        """Check out the commit that the revision means in this attempt; the first to do so finds out which that is."""
+        first: list[Checkout] = []
+
+        def commit() -> str:
+            first.append(checkout(place))
+            return first[0].commit
+
+        known = self.commits.get(revision, commit)
+        return first[0] if first else checkout(evolve(place, change=evolve(place.change, commit=known)))
 
     def _resolve(self, revision: Revision) -> str:
         change = change_of(self.request.change, revision)
@@ -258,12 +266,6 @@ def environment(build: StageBuild, source: Checkout) -> Environment:
     for name in build.plan.stages[StageName.ENVIRONMENT]:
         return build.plugins.environment(name, build.view(name), build.plan.options.get(name), source)
     return Environment()
-
-
-def prepare(build: StageBuild) -> tuple[Checkout, Environment]:
-    """The first two stages, for a provision."""
-    source = checkout(build)
-    return source, environment(build, source)
 
 
 def change_of(change: Change, revision: Revision) -> Change:

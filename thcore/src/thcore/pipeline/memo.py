@@ -27,11 +27,3 @@ class Memo(Generic[K, V]):
             if key not in self._values:
                 self._values[key] = make()
             return self._values[key]
-
-    def known(self, key: K) -> V | None:
-        """The value of a key, if it is known by now."""
-        return self._values.get(key)
-
-    def learn(self, key: K, value: V) -> None:
-        """Keep a value that was come by otherwise. One that is known stays."""
-        self._values.setdefault(key, value)

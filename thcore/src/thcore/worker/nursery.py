@@ -127,6 +127,8 @@ class Nursery:
                 socket.send_fds(self._control, [b"fork"], [theirs.fileno()])
             except OSError as error:
                 ours.close()
+                if isinstance(error, ConnectionError):
+                    self._gone.set()  # whoever reads from it may not have noticed yet
                 raise InfrastructureError(f"the process that starts builds is gone: {error}") from error
             self._ordered.append(ours)
 

@@ -33,6 +33,8 @@ def taken(connection: Any, check: Callable[[], None]) -> dict[str, TableCensus]:
     told to end."""
     # A scan that others can join leaves a mark from which the next one starts: rows would come in another order.
     connection.execute("SET LOCAL synchronize_seqscans = off")
+    # A database may have functions of its own that are called as the server's are, and this session may do anything.
+    connection.execute("SET LOCAL search_path = pg_catalog")
     tables: dict[str, TableCensus] = {}
     found = connection.execute(_COLUMNS).fetchall()
     for (schema, table, partitioned), rows in itertools.groupby(found, key=lambda row: tuple(row[:3])):

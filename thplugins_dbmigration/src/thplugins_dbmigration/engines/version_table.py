@@ -33,6 +33,11 @@ class VersionTable:
         )
 
     @property
+    def counted(self) -> str:
+        """The table as a census names it."""
+        return self.table if self.schema in {None, "public"} else f"{self.schema}.{self.table}"
+
+    @property
     def selected(self) -> tuple[str, ...]:
         """The columns to select, those of the version first; none: all that there are."""
         return (*self.columns, self.only[0]) if self.only else self.columns

@@ -149,8 +149,11 @@ def discard(place: Path) -> None:
 
 def in_use(place: Path) -> bool:
     """Whether somebody makes, clones or wants it at this moment."""
-    with alone_if_free(lock_of(place)) as free, unheld(place) as idle:
-        return not (free and idle)
+    with alone_if_free(lock_of(place)) as free:
+        if not free:  # who has the lock may be about to hold it, and must not find that we do
+            return True
+        with unheld(place) as idle:
+            return not idle
 
 
 def take_away(place: Path) -> bool:

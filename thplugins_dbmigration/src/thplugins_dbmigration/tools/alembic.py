@@ -122,7 +122,8 @@ def _inside(path: Path, project: Project) -> str:
 
 
 def _in_pyproject(directory: Path) -> bool:
-    try:
-        return "alembic" in tomllib.loads((directory / "pyproject.toml").read_text("utf-8")).get("tool", {})
+    path = directory / "pyproject.toml"
+    try:  # a checkout is somebody else's: what is no file may have no end
+        return path.is_file() and "alembic" in tomllib.loads(path.read_text("utf-8")).get("tool", {})
     except (OSError, ValueError):
         return False

@@ -12,6 +12,7 @@ from attrs import frozen
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build, option
 from thcore.model import Command, CommandResult, Step
+from thplugins_dbmigration.engines.version_table import VersionTable
 from thplugins_dbmigration.tools.tool import Enough, Guide, Plan, Project, Stop
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -93,7 +94,8 @@ class CommandTool:
         if options.head is not None:
             head = frozenset({self._version(build, options, project, "head", options.head)})
         taken_as_is = everything is None and "{current}" in " ".join(options.steps or ())
-        return Plan(current=now, head=head, steps=_linked(steps if taken_as_is else _ahead(steps, now), now))
+        ahead = _linked(steps if taken_as_is else _ahead(steps, now), now)
+        return Plan(now, head, ahead, table=VersionTable.parse(options.version_table or "").counted)
 
     def _go(self, build: Build, options: CommandOptions, project: Project, guide: Guide, step: Step) -> Stop:
         words = project.placeholders.having(step=step.version, **{"from": "+".join(step.parents)})

@@ -13,6 +13,7 @@ from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Command, CommandResult, Step
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.version_table import VersionTable
 from thplugins_dbmigration.messages import NOT_IMPORTED
 from thplugins_dbmigration.tools.conversation import Conversation
 from thplugins_dbmigration.tools.told import ChainShown, ShownStep
@@ -96,7 +97,8 @@ def _plan(project: Project, tool: Observed, shown: ChainShown) -> Plan:
     project.server.start_counting(project.address)
     checkout = project.provision.checkout.path
     steps = tuple(_step(row, checkout, chain) for row in shown.steps)
-    return Plan(current, head, steps, shown.implied, chain, shown.names)
+    table = VersionTable.parse(shown.table).counted
+    return Plan(current, head, steps, shown.implied, chain, table, shown.names)
 
 
 def _same_database(project: Project, tool: Observed, shown: ChainShown, listed: frozenset[str]) -> None:

@@ -107,9 +107,9 @@ def _repositories(directory: Path) -> list[Path]:
 
 
 def _repository_id(repository: Path) -> str | None:
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read_string((repository / CONFIG).read_text("utf-8"))
+    parser, path = configparser.RawConfigParser(), repository / CONFIG
+    try:  # a checkout is somebody else's: what is no file may have no end
+        parser.read_string(path.read_text("utf-8") if path.is_file() else "")
         return parser.get("db_settings", "repository_id")
     except (OSError, ValueError, configparser.Error):
         return None

@@ -40,7 +40,8 @@ class Plan:
     ``implied`` are versions that the head includes: a database at the head may list them or not.
 
     ``chain`` is empty for the tool's main chain. Another is named by its version table (``alembic_version_fab``), and
-    one in another database by both (``nova_api.alembic_version``). Its steps carry the same name.
+    one in another database by both (``nova_api.alembic_version``). Its steps carry the same name. ``table`` is the
+    version table of any chain as a census names it, empty where there is none.
 
     ``names`` are versions by what else people call them: Alembic's labels, and ``LABEL@head``.
     """
@@ -50,6 +51,7 @@ class Plan:
     steps: tuple[Step, ...]
     implied: frozenset[str] = frozenset()
     chain: str = ""
+    table: str = ""
     names: Mapping[str, tuple[str, ...]] = field(factory=dict)
 
     def reached(self, versions: frozenset[str]) -> bool:

@@ -39,7 +39,7 @@ JOBS: dict[str, tuple[RealProject, dict[str, list[str]]]] = {
 AIRFLOWS_HEADS = ["d2f4e1b3c5a7", "alembic_version_fab:02ca36b0235b"]
 """Of its own chain, and of that of its user management."""
 STOPPED = {
-    "null_uuid": (267, "NULL instance_uuid"),
+    "null_uuid": (267, "null_instance_uuid_scan"),
     "null_keypair": (280, "1265"),
     "unmigrated_flavor": (291, "8017"),
 }

@@ -23,8 +23,8 @@ from thcore.plugins import Plugins
 from thplugins_dbmigration import dataset_file, datasets
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import mysql, postgresql
-from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.template import Placeholders
+from thplugins_dbmigration.walk.release import Fixup, Release
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -14,7 +14,7 @@ from thcore.model import BuildEvent, Change, ChangeKind, Execution, Provision, R
 from thcore.testing import make_build
 from thplugins_dbmigration import gate
 from thplugins_dbmigration.options import DbmigrationOptions, DbmigrationSettings
-from thplugins_dbmigration.release import Release
+from thplugins_dbmigration.walk.release import Release
 
 from parts.alembic_project import AlembicProject
 

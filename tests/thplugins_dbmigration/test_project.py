@@ -15,10 +15,10 @@ from thcore.model import Checkout, Environment, Provision, Secret
 from thcore.testing import make_build
 from thplugins_dbmigration import project
 from thplugins_dbmigration.datasets import Dataset
-from thplugins_dbmigration.manner import Manner
 from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.tools.alembic import Alembic, AlembicOptions
 from thplugins_dbmigration.tools.command import CommandOptions
+from thplugins_dbmigration.walk.manner import Manner
 
 OPTIONS = DbmigrationOptions(datasets=Path("datasets"))
 

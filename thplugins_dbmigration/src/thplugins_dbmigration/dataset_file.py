@@ -13,7 +13,7 @@ from cattrs import Converter, transform_error
 from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, override
 
-from thplugins_dbmigration.release import Fixup, Release
+from thplugins_dbmigration.walk.release import Fixup, Release
 
 WALL = "wall_s"
 """The counter that ``maximum_migration_times`` limits, in seconds."""

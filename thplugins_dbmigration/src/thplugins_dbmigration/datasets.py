@@ -18,7 +18,7 @@ from attrs import field, frozen
 from thcore.errors import InfrastructureError
 from thcore.model import Limit, Secret, Step
 from thplugins_dbmigration.dataset_file import WALL, DatasetFile, Numbers, limits_of, parse
-from thplugins_dbmigration.release import Fixup, Release
+from thplugins_dbmigration.walk.release import Fixup, Release
 
 CONFIG = "config.json"
 DEPTH = 3

@@ -16,10 +16,10 @@ from thcore.model import (
 from thplugins_dbmigration import datasets, messages
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.lanes import side_by_side
-from thplugins_dbmigration.leg import count
 from thplugins_dbmigration.options import DbmigrationOptions, Judge
-from thplugins_dbmigration.passage import Passage
 from thplugins_dbmigration.turns import Turns
+from thplugins_dbmigration.walk.leg import count
+from thplugins_dbmigration.walk.passage import Passage
 
 MOST_LANES = 4
 """How many datasets are taken through side by side at most, when the settings do not say: each has a server."""

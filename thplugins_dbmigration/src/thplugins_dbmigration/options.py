@@ -13,11 +13,11 @@ from attrs import frozen
 from thcore.hooks import option
 from thcore.model import Bytes, Seconds
 from thplugins_dbmigration.engines.engine import MEMORY
-from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.tools import drivers
 from thplugins_dbmigration.tools.alembic import AlembicOptions
 from thplugins_dbmigration.tools.command import CommandOptions
 from thplugins_dbmigration.tools.django import DjangoOptions
+from thplugins_dbmigration.walk.release import Fixup, Release
 
 LEAST_MEMORY = 16 * 1024 * 1024
 

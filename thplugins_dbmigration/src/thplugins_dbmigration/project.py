@@ -15,11 +15,11 @@ from thcore.model import Provision
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.engine import Server
-from thplugins_dbmigration.manner import Manner
 from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.template import Placeholders
 from thplugins_dbmigration.tools import drivers
 from thplugins_dbmigration.tools.tool import Project, Stop, Tool
+from thplugins_dbmigration.walk.manner import Manner
 
 
 @frozen

@@ -17,19 +17,19 @@ from attrs import evolve, frozen
 from thcore.errors import InfrastructureError
 from thcore.model import Progress
 from thplugins_dbmigration import snapshots
-from thplugins_dbmigration.course import named
 from thplugins_dbmigration.curation.catalogue import Entry
 from thplugins_dbmigration.curation.contents import contents
 from thplugins_dbmigration.curation.draft import draft, occupied, scratch, unwritable, write
 from thplugins_dbmigration.curation.dump import dump
 from thplugins_dbmigration.curation.source import Source
 from thplugins_dbmigration.datasets import CONFIG, Dataset
-from thplugins_dbmigration.ground import Site
-from thplugins_dbmigration.manner import Manner
-from thplugins_dbmigration.release import Fixup
-from thplugins_dbmigration.route import fixups, route
 from thplugins_dbmigration.snapshots.listing import sync
-from thplugins_dbmigration.states import States
+from thplugins_dbmigration.walk.course import named
+from thplugins_dbmigration.walk.ground import Site
+from thplugins_dbmigration.walk.manner import Manner
+from thplugins_dbmigration.walk.release import Fixup
+from thplugins_dbmigration.walk.route import fixups, route
+from thplugins_dbmigration.walk.states import States
 
 
 @frozen

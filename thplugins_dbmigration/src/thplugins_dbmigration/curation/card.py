@@ -12,9 +12,9 @@ from thcore.model.quantity import format_size
 from thplugins_dbmigration.curation.catalogue import Entry
 from thplugins_dbmigration.dataset_file import WALL, Numbers
 from thplugins_dbmigration.datasets import Dataset, fingerprint
-from thplugins_dbmigration.release import Fixup, Release
-from thplugins_dbmigration.route import fixups
 from thplugins_dbmigration.snapshots import shelf
+from thplugins_dbmigration.walk.release import Fixup, Release
+from thplugins_dbmigration.walk.route import fixups
 
 
 @frozen

@@ -15,11 +15,11 @@ from thcore.model import Change, ChangeKind
 from thplugins_dbmigration import datasets
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
-from thplugins_dbmigration.ground import Site
-from thplugins_dbmigration.halt import Halt
 from thplugins_dbmigration.options import DbmigrationOptions
-from thplugins_dbmigration.release import Release
 from thplugins_dbmigration.turns import Turns
+from thplugins_dbmigration.walk.ground import Site
+from thplugins_dbmigration.walk.halt import Halt
+from thplugins_dbmigration.walk.release import Release
 
 PLUGIN = "dbmigration"
 

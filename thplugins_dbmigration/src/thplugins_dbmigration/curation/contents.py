@@ -12,8 +12,8 @@ import sqlalchemy
 from attrs import frozen
 
 from thplugins_dbmigration.address import Address
-from thplugins_dbmigration.ground import Ground
 from thplugins_dbmigration.options import DbmigrationOptions
+from thplugins_dbmigration.walk.ground import Ground
 
 VERSION_TABLES: Mapping[str, str] = {
     r"alembic_version\w*": "",

@@ -13,10 +13,10 @@ from thplugins_dbmigration import snapshots
 from thplugins_dbmigration.curation.catalogue import Entry
 from thplugins_dbmigration.curation.contents import Contents, contents, disagreement
 from thplugins_dbmigration.datasets import fingerprint
-from thplugins_dbmigration.ground import Ground, Site
-from thplugins_dbmigration.route import fixups
 from thplugins_dbmigration.seeds import open_seed
 from thplugins_dbmigration.snapshots.restore import restore
+from thplugins_dbmigration.walk.ground import Ground, Site
+from thplugins_dbmigration.walk.route import fixups
 
 
 @frozen

@@ -12,10 +12,10 @@ from thplugins_dbmigration.curation import catalogue
 from thplugins_dbmigration.curation.arguments import of_a_dataset, project_option
 from thplugins_dbmigration.curation.catalogue import PLUGIN, Entry
 from thplugins_dbmigration.curation.client import client
-from thplugins_dbmigration.ground import Site
-from thplugins_dbmigration.route import route
-from thplugins_dbmigration.states import States
 from thplugins_dbmigration.tables import say
+from thplugins_dbmigration.walk.ground import Site
+from thplugins_dbmigration.walk.route import route
+from thplugins_dbmigration.walk.states import States
 
 TRUNK = "trunk"
 

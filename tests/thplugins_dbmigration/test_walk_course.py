@@ -8,9 +8,9 @@ import pytest
 from attrs import evolve
 
 from thcore.model import Step
-from thplugins_dbmigration.course import Course, fits, named
-from thplugins_dbmigration.release import Fixup
 from thplugins_dbmigration.tools.tool import Enough, Plan
+from thplugins_dbmigration.walk.course import Course, fits, named
+from thplugins_dbmigration.walk.release import Fixup
 
 LINE = ("1", "2", "3", "4")
 

@@ -9,14 +9,14 @@ from attrs import evolve
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Finding, Provision, StepResult
 from thplugins_dbmigration import faults, messages, project
-from thplugins_dbmigration.course import Course, listed
 from thplugins_dbmigration.datasets import Dataset
-from thplugins_dbmigration.ground import Ground, Site
-from thplugins_dbmigration.halt import Halt
-from thplugins_dbmigration.leg import Leg
-from thplugins_dbmigration.route import Waypoint
 from thplugins_dbmigration.tools.tool import Plan, Stop
-from thplugins_dbmigration.trail import Trail, Versions, digests
+from thplugins_dbmigration.walk.course import Course, listed
+from thplugins_dbmigration.walk.ground import Ground, Site
+from thplugins_dbmigration.walk.halt import Halt
+from thplugins_dbmigration.walk.leg import Leg
+from thplugins_dbmigration.walk.route import Waypoint
+from thplugins_dbmigration.walk.trail import Trail, Versions, digests
 
 
 def ascend(site: Site, ground: Ground, waypoint: Waypoint, provision: Provision, before: Trail) -> Trail:

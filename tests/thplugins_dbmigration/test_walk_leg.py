@@ -12,12 +12,12 @@ import pytest
 
 from thcore.model import Secret, Step
 from thcore.testing import make_build
-from thplugins_dbmigration import leg
-from thplugins_dbmigration.course import Course
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.project import Chosen
 from thplugins_dbmigration.tools.tool import Plan, Stop
 from thplugins_dbmigration.turns import Turns
+from thplugins_dbmigration.walk import leg
+from thplugins_dbmigration.walk.course import Course
 
 LONG = 20
 """Readings; a wait in full is longer, one that is not worth it is shorter."""

@@ -16,19 +16,19 @@ from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
 from thcore.model import DatasetRun, Finding, Provision, Step
 from thplugins_dbmigration import faults, messages, project, repetition, snapshots
-from thplugins_dbmigration.course import named
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
-from thplugins_dbmigration.ground import Ground, Site
-from thplugins_dbmigration.halt import Halt
-from thplugins_dbmigration.manner import Manner
 from thplugins_dbmigration.options import DbmigrationOptions
-from thplugins_dbmigration.route import route
-from thplugins_dbmigration.states import State, States
 from thplugins_dbmigration.tools.tool import Stop
-from thplugins_dbmigration.trail import Trail
-from thplugins_dbmigration.trial import Trial
 from thplugins_dbmigration.turns import Turns
+from thplugins_dbmigration.walk.course import named
+from thplugins_dbmigration.walk.ground import Ground, Site
+from thplugins_dbmigration.walk.halt import Halt
+from thplugins_dbmigration.walk.manner import Manner
+from thplugins_dbmigration.walk.route import route
+from thplugins_dbmigration.walk.states import State, States
+from thplugins_dbmigration.walk.trail import Trail
+from thplugins_dbmigration.walk.trial import Trial
 
 
 @define

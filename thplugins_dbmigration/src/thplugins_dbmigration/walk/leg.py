@@ -13,14 +13,14 @@ from thcore.hooks import Build
 from thcore.model import Loss, Measurement, Progress, Step, StepResult
 from thplugins_dbmigration import measure
 from thplugins_dbmigration.census import TableCensus, losses
-from thplugins_dbmigration.course import Course
 from thplugins_dbmigration.dataset_file import WALL
 from thplugins_dbmigration.datasets import Dataset
-from thplugins_dbmigration.fixups import run_fixup
 from thplugins_dbmigration.messages import way
 from thplugins_dbmigration.project import Chosen
 from thplugins_dbmigration.tools.tool import Plan, Project, Stop
 from thplugins_dbmigration.turns import Turns
+from thplugins_dbmigration.walk.course import Course
+from thplugins_dbmigration.walk.fixups import run_fixup
 
 PATIENCE_S = 3.0
 """How long to wait for a counter that the server does not tell at the moment, where a limit may be for it."""

@@ -11,16 +11,16 @@ from attrs import evolve, frozen
 from thcore.errors import ChangeError, StoppedError
 from thcore.model import Provision, Step, StepResult
 from thplugins_dbmigration import messages, project, snapshots
-from thplugins_dbmigration.ascent import check_start
-from thplugins_dbmigration.course import Course, named
-from thplugins_dbmigration.ground import Ground, Site
-from thplugins_dbmigration.leg import Leg
-from thplugins_dbmigration.manner import Manner
 from thplugins_dbmigration.options import SilentLoss
-from thplugins_dbmigration.route import digest_of_fixups, fixups
 from thplugins_dbmigration.snapshots import Key
-from thplugins_dbmigration.states import State
-from thplugins_dbmigration.trail import Trail
+from thplugins_dbmigration.walk.ascent import check_start
+from thplugins_dbmigration.walk.course import Course, named
+from thplugins_dbmigration.walk.ground import Ground, Site
+from thplugins_dbmigration.walk.leg import Leg
+from thplugins_dbmigration.walk.manner import Manner
+from thplugins_dbmigration.walk.route import digest_of_fixups, fixups
+from thplugins_dbmigration.walk.states import State
+from thplugins_dbmigration.walk.trail import Trail
 
 
 @frozen

@@ -11,12 +11,12 @@ from attrs import define, evolve, field, frozen
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Progress
 from thplugins_dbmigration import snapshots
-from thplugins_dbmigration.ascent import ascend, lost
-from thplugins_dbmigration.ground import Site
-from thplugins_dbmigration.halt import Halt
-from thplugins_dbmigration.route import Waypoint, keys
 from thplugins_dbmigration.snapshots import Key, Snapshot, dataset_key
-from thplugins_dbmigration.trail import Trail
+from thplugins_dbmigration.walk.ascent import ascend, lost
+from thplugins_dbmigration.walk.ground import Site
+from thplugins_dbmigration.walk.halt import Halt
+from thplugins_dbmigration.walk.route import Waypoint, keys
+from thplugins_dbmigration.walk.trail import Trail
 
 
 @frozen

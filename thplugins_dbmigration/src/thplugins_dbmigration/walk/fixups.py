@@ -6,9 +6,9 @@ from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Command, Progress
 from thplugins_dbmigration.datasets import Dataset
-from thplugins_dbmigration.release import Fixup
 from thplugins_dbmigration.seeds import open_seed
 from thplugins_dbmigration.tools.tool import Project
+from thplugins_dbmigration.walk.release import Fixup
 
 
 def run_fixup(build: Build, fixup: Fixup, dataset: Dataset, project: Project) -> None:

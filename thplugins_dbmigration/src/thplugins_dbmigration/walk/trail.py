@@ -12,8 +12,8 @@ from attrs import evolve, field, frozen
 
 from thcore.errors import InfrastructureError
 from thcore.model import Step, StepResult
-from thplugins_dbmigration.release import Fixup
 from thplugins_dbmigration.snapshots import DAMAGED
+from thplugins_dbmigration.walk.release import Fixup
 
 Versions = Mapping[str, tuple[str, ...]]
 """The versions of a database, by chain."""

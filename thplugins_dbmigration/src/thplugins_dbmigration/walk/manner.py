@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.options import DbmigrationOptions
-from thplugins_dbmigration.release import Release
+from thplugins_dbmigration.walk.release import Release
 
 
 @frozen

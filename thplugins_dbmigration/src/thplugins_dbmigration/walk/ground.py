@@ -17,11 +17,11 @@ from thplugins_dbmigration import messages, snapshots
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.engine import Engine, Installation, Server
-from thplugins_dbmigration.halt import Halt
-from thplugins_dbmigration.manner import digest_of
 from thplugins_dbmigration.snapshots import Snapshot, clone_way
 from thplugins_dbmigration.snapshots.ways import file_system
 from thplugins_dbmigration.turns import Turns
+from thplugins_dbmigration.walk.halt import Halt
+from thplugins_dbmigration.walk.manner import digest_of
 
 
 @frozen

@@ -11,10 +11,10 @@ from attrs import frozen
 
 from thcore.model import Revision
 from thplugins_dbmigration.datasets import Dataset
-from thplugins_dbmigration.manner import Manner, digest_of
 from thplugins_dbmigration.options import DbmigrationOptions
-from thplugins_dbmigration.release import Fixup
 from thplugins_dbmigration.snapshots import Key
+from thplugins_dbmigration.walk.manner import Manner, digest_of
+from thplugins_dbmigration.walk.release import Fixup
 
 
 @frozen

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import define, field
 
 from thcore.model import Step
-from thplugins_dbmigration.release import Fixup
 from thplugins_dbmigration.tools.tool import Enough, Plan
+from thplugins_dbmigration.walk.release import Fixup
 
 _DIGITS = re.compile(r"[0-9a-f]{6,}")
 

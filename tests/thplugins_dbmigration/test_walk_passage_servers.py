@@ -10,7 +10,7 @@ from attrs import evolve
 
 from thcore.model import DatasetRun, Execution
 from thplugins_dbmigration import messages
-from thplugins_dbmigration.release import Fixup, Release
+from thplugins_dbmigration.walk.release import Fixup, Release
 
 from parts.dataset import write_dataset
 from parts.releases import Releases

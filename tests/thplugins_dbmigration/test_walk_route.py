@@ -12,10 +12,10 @@ from attrs import evolve
 from thcore.model import Revision
 from thplugins_dbmigration.datasets import Dataset, read
 from thplugins_dbmigration.options import DbmigrationOptions
-from thplugins_dbmigration.release import Fixup, Release
-from thplugins_dbmigration.route import Waypoint, keys, route
 from thplugins_dbmigration.snapshots import Key
 from thplugins_dbmigration.tools.alembic import AlembicOptions
+from thplugins_dbmigration.walk.release import Fixup, Release
+from thplugins_dbmigration.walk.route import Waypoint, keys, route
 
 from parts.dataset import write_dataset
 

@@ -20,9 +20,9 @@ from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.judge import judge
 from thplugins_dbmigration.options import Judge, SilentLoss
-from thplugins_dbmigration.release import Fixup, Release
 from thplugins_dbmigration.snapshots import Key, Snapshot
 from thplugins_dbmigration.tools.alembic import AlembicOptions
+from thplugins_dbmigration.walk.release import Fixup, Release
 
 from parts.dataset import write_dataset
 from parts.releases import CHANGE, Releases

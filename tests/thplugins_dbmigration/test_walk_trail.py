@@ -9,8 +9,8 @@ import pytest
 
 from thcore.errors import InfrastructureError
 from thcore.model import Measurement, Step, StepResult
-from thplugins_dbmigration.release import Fixup
-from thplugins_dbmigration.trail import Trail, digests
+from thplugins_dbmigration.walk.release import Fixup
+from thplugins_dbmigration.walk.trail import Trail, digests
 
 FIRST = Step("a", (), "first", "versions/a.py")
 SECOND = Step("b", ("a",), "second", "versions/b.py")

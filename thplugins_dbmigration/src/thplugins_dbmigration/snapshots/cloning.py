@@ -35,7 +35,7 @@ def clone(build: Build, snapshot: Snapshot, target: Path) -> None:
     record = shelf.read(place)
     entries = shelf.contents(place, record) if record else None
     if entries is None:
-        raise InfrastructureError(f"{snapshot.key}: the snapshot is damaged or gone", code=shelf.DAMAGED)
+        raise InfrastructureError(f"{snapshot.key}: the snapshot is damaged or gone", code="snapshot-damaged")
     made = False
     try:
         shelf.passable(target.parent)
@@ -48,7 +48,7 @@ def clone(build: Build, snapshot: Snapshot, target: Path) -> None:
             shelf.remove(target)
         if isinstance(error, _DamagedError):
             raise InfrastructureError(
-                f"{snapshot.key}: the snapshot is damaged: {error}", code=shelf.DAMAGED
+                f"{snapshot.key}: the snapshot is damaged: {error}", code="snapshot-damaged"
             ) from error
         if isinstance(error, OSError):
             raise InfrastructureError(

@@ -12,7 +12,6 @@ from attrs import evolve, field, frozen
 
 from thcore.errors import InfrastructureError
 from thcore.model import Step, StepResult
-from thplugins_dbmigration.snapshots import DAMAGED
 from thplugins_dbmigration.walk.release import Fixup
 
 Versions = Mapping[str, tuple[str, ...]]
@@ -40,7 +39,9 @@ class Trail:
         try:
             trail = cattrs.structure(notes, cls)
         except Exception as error:  # cattrs raises exception groups of any kind
-            raise InfrastructureError(f"the notes of a snapshot cannot be read: {error}", code=DAMAGED) from error
+            raise InfrastructureError(
+                f"the notes of a snapshot cannot be read: {error}", code="snapshot-damaged"
+            ) from error
         return evolve(trail, steps=tuple(evolve(step, from_snapshot=True) for step in trail.steps))
 
     @property

@@ -19,9 +19,9 @@ demo: sync ## Judge two changes of a sample project on embedded parts; makes the
 	@$(RUN) thcore quickstart $(DEMO)
 
 test: packages sync lint ## Everything that must hold: lint, types, layers, unit, contract and system tests
-	$(RUN) pytest $(PARALLEL) -m "not slow" --ignore tests/benchmarks --cov --cov-report term:skip-covered --cov-fail-under 90
+	$(RUN) pytest $(PARALLEL) -m "not slow" --ignore tests/benchmarks --cov --cov-report term:skip-covered --cov-fail-under 90 --durations 25
 
-test-all: packages sync lint ## The same, with whole projects, large datasets and a hundred kills (some six minutes more)
+test-all: packages sync lint ## The same, with whole projects, large datasets and a hundred kills (half an hour in all)
 	THCORE_KILLS=100 $(RUN) pytest $(PARALLEL) --ignore tests/benchmarks
 
 chaos: packages sync ## Kill everything around BUILDS builds (3000) at the points that SEED chooses; some twenty minutes

@@ -49,6 +49,7 @@ def run(bookshop: Path, ref: str) -> tuple[int, dict[str, Any]]:
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_a_change_that_moves_data_is_judged_on_both_datasets(bookshop: Path) -> None:
     code, result = run(bookshop, "refs/changes/01/1/1")
 

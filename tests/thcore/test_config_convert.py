@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, cast
 import attrs
 import pytest
 from attrs import field, frozen
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from thcore.config import Config, structure, unstructure
@@ -392,7 +392,11 @@ JSON = st.recursive(
     max_leaves=12,
 )
 
+calmly = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+"""On a machine that is busy, making values takes time."""
 
+
+@calmly
 @given(st.dictionaries(st.sampled_from([each.alias for each in attrs.fields(Everything)]), JSON, max_size=6))
 def test_whatever_a_file_says_about_options_it_is_read_or_refused(value: dict[str, object]) -> None:
     for problem in problems_of(value, Everything):
@@ -401,6 +405,7 @@ def test_whatever_a_file_says_about_options_it_is_read_or_refused(value: dict[st
         problem.encode()
 
 
+@calmly
 @given(st.dictionaries(st.sampled_from([each.alias for each in attrs.fields(Config)]), JSON, max_size=6) | JSON)
 def test_whatever_a_file_says_it_is_read_or_refused(value: object) -> None:
     assert all(problem.startswith("f: ") for problem in problems_of(value, Config))

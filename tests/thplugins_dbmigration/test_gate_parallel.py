@@ -174,12 +174,12 @@ def test_nothing_runs_beside_a_step_that_is_judged(yard: Yard, monkeypatch: pyte
 
     monkeypatch.setattr(Turns, "alone", within(Turns.alone))
     monkeypatch.setattr(Turns, "beside", within(Turns.beside))
-    monkeypatch.setattr(restore, "_restore", watched(restore._restore))
+    monkeypatch.setattr(restore, "restore", watched(restore.restore))
     monkeypatch.setattr(snapshots, "clone", watched(snapshots.clone))
     execution, _ = yard.gate(2)
 
     assert [step[2] for run in execution.datasets for step in steps(run)] == ["ok"] * 6
-    assert sorted(done) == ["_restore"] * 2 + ["clone"] * 4
+    assert sorted(done) == ["clone"] * 4 + ["restore"] * 2
     seen = [line.split() for line in (there / "witness").read_text().splitlines()]
     spans = [(dataset, step, float(began), float(ended)) for dataset, step, began, ended in seen]
     assert len(spans) == 6
@@ -238,6 +238,7 @@ MANY = "".join(f"INSERT INTO item SELECT id + {2**power}, name FROM item;\n" for
 
 
 @pytest.mark.system
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["mysql", "postgresql"])
 def test_what_is_counted_does_not_depend_on_how_many_datasets_are_side_by_side(engine: str) -> None:
     with open_directory() as root:

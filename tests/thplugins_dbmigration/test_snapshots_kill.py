@@ -129,6 +129,7 @@ def test_ninety_kills_while_snapshots_are_made_cloned_and_trimmed_leave_whole_on
 
 
 @pytest.mark.system
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mysql", "postgresql"])
 def test_five_kills_while_a_server_is_restored_leave_whole_snapshots_only(kind: str, tmp_path: Path) -> None:
     kin.become_subreaper()

@@ -182,6 +182,9 @@ class Environments:
         if names := damaged(base.venv, contents):
             self._log(f"uv's cache does not hold what these packages say they contain; fetching anew {_some(names)}")
             self.uv("cache", "clean", *names, cwd=directory)
+            # Compiling looks at whole seconds only: what was compiled of the wrong files could stay for the right ones.
+            for place in list(site_packages(base.venv).rglob("__pycache__")):
+                seal.remove(place)
             again = (part for name in names for part in ("--reinstall-package", name))
             self.uv.install(base.venv, *what, *again, cwd=directory, third_party=True)
             contents = seal.contents(base.venv)

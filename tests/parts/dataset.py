@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from thplugins_dbmigration.datasets import Dataset, read
+
 
 def write_dataset(root: Path, name: str, sql: str, **keys: Any) -> Path:
     """A dataset in turbo-hipster's format; SQLite and the project ``example/shop`` unless ``keys`` say otherwise."""
@@ -23,3 +25,10 @@ def write_dataset(root: Path, name: str, sql: str, **keys: Any) -> Path:
     }
     (directory / "config.json").write_text(json.dumps(config))
     return directory
+
+
+def as_read(directory: Path) -> Dataset:
+    """What the gate makes of a dataset on disk, which has nothing wrong."""
+    dataset, problems = read(directory)
+    assert dataset is not None, problems
+    return dataset

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import frozen
 
-from thplugins_dbmigration.datasets import Dataset, read
+from thplugins_dbmigration.datasets import Dataset
+
+from parts.dataset import as_read, write_dataset
 
 TABLES = {
     "instances": (0.25, 260, ("uuid", "host", "project_id", "created_at")),
@@ -94,17 +95,10 @@ class Writer:
 
 def made_dataset(directory: Path, kind: str, megabytes: int) -> Dataset:
     """A dataset whose dump has about so many megabytes (of a million bytes)."""
-    directory.mkdir(parents=True)
+    write_dataset(directory.parent, directory.name, "", type=kind, project="example/compute")
     with (directory / "seed.sql").open("w", encoding="utf-8") as stream:
         stream.writelines(Writer(kind, megabytes).lines())
-    config = {
-        "project": "example/compute", "type": kind, "database": "app", "db_user": "app", "db_pass": "password",
-        "seed_data": "seed.sql",
-    }  # fmt: skip
-    (directory / "config.json").write_text(json.dumps(config))
-    dataset, problems = read(directory)
-    assert dataset is not None, problems
-    return dataset
+    return as_read(directory)
 
 
 def _row(table: str, number: int) -> tuple[str, ...]:

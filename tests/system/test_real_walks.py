@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +42,6 @@ BOBCAT = evolve(
     dataset={**KEYSTONE.dataset, "releases": KEYSTONE.dataset["releases"][:1]},
 )
 """keystone when the change was under review that makes a key of a trust unique."""
-
-
-@pytest.fixture(scope="module")
-def gearmand() -> Iterator[Gearmand]:
-    with Gearmand() as server:
-        yield server
-
-
-@pytest.fixture
-def zuul(gearmand: Gearmand) -> Iterator[Zuul]:
-    with Zuul(gearmand.port) as client:
-        yield client
-        assert client.violations == []
 
 
 class Gate:

@@ -6,7 +6,6 @@ THCORE_CHAOS_SEED repeats a run.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import signal
@@ -21,13 +20,14 @@ from attrs import evolve
 from thcore.hooks import Build
 from thcore.process import kin
 from thcore.testing import make_build
-from thplugins_dbmigration.datasets import Dataset, read
+from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.engines.sockets import remove_sockets
 from thplugins_dbmigration.options import DbmigrationSettings, Postgresql
 from thplugins_dbmigration.snapshots import clone, remove_half_made, restored, shelf, store
 from thplugins_dbmigration.snapshots.lock import alone_if_free
 
+from parts.dataset import as_read, write_dataset
 from parts.servers import query
 
 SEED = os.environ.get("THCORE_CHAOS_SEED", "1")
@@ -36,17 +36,9 @@ SETTINGS = DbmigrationSettings(postgresql=Postgresql.EMBEDDED)
 
 
 def dataset_of(directory: Path, kind: str) -> Dataset:
-    directory.mkdir(parents=True)
     rows = "".join(f"INSERT INTO things VALUES ({number}, '{'x' * 200}');\n" for number in range(ROWS))
-    (directory / "seed.sql").write_text(f"CREATE TABLE things (id INTEGER, name VARCHAR(200));\n{rows}")
-    config = {
-        "project": "app", "type": kind, "database": "app", "db_user": "app", "db_pass": "password",
-        "seed_data": "seed.sql",
-    }  # fmt: skip
-    (directory / "config.json").write_text(json.dumps(config))
-    dataset, problems = read(directory)
-    assert dataset is not None, problems
-    return dataset
+    sql = f"CREATE TABLE things (id INTEGER, name VARCHAR(200));\n{rows}"
+    return as_read(write_dataset(directory.parent, directory.name, sql, type=kind))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,27 +10,22 @@ import zstandard
 from thcore.errors import InfrastructureError
 from thcore.model import BuildEvent
 from thcore.testing import make_build
-from thplugins_dbmigration.datasets import Dataset, read
+from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.snapshots import clone, find, restored
 
+from parts.dataset import as_read, write_dataset
 from parts.servers import EMBEDDED, MARIADB, SEED, SQLITE, Kind, query
 
 pytestmark = pytest.mark.system
 
 
 def dataset_of(directory: Path, kind: str) -> Dataset:
-    directory.mkdir()
+    keys = {"type": kind, "seed_data": "seed.sql.zst", "overlays": ["more.sql"]}
+    write_dataset(directory.parent, directory.name, SEED, **keys)
     (directory / "seed.sql.zst").write_bytes(zstandard.ZstdCompressor().compress(SEED.encode()))
     (directory / "more.sql").write_text("INSERT INTO things VALUES (3, 'overlay');\n")
-    config = {
-        "project": "app", "type": kind, "database": "app", "db_user": "app", "db_pass": "password",
-        "seed_data": "seed.sql.zst", "overlays": ["more.sql"],
-    }  # fmt: skip
-    (directory / "config.json").write_text(json.dumps(config))
-    dataset, problems = read(directory)
-    assert dataset is not None, problems
-    return dataset
+    return as_read(directory)
 
 
 @pytest.mark.parametrize("kind", [MARIADB, EMBEDDED, SQLITE], ids=str)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,13 +11,14 @@ import pytest
 
 from thcore.hooks import Build
 from thcore.testing import make_build
-from thplugins_dbmigration.datasets import Dataset, read
+from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.measure import meaning, measured
 from thplugins_dbmigration.snapshots import clone, restored, ways
 from thplugins_dbmigration.snapshots.ways import Way
 
+from parts.dataset import as_read, write_dataset
 from parts.loop import reflinking
 from parts.servers import EMBEDDED, MARIADB, SQLITE, Kind, query
 
@@ -40,19 +40,9 @@ Cost = dict[str, int | None]
 
 
 def dataset_of(directory: Path, kind: str) -> Dataset:
-    directory.mkdir()
     rows = ", ".join(f"({number}, 'thing {number * 7919 % ROWS}')" for number in range(ROWS))
-    (directory / "seed.sql").write_text(
-        f"CREATE TABLE things (id INTEGER PRIMARY KEY, name VARCHAR(40));\nINSERT INTO things VALUES {rows};\n"
-    )
-    config = {
-        "project": "app", "type": kind, "database": "app", "db_user": "app", "db_pass": "password",
-        "seed_data": "seed.sql",
-    }  # fmt: skip
-    (directory / "config.json").write_text(json.dumps(config))
-    dataset, problems = read(directory)
-    assert dataset is not None, problems
-    return dataset
+    sql = f"CREATE TABLE things (id INTEGER PRIMARY KEY, name VARCHAR(40));\nINSERT INTO things VALUES {rows};\n"
+    return as_read(write_dataset(directory.parent, directory.name, sql, type=kind))
 
 
 def costs(build: Build, kind: Kind, dataset: Dataset) -> list[Cost]:

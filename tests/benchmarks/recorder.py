@@ -68,7 +68,6 @@ class Recorder:
         with contextlib.suppress(OSError):
             while chunk := source.recv(CHUNK):
                 at = time.monotonic()
-                target.sendall(chunk)
                 buffer += chunk
                 while len(buffer) >= HEADER.size:
                     _, kind, length = HEADER.unpack_from(buffer)
@@ -77,3 +76,5 @@ class Recorder:
                         break
                     self.passages.append(Passage(kind, buffer[HEADER.size : end], at))
                     buffer = buffer[end:]
+                # Whoever hears of a packet must find its note.
+                target.sendall(chunk)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.system
 
 def dataset_of(directory: Path, kind: str) -> Dataset:
     keys = {"type": kind, "seed_data": "seed.sql.zst", "overlays": ["more.sql"]}
-    write_dataset(directory.parent, directory.name, SEED, **keys)
+    write_dataset(directory.parent, directory.name, SEED, database="app", db_user="app", db_pass="password", **keys)
     (directory / "seed.sql.zst").write_bytes(zstandard.ZstdCompressor().compress(SEED.encode()))
     (directory / "more.sql").write_text("INSERT INTO things VALUES (3, 'overlay');\n")
     return as_read(directory)

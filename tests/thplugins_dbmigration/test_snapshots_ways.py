@@ -42,7 +42,8 @@ Cost = dict[str, int | None]
 def dataset_of(directory: Path, kind: str) -> Dataset:
     rows = ", ".join(f"({number}, 'thing {number * 7919 % ROWS}')" for number in range(ROWS))
     sql = f"CREATE TABLE things (id INTEGER PRIMARY KEY, name VARCHAR(40));\nINSERT INTO things VALUES {rows};\n"
-    return as_read(write_dataset(directory.parent, directory.name, sql, type=kind))
+    account = {"database": "app", "db_user": "app", "db_pass": "password"}
+    return as_read(write_dataset(directory.parent, directory.name, sql, type=kind, **account))
 
 
 def costs(build: Build, kind: Kind, dataset: Dataset) -> list[Cost]:

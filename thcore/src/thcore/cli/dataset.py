@@ -14,6 +14,8 @@ from thcore.model.quantity import format_duration
 
 RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
 MAXIMUM_LOSSES = 10
+SHORT = 12
+"""Digits of a fingerprint that are shown; result.json has all of them."""
 
 
 def show_dataset(console: Console, dataset: DatasetRun, *, every_counter: bool = False) -> None:
@@ -21,7 +23,9 @@ def show_dataset(console: Console, dataset: DatasetRun, *, every_counter: bool =
     that have a limit, unless every one is wanted."""
     version = f" {dataset.version}" if dataset.version else ""
     title = f"{dataset.name}{version} on {dataset.engine} {dataset.engine_version}"
-    console.print(f"  Dataset {plain(title)} [dim]{plain(dataset.fingerprint)}[/dim]", highlight=False, soft_wrap=True)
+    console.print(
+        f"  Dataset {plain(title)} [dim]{plain(dataset.fingerprint[:SHORT])}[/dim]", highlight=False, soft_wrap=True
+    )
     if dataset.conditions:
         told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in dataset.conditions.items())
         console.print(f"    [dim]{plain(told)}[/dim]", highlight=False, soft_wrap=True)

@@ -63,20 +63,24 @@ class ConfiguredPremises:
         plan = self.plans[job] if timed else evolve(self.plans[job], timeout_s=None)
         name = uuid.uuid4().hex
         request = BuildRequest(name, job, change, {}, f"errand/{name[:7]}")
+        console = Console(stderr=True)
         with (
-            build_display(Console(stderr=True)) as display,
+            build_display(console) as display,
             attempt(self.config, plan, self.plugins, request) as (surroundings, workspace, interrupt),
             lifecycle.opened(request, 1, plan, surroundings, workspace, interrupt, display.hear) as made,
         ):
             self._displays[:] = [display]
             view = made.view(self.plugin, StageName.EXECUTE)
-            view.tell(BuildEventKind.STAGE_STARTED)
+            # There is one stage: a bar on a terminal. In lines it is no news, unless it fails.
+            if console.is_terminal:
+                view.tell(BuildEventKind.STAGE_STARTED)
             result = "failed"
             try:
                 yield view
                 result = "ok"
             finally:
-                view.tell(BuildEventKind.STAGE_ENDED, result)
+                if console.is_terminal or result == "failed":
+                    view.tell(BuildEventKind.STAGE_ENDED, result)
 
     def foreground(self, command: Command) -> CommandResult:
         for display in self._displays:

@@ -59,7 +59,7 @@ class Site:
                 "clone": clone_way(build),
                 "file_system": file_system(build.workspace.temporary),
                 "processors": str(len(os.sched_getaffinity(0))),
-                "settings": digest_of(*self.engine.settings(self.installation)),
+                "settings": digest_of(*self.engine.settings(self.installation))[:12],
             },
         )
         return evolve(run, **values)

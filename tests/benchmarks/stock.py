@@ -53,7 +53,7 @@ def stock_server(installation: Installation, data: Path) -> Iterator[tuple[list[
             [*ask, *probe], check=False, capture_output=True, env={**os.environ, "PGPASSWORD": "password"}
         ).returncode:
             assert process.poll() is None
-            time.sleep(0.05)
+            time.sleep(0.05)  # a server of another program: nothing to wait on
         yield client, socket
     finally:
         process.terminate()

@@ -66,7 +66,7 @@ def total_pss(samples: Sequence[Sample]) -> float:
 def test_an_idle_worker_takes_next_to_nothing(tmp_path: Path) -> None:
     with Gearmand() as gearmand, empty_worker(tmp_path, gearmand.address) as worker, Zuul(gearmand.port) as zuul:
         do_builds(zuul, 10)
-        time.sleep(SETTLE_S)
+        time.sleep(SETTLE_S)  # what the builds have left to do is not what is measured
         before = sample(worker)
         time.sleep(IDLE_S)  # what is measured is what happens when nothing happens
         after = sample(worker)

@@ -227,8 +227,8 @@ def _chosen(premises: Premises, which: Iterable[str]) -> Iterator[Path]:
     for text in which:
         found = [place for place in places if text and place.name.startswith(text)]
         if len(found) != 1:
-            how = "several snapshots have names" if found else "no snapshot has a name"
-            raise click.UsageError(f"{how} that begin with {text!r}; see thcore snapshots list")
+            how = "several snapshots have names that begin" if found else "no snapshot has a name that begins"
+            raise click.UsageError(f"{how} with {text!r}; see thcore snapshots list")
         yield found[0]
 
 

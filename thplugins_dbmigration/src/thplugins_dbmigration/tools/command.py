@@ -1,4 +1,4 @@
-"""Any program that can be told to go to a version: ``nova-manage … db sync --version N``."""
+"""Any program that can be told to go to a version: ``nova-manage … db sync N``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CommandOptions:
     go: tuple[str, ...] = option(
         "Migrates the database to {step}; {from} is the version before. Required for this tool.",
         default=(),
-        example="[nova-manage, --config-file, '{config}/nova.conf', db, sync, --version, '{step}']",
+        example="[nova-manage, --config-file, '{config}/nova.conf', db, sync, --local_cell, '{step}']",
     )
     current: tuple[str, ...] | None = option(
         "Prints the version of the database. Without it, the version table is read.",

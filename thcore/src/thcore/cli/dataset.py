@@ -23,9 +23,8 @@ def show_dataset(console: Console, dataset: DatasetRun, *, every_counter: bool =
     that have a limit, unless every one is wanted."""
     version = f" {dataset.version}" if dataset.version else ""
     title = f"{dataset.name}{version} on {dataset.engine} {dataset.engine_version}"
-    console.print(
-        f"  Dataset {plain(title)} [dim]{plain(dataset.fingerprint[:SHORT])}[/dim]", highlight=False, soft_wrap=True
-    )
+    fingerprint = dataset.fingerprint.rpartition(":")[2][:SHORT]
+    console.print(f"  Dataset {plain(title)} [dim]{plain(fingerprint)}[/dim]", highlight=False, soft_wrap=True)
     if dataset.conditions:
         told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in dataset.conditions.items())
         console.print(f"    [dim]{plain(told)}[/dim]", highlight=False, soft_wrap=True)

@@ -7,7 +7,19 @@ from thcore.model.command import Command, CommandResult, OomKills
 from thcore.model.event import BuildEvent, BuildEventKind, Progress, WorkerEvent, WorkerEventKind
 from thcore.model.finding import Finding, Location, Severity
 from thcore.model.job import Attempt, BuildRequest
-from thcore.model.migration import DatasetRun, Limit, Loss, Measurement, Step, StepResult
+from thcore.model.migration import (
+    Check,
+    DatasetRun,
+    Limit,
+    Loss,
+    Measurement,
+    Offence,
+    Statement,
+    Step,
+    StepResult,
+    TableWork,
+    Wait,
+)
 from thcore.model.outcome import (
     RESULT_SCHEMA_VERSION,
     Artifact,
@@ -39,6 +51,7 @@ __all__ = [
     "Bytes",
     "Change",
     "ChangeKind",
+    "Check",
     "Checkout",
     "Command",
     "CommandResult",
@@ -51,6 +64,7 @@ __all__ = [
     "Location",
     "Loss",
     "Measurement",
+    "Offence",
     "OomKills",
     "Outcome",
     "PluginInfo",
@@ -65,9 +79,12 @@ __all__ = [
     "StageName",
     "StageResult",
     "StageRun",
+    "Statement",
     "Step",
     "StepResult",
+    "TableWork",
     "Verdict",
+    "Wait",
     "WorkerEvent",
     "WorkerEventKind",
     "WorkerInfo",

@@ -27,12 +27,71 @@ class Step:
 
 
 @frozen
+class Wait:
+    """The longest that a session beside a step had to wait for a table that was there before.
+
+    ``kind`` is ``read`` (a SELECT) or ``write`` (an UPDATE of one row). ``began_s`` is seconds after the step began.
+    """
+
+    kind: str
+    table: str
+    wait_s: float
+    began_s: float = 0.0
+
+
+@frozen
+class TableWork:
+    """What one statement did to one table.
+
+    ``kind`` is ``metadata`` (only what the server knows of the table), ``scan`` (every row is read to be checked),
+    ``index`` (an index is built), ``rebuild`` (the table is written anew in place) or ``copy`` (row by row into another
+    one, which keeps writers out). ``rows`` and ``bytes`` are the size of the table before the step, None where unknown.
+    ``how`` says what shows it.
+    """
+
+    table: str
+    kind: str
+    rows: int | None = None
+    bytes: int | None = None
+    how: str = ""
+
+
+@frozen
+class Statement:
+    """A statement of a step, as the server saw it, or several that are alike and follow each other.
+
+    ``text`` is cut where it is very long. ``began_s`` is in seconds from the step's start, ``wall_s`` the time of all
+    ``calls`` together. ``error`` is the server's code and message of one that failed, else empty. A counter that the
+    server cannot tell for one statement is None, and ``unknown`` says why.
+    """
+
+    text: str
+    began_s: float
+    wall_s: float
+    calls: int = 1
+    error: str = ""
+    counters: Mapping[str, int | None] = field(factory=dict)
+    unknown: Mapping[str, str] = field(factory=dict)
+    works: tuple[TableWork, ...] = ()
+    waits: tuple[Wait, ...] = ()
+
+
+@frozen
 class Measurement:
     """What one step cost. Counters come from the server, keyed by the engine's own name for them; a counter that the
-    engine cannot tell is None. ``wall_s`` is wall-clock seconds."""
+    engine cannot tell is None, and ``unknown`` may say why. ``wall_s`` is wall-clock seconds.
+
+    ``statements`` are in the order in which they began, ``waits`` the longest of each kind on each table that made
+    anybody wait. ``slowness`` is how many times slower than usual the machine was (1 is as usual), None where that is
+    not known.
+    """
 
     wall_s: float
     counters: Mapping[str, int | None] = field(factory=dict)
+    unknown: Mapping[str, str] = field(factory=dict)
+    statements: tuple[Statement, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    slowness: float | None = None
 
 
 @frozen
@@ -57,13 +116,46 @@ class Loss:
 
 
 @frozen
+class Offence:
+    """Rows that a failed step cannot do with.
+
+    ``kind`` is ``duplicate``, ``null``, ``too-long``, ``out-of-range``, ``orphan``, ``invalid-date`` or
+    ``invalid-text``. ``count`` is how many rows there are, exact; ``query`` finds them; ``rows`` are the first of them,
+    by column, with values cut, and masked where a column is confidential.
+    """
+
+    kind: str
+    table: str
+    columns: tuple[str, ...]
+    count: int
+    query: str
+    rows: tuple[Mapping[str, str | None], ...] = ()
+
+
+@frozen
+class Check:
+    """Something else that was tried with the change on a dataset.
+
+    ``name`` is what it is (``interrupted-client``, ``round-trip``, ``same-schema``); ``step`` the version of the step
+    that it is about, empty where it is about all. ``result`` is ``ok``, ``failed`` or ``unverified``. ``details`` are
+    lines for people.
+    """
+
+    name: str
+    result: str
+    step: str = ""
+    details: tuple[str, ...] = ()
+
+
+@frozen
 class StepResult:
     """One step as it ran on one dataset.
 
     ``added`` tells whether the change adds it: only those are judged. ``result`` is ``ok``, ``failed`` or ``not-run``.
     ``losses`` are the rows and values that were there before the step and are not afterwards. ``leg`` names whose code
     ran it: a release, or the target branch; it is empty for the change's. ``from_snapshot`` says that an earlier build
-    ran and measured it, on whose state this one went on.
+    ran and measured it, on whose state this one went on. ``offences`` are the rows that made it fail, and ``on_empty``
+    how it ends on the same schema without any: ``ok`` or ``failed``, empty where that was not tried.
     """
 
     step: Step
@@ -74,6 +166,8 @@ class StepResult:
     losses: tuple[Loss, ...] = ()
     leg: str = ""
     from_snapshot: bool = False
+    offences: tuple[Offence, ...] = ()
+    on_empty: str = ""
 
 
 @frozen
@@ -97,3 +191,4 @@ class DatasetRun:
     steps: tuple[StepResult, ...] = ()
     version: str = ""
     conditions: Mapping[str, str] = field(factory=dict)
+    checks: tuple[Check, ...] = ()

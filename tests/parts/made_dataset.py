@@ -95,7 +95,8 @@ class Writer:
 
 def made_dataset(directory: Path, kind: str, megabytes: int) -> Dataset:
     """A dataset whose dump has about so many megabytes (of a million bytes)."""
-    write_dataset(directory.parent, directory.name, "", type=kind, project="example/compute")
+    account = {"database": "app", "db_user": "app", "db_pass": "password"}
+    write_dataset(directory.parent, directory.name, "", type=kind, project="example/compute", **account)
     with (directory / "seed.sql").open("w", encoding="utf-8") as stream:
         stream.writelines(Writer(kind, megabytes).lines())
     return as_read(directory)

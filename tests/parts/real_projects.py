@@ -1,5 +1,5 @@
-"""Real projects with real data, and how a job is configured for them: nova on MariaDB, Airflow on PostgreSQL, and a
-site made with Wagtail.
+"""Real projects with real data, and how a job is configured for them: nova and keystone on MariaDB, Airflow on
+PostgreSQL, a site made with Wagtail, and a payment service on SQLite.
 
 The datasets are directories with a dump and some overlays, SQL that puts bad rows into the data. Those of nova and
 Airflow are too large for the repository: THCORE_TEST_DATASETS says where they are. ``newsroom_seed`` makes the site's.
@@ -239,3 +239,28 @@ WAGTAIL = RealProject(
     dataset={"maximum_migration_times": {"default": 120}},
 )
 """A site of Wagtail, whose change takes it over three major releases. Nothing needs to be said of how it migrates."""
+
+_MIGRATE = """\
+import sys
+
+from cypherpunkpay.db.sqlite_db import SqliteDB
+
+SqliteDB(sys.argv[1]).migrate()
+"""
+
+CYPHERPUNKPAY = RealProject(
+    name="example/cypherpunkpay",
+    trunk={"requirements.txt": "cypherpunkpay==1.0.0\n", "migrate.py": _MIGRATE},
+    change={"requirements.txt": "cypherpunkpay==1.0.11\n"},
+    venv={"exclude_newer": "2022-06-01"},
+    dbmigration={"tool": "yoyo", "yoyo": {"command": ["python", "migrate.py", "{database}"]}},
+    source="",
+    seed="empty.sql",
+    dataset={
+        "type": "sqlite",
+        "maximum_migration_times": {"default": 60},
+        "fixups": [{"at": "20210614_05_x4EMp-create-coins", "sql": "rows.sql"}],
+    },
+)
+"""A payment service that applies its yoyo migrations itself, to its SQLite file. The target branch makes the tables,
+and a fix-up their rows."""

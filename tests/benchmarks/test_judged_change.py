@@ -269,17 +269,12 @@ def rival(subject: Subject, requirements: Path) -> Iterator[Attempt]:
 
 
 def pinned(subject: Subject) -> Path:
-    """Exact versions of what the project needs, so that pip chooses nothing."""
-    from uv import find_uv_bin
-
-    given, out = subject.root / "requirements.in", subject.root / "pins.txt"
-    given.write_text(subject.requirements)
-    before = subject.plugins["venv"].get("exclude_newer")
-    argv = [find_uv_bin(), "pip", "compile", "--python", str(PYTHON), "--quiet", "-o", str(out), str(given)]
-    argv += ["--exclude-newer", before] if before else []
-    subprocess.run(
-        argv, cwd=subject.root, check=True, capture_output=True
-    )  # not with the constraints of a project here
+    """What was in the environment of our own build, so that pip chooses nothing and both sides run the same code."""
+    listed = (subject.root / "results" / "1" / "environment.txt").read_text().splitlines()
+    own = f"{subject.name.rpartition('/')[2]}=="
+    wanted = [line for line in listed if not line.startswith(own) or line in subject.requirements.splitlines()]
+    out = subject.root / "pins.txt"
+    out.write_text("\n".join(wanted) + "\n")
     return out
 
 

@@ -13,11 +13,15 @@ from thplugins_dbmigration.datasets import Dataset
 from parts.dataset import as_read, write_dataset
 
 TABLES = {
-    "instances": (0.25, 260, ("uuid", "host", "project_id", "created_at")),
-    "actions": (0.45, 190, ("instance_uuid", "request_id", "created_at")),
-    "caches": (0.30, 900, ("instance_uuid",)),
+    "instances": (
+        (0.25, 216),
+        ("uuid", "host, state, created_at", "project_id, state", "project_id, created_at", "created_at"),
+    ),
+    "actions": ((0.45, 158), ("instance_uuid, created_at", "request_id", "action, created_at", "created_at")),
+    "caches": ((0.30, 750), ("instance_uuid",)),
 }
-"""Share of the bytes, about how many a row has, and the columns with an index of their own."""
+"""Share of the bytes and about how many a row has in the shortest of the dumps, and the columns of each index: as many
+as such a service's own tables have."""
 COLUMNS = {
     "instances": (
         ("id", "INTEGER NOT NULL"),
@@ -63,17 +67,18 @@ class Writer:
             yield "COMMIT;\n"
 
     def _table(self, table: str) -> Iterator[str]:
-        share, row_bytes, indexed = TABLES[table]
+        (share, row_bytes), indexes = TABLES[table]
         count = int(self.megabytes * 1_000_000 * share / row_bytes)
         columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS[table])
-        keys = "".join(f", KEY {table}_{column} ({column})" for column in indexed) if self.kind == "mysql" else ""
+        named = [(f"{table}_{indexed.replace(', ', '_')}", indexed) for indexed in indexes]
+        keys = "".join(f", KEY {name} ({indexed})" for name, indexed in named) if self.kind == "mysql" else ""
         primary = "" if self.kind == "postgresql" else ", PRIMARY KEY (id)"
         yield f"CREATE TABLE {table} ({columns}{primary}{keys});\n"
         yield from self._rows(table, count)
         if self.kind == "postgresql":
             yield f"ALTER TABLE ONLY {table} ADD CONSTRAINT {table}_pkey PRIMARY KEY (id);\n"
         if self.kind != "mysql":
-            yield from (f"CREATE INDEX {table}_{column} ON {table} ({column});\n" for column in indexed)
+            yield from (f"CREATE INDEX {name} ON {table} ({indexed});\n" for name, indexed in named)
 
     def _rows(self, table: str, count: int) -> Iterator[str]:
         rows = (_row(table, number) for number in range(count))

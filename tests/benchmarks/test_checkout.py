@@ -10,6 +10,7 @@ Processor time, of git included, is told beside the time that passed: it does no
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
@@ -65,7 +66,8 @@ class Made:
         words = ("instance", "server", "flavor", "column")
         self._words = [f"{word}_{number}" for word in words for number in range(400)]
         self._names = [f"nova/part{number % 60}/layer{number % 7}/module{number}.py" for number in range(FILES)]
-        self._texts = {name: [self._line() for _ in range(self._random.randint(20, 200))] for name in self._names}
+        self._texts = {name: [self._line() for _ in range(self._length())] for name in self._names}
+        self._weights = list(itertools.accumulate(len(lines) for lines in self._texts.values()))
         subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(path)], check=True)
         argv = ["git", "-C", str(path), "fast-import", "--quiet"]
         with subprocess.Popen(argv, stdin=subprocess.PIPE) as importing:
@@ -76,6 +78,14 @@ class Made:
         # As a server has it: deltas of deltas, not what fast-import makes in haste.
         subprocess.run(["git", "-C", str(path), "repack", "-adfq", "--depth=50", "--window=10"], check=True)
 
+    def _length(self) -> int:
+        """Lines of a file: most are short, a few are very long, as in real trees (4,800 files are some 60 MB)."""
+        return min(9000, 1 + int(self._random.lognormvariate(3.9, 1.4)))
+
+    def _changed(self) -> list[str]:
+        """Files of a commit: in the longer ones there is more to change."""
+        return self._random.choices(self._names, cum_weights=self._weights, k=2)
+
     def _line(self) -> str:
         return " ".join(self._random.choices(self._words, k=8)) + "\n"
 
@@ -85,7 +95,7 @@ class Made:
         yield f"committer A <a@example.org> {1_600_000_000 + 60 * number} +0000\ndata 1\n.\n".encode()
         if number:
             yield b"from :1\n"
-        for name in self._random.sample(self._names, 2) if number else self._names:
+        for name in dict.fromkeys(self._changed()) if number else self._names:
             lines = list(self._texts[name])
             if number:
                 lines[self._random.randrange(len(lines))] = self._line()

@@ -153,8 +153,7 @@ class Fetch:
                     raise
                 problems.append(f"{ref} from {remote}: {error.text}")
                 continue
-            found = self.git("rev-parse", "--verify", "--quiet", self.ref, directory=generation).strip()
-            tip = self._named(generation, self.ref)
+            found, tip = self._tip(generation)
             if tip is None:
                 raise InfrastructureError(f"{ref} of {remote} is no commit", code="fetch-failed")
             if wanted in {None, found, tip}:
@@ -189,6 +188,16 @@ class Fetch:
                     raise
             pause(self.build, pause_s)
         raise AssertionError
+
+    def _tip(self, generation: Path) -> tuple[str, str | None]:
+        """What this build's own ref names, which may be a tag, and the commit that this means."""
+        try:
+            words = self.git("rev-parse", self.ref, f"{self.ref}^{{commit}}", directory=generation, quiet=True).split()
+        except GitCallError:  # no commit, or a corrupt mirror, which the next call says
+            return self.git("rev-parse", "--verify", "--quiet", self.ref, directory=generation).strip(), self._named(
+                generation, self.ref
+            )
+        return words[0], words[1]
 
     def _named(self, generation: Path, name: str) -> str | None:
         """The commit that a ref, a tag or a commit's name means, if it is in the mirror."""

@@ -5,7 +5,7 @@
     trees/BOOT/PROJECT/BRANCH/
         lock          held alone: to make trees
         used          names the branch; touched by each build that asks for a tree
-        ready-N/      a tree without repository: its files, and .git/index
+        ready-N/      a tree, whose repository counts while the mirror is not refreshed
         new-N/        half made
 
 To write a large tree takes seconds, to rename one no time. Programs of a change have run in a tree that was lent: what
@@ -39,19 +39,32 @@ def boot() -> str:
 def borrow(git: Git, generation: Path, home: Address, target: Path, *, lent: bool) -> None:
     """Make the repository of a work tree, without files yet or, where ``target`` was lent, around its files.
 
-    It is always a new one, and has no objects of its own: nothing that happens to it can reach the mirror's refs.
-    Raises GitCallError and OSError.
+    It has no objects of its own: nothing that happens to it can reach the mirror's refs. What was made with a tree is
+    as good as new while the mirror has got no new branches and tags: no program has been at it. Raises GitCallError and
+    OSError.
     """
+    if not lent or not _current(target, generation):
+        _make(git, generation, target, lent=lent)
+    # Relative URLs of submodules count from here, and the project's programs may look at it.
+    git("config", "remote.origin.url", home.url, directory=target)
+
+
+def _current(target: Path, generation: Path) -> bool:
+    alternates, refreshed = target / ".git" / "objects" / "info" / "alternates", generation / "refreshed"
+    if not alternates.exists() or alternates.read_text("utf-8") != f"{generation / 'objects'}\n":
+        return False
+    return refreshed.exists() and refreshed.stat().st_mtime_ns < alternates.stat().st_mtime_ns
+
+
+def _make(git: Git, generation: Path, target: Path, *, lent: bool) -> None:
     new = target.with_name(f"{target.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     quiet = ("--quiet", "--shared", "--no-checkout", "--template=", "--no-recurse-submodules")
     git("clone", *quiet, "--", str(generation), str(new), quiet=True)
-    # Relative URLs of submodules count from here, and the project's programs may look at it.
-    git("config", "remote.origin.url", home.url, directory=new)
     if lent:
         (target / ".git" / "index").rename(new / ".git" / "index")
-        (target / ".git").rmdir()
+        shutil.rmtree(target / ".git")
         (new / ".git").rename(target / ".git")
         new.rmdir()
     else:
@@ -88,7 +101,9 @@ class Stock:
         else:
             used.write_text(self.branch, "utf-8")
         target.parent.mkdir(parents=True, exist_ok=True)
-        for tree in _ready(self.directory):
+        # One of another branch is better than none: only files that differ are written.
+        others = (path for path in self.directory.parent.iterdir() if path != self.directory and path.is_dir())
+        for tree in (*_ready(self.directory), *(tree for other in others for tree in _ready(other))):
             try:
                 tree.rename(target)
             except FileNotFoundError:  # another build was quicker
@@ -129,13 +144,10 @@ def _fill(place: Path, generation: Path, branch: str, count: int) -> None:
         tip = ("--verify", "--end-of-options", f"refs/heads/{branch}^{{commit}}")
         commit = git("rev-parse", *tip, directory=generation, quiet=True).strip()
         number = time.time_ns()
-        made, repository = place / f"new-{number}", place / f"new-{number}.repository"
+        made = place / f"new-{number}"
         try:
             borrow(git, generation, Address.parse(str(generation)), made, lent=False)
             check_out(git, made, commit)
-            (made / ".git").rename(repository)
-            (made / ".git").mkdir()
-            (repository / "index").rename(made / ".git" / "index")
             made.rename(place / f"ready-{number}")
         finally:
             for rest in place.glob("new-*"):

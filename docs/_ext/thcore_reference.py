@@ -31,7 +31,7 @@ from thcore.monitoring.action import ACTIONS
 from thcore.monitoring.metrics import METRICS
 from thcore.plugins import Plugins, inventory
 from thplugins_dbmigration.measure import Meaning
-from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS
+from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS, OWN, STATEMENTS
 
 SCHEMA = "result.schema.json"
 
@@ -405,6 +405,8 @@ MADE: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "exit-codes": exit_codes,
     "counters-every": counters_of_every_engine,
+    "counters-own": partial(_counters, OWN),
+    **{f"counters-{engine}-statements": partial(_counters, known) for engine, known in STATEMENTS.items()},
     **{f"counters-{engine}": partial(counters, engine) for engine in MEANINGS},
     "actions": actions,
     "metrics": metrics,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from thplugins_dbmigration.measure import difference, meaning, measured
-from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS
+from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS, OWN, STATEMENTS
 
 
 def test_a_difference_knows_only_what_both_readings_know() -> None:
@@ -46,7 +46,7 @@ def test_postgresql_s_tuples_stand_in_for_them() -> None:
 
 @pytest.mark.parametrize("engine", sorted(MEANINGS))
 def test_every_counter_has_a_unit_and_a_meaning(engine: str) -> None:
-    for counter in (*MEANINGS[engine], *LEGACY):
+    for counter in (*MEANINGS[engine], *STATEMENTS.get(engine, ()), *LEGACY, *OWN):
         found = meaning(engine, counter)
         assert found is not None
         assert found.unit

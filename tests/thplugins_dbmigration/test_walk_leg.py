@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from thcore.model import Secret, Step
+from thcore.model import Secret, Statement, Step
 from thcore.testing import make_build
 from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.engines.storage import Storage
+from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.project import Chosen
 from thplugins_dbmigration.tools.tool import Plan, Stop
 from thplugins_dbmigration.turns import Turns
@@ -28,6 +30,20 @@ class Server:
 
     def __init__(self) -> None:
         self.readings = 0
+
+    storage = Storage(Path("nowhere"))
+
+    def mark(self, _address: Any) -> None:
+        """Nothing is noted."""
+
+    def statements(self, _address: Any, _mark: object) -> tuple[Statement, ...]:
+        return ()
+
+    def sizes(self, _address: Any) -> dict[str, TableSize]:
+        return {}
+
+    def reasons(self, _address: Any) -> dict[str, str]:
+        return {}
 
     def counters(self, _address: Any) -> dict[str, int | None]:
         self.readings += 1

@@ -10,8 +10,11 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from thcore.hooks import Build
+from thcore.model import Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
+from thplugins_dbmigration.engines.storage import Storage
+from thplugins_dbmigration.engines.table_size import TableSize
 
 MEMORY = 256 * 1024 * 1024
 """Bytes that a server may keep of its tables in memory when the worker's settings do not say."""
@@ -114,6 +117,26 @@ class Server(Protocol):
     def counters(self, address: Address) -> dict[str, int | None]:
         """Counters of the whole server, which serves nothing but this build, as totals since its start. Keys are the
         engine's own names. What this version cannot tell is None."""
+
+    def reasons(self, address: Address) -> Mapping[str, str]:
+        """Why a counter is None, by its name, for people. Under ``statements`` stands why there are none of those where
+        that is so. Asked after a step."""
+
+    def mark(self, address: Address) -> object:
+        """Note the statements that are run from here on; what was noted before is forgotten. No step is running."""
+
+    def statements(self, address: Address, mark: object) -> tuple[Statement, ...]:
+        """The statements that sessions of the project have run since the newest ``mark``, in the order in which they
+        began; ``began_s`` counts from the mark. Those that failed are there too, those of the gate's own sessions are
+        not. Many that are alike are one, with all their calls. Takes nothing away: it can be asked again."""
+
+    def sizes(self, address: Address) -> Mapping[str, TableSize]:
+        """What each table of the database takes, by name as in a census. Counts no rows and so takes little time, but
+        looks at every table: take it outside of a measurement."""
+
+    @property
+    def storage(self) -> Storage:
+        """Where it keeps what it writes."""
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         """The first column of a version table such as ``alembic_version``, or what is named

@@ -14,6 +14,7 @@ from attrs import frozen
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Command, Secret
+from thplugins_dbmigration.engines import mysql_statements
 from thplugins_dbmigration.engines.accounts import acting, give, identity, private_directory
 from thplugins_dbmigration.engines.engine import Installation, memory_of
 from thplugins_dbmigration.engines.mysql_programs import SERVERS, is_mariadb, places, program
@@ -28,7 +29,6 @@ SETTINGS = (
     "--skip-log-bin",
     "--local-infile=OFF",
     "--event-scheduler=OFF",
-    "--performance-schema=OFF",
     "--loose-feedback=OFF",
     "--character-set-server=utf8mb4",
     "--max-allowed-packet=1G",
@@ -36,6 +36,7 @@ SETTINGS = (
     "--innodb-stats-auto-recalc=OFF",
     "--innodb-buffer-pool-dump-at-shutdown=OFF",
     "--innodb-buffer-pool-load-at-startup=OFF",
+    *mysql_statements.SETTINGS,
 )
 _SMALL_LOG = "--innodb-log-file-size=4M"
 
@@ -153,7 +154,9 @@ class MySQL:
             command = acting(installation, Command(argv, cwd=Path("/"), env=ENVIRONMENT, source="server"))
             with build.service(command, log=log) as service:
                 connection = await_answer(build, service, name, log, lambda: connect(socket, password))
-                server = MySQLServer(installation, socket, Secret(password), connection, service, build.check)
+                server = MySQLServer(
+                    installation, directory, scratch, socket, Secret(password), connection, service, build.check
+                )
                 stop = server.shut_down if kept else server.abandon
                 with ended_cleanly(build, service, name, stop), contextlib.closing(connection):
                     server.calibrate()
@@ -172,6 +175,7 @@ def _admin(password: str) -> str:
         f"DROP USER IF EXISTS '{ADMIN}'@'localhost';\n"
         f"CREATE USER '{ADMIN}'@'localhost' IDENTIFIED BY '{password}';\n"
         f"GRANT ALL PRIVILEGES ON *.* TO '{ADMIN}'@'localhost' WITH GRANT OPTION;\n"
+        + mysql_statements.leaving_out(ADMIN)
     )
 
 

@@ -14,17 +14,19 @@ from attrs import field, frozen
 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build, Service
-from thcore.model import Command, Secret
+from thcore.model import Command, Secret, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
-from thplugins_dbmigration.engines import mysql_census
+from thplugins_dbmigration.engines import mysql_census, mysql_sizes, mysql_statements
 from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.mysql_census import quoted
 from thplugins_dbmigration.engines.mysql_programs import CLIENTS, is_mariadb, program
 from thplugins_dbmigration.engines.programs import ENVIRONMENT
+from thplugins_dbmigration.engines.storage import Storage
+from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
-from thplugins_dbmigration.measure.mysql import COUNTERS, SESSION_COUNTERS
+from thplugins_dbmigration.measure.mysql import COUNTERS, MISSING_COUNTERS, SESSION_COUNTERS
 
 ADMIN = "thcore"
 """The server's own administrator. Its password is made anew at every start and known to the build alone."""
@@ -36,6 +38,8 @@ class MySQLServer:
     """A private MySQL or MariaDB server that runs."""
 
     installation: Installation
+    data: Path
+    scratch: Path
     path: Path
     password: Secret
     connection: Any = field(repr=False)
@@ -133,7 +137,7 @@ class MySQLServer:
         counters: dict[str, int | None] = {}
         for name in COUNTERS:
             value = total.get(name.lower())
-            if value is None or not str(value).isdigit():
+            if value is None or not str(value).isdigit() or name in MISSING_COUNTERS:
                 counters[name] = None
                 continue
             counters[name] = int(value) - (int(own.get(name.lower(), 0)) if name in SESSION_COUNTERS else 0)
@@ -160,6 +164,29 @@ class MySQLServer:
                     return None
                 raise
             return wanted.versions(cursor.fetchall())
+
+    def reasons(self, address: Address) -> dict[str, str]:  # noqa: ARG002 - the contract's argument
+        reasons = dict.fromkeys(COUNTERS, f"{self.version} does not count it")
+        reasons |= dict.fromkeys(MISSING_COUNTERS, "the server keeps no binary log, which nobody reads")
+        with self._asked("ask for performance_schema") as cursor:
+            return reasons if mysql_statements.kept(cursor) else {**reasons, "statements": mysql_statements.NOT_KEPT}
+
+    def mark(self, address: Address) -> mysql_statements.Mark:  # noqa: ARG002 - the server serves one database
+        with self._asked("note statements") as cursor:
+            return mysql_statements.marked(cursor)
+
+    def statements(self, address: Address, mark: object) -> tuple[Statement, ...]:  # noqa: ARG002 - idem
+        assert isinstance(mark, mysql_statements.Mark), "what mark() answered"  # noqa: S101 - for the type checker
+        with self._asked("read the statements") as cursor:
+            return mysql_statements.noted(cursor, mark)
+
+    def sizes(self, address: Address) -> dict[str, TableSize]:
+        with self._asked("read the sizes of tables") as cursor:
+            return mysql_sizes.taken(cursor, address.database, mariadb=is_mariadb(self.installation))
+
+    @property
+    def storage(self) -> Storage:
+        return Storage(self.data, (self.scratch,), self.service.pid)
 
     def census(self, address: Address) -> dict[str, TableCensus]:
         with self._asked("count the rows") as cursor:

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build, Service
-from thcore.model import Command, Secret
+from thcore.model import Command, Secret, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
 from thplugins_dbmigration.engines import postgresql_census
@@ -26,6 +26,8 @@ from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.private import pause
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
 from thplugins_dbmigration.engines.psql import restricted_seed, understands_restrict
+from thplugins_dbmigration.engines.storage import Storage
+from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
 from thplugins_dbmigration.measure.postgresql import REPORTED_COUNTERS
 
@@ -160,6 +162,22 @@ class PostgreSQLServer:
                 return None
             rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(selection, name)).fetchall()
             return wanted.versions(rows)
+
+    def reasons(self, address: Address) -> dict[str, str]:  # noqa: ARG002 - the contract's argument
+        return {"statements": "they are not noted yet"}
+
+    def mark(self, address: Address) -> object:  # noqa: ARG002 - idem
+        return None
+
+    def statements(self, address: Address, mark: object) -> tuple[Statement, ...]:  # noqa: ARG002 - idem
+        return ()
+
+    def sizes(self, address: Address) -> dict[str, TableSize]:  # noqa: ARG002 - idem
+        return {}
+
+    @property
+    def storage(self) -> Storage:
+        return Storage(self.directory, (self.directory / "base" / "pgsql_tmp",))
 
     def census(self, address: Address) -> dict[str, TableCensus]:
         with self._inside(address.database, "count the rows") as connection:

@@ -13,10 +13,13 @@ from attrs import frozen
 
 from thcore.errors import InfrastructureError, StoppedError
 from thcore.hooks import Build
+from thcore.model import Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
 from thplugins_dbmigration.engines import sqlite_census
 from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.storage import Storage
+from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
 from thplugins_dbmigration.measure.sqlite import COUNTERS
 
@@ -132,6 +135,22 @@ class SQLiteServer:
             counters["database_bytes"] = page * int(connection.execute("PRAGMA page_count").fetchone()[0])
             counters["freelist_bytes"] = page * int(connection.execute("PRAGMA freelist_count").fetchone()[0])
         return counters
+
+    def reasons(self, address: Address) -> dict[str, str]:  # noqa: ARG002 - the contract's argument
+        return {"statements": "SQLite tells nobody but the program that runs them"}
+
+    def mark(self, address: Address) -> object:  # noqa: ARG002 - idem
+        return None
+
+    def statements(self, address: Address, mark: object) -> tuple[Statement, ...]:  # noqa: ARG002 - idem
+        return ()
+
+    def sizes(self, address: Address) -> dict[str, TableSize]:  # noqa: ARG002 - idem
+        return {}
+
+    @property
+    def storage(self) -> Storage:
+        return Storage(self.directory)
 
     def census(self, address: Address) -> dict[str, TableCensus]:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from thplugins_dbmigration.measure import mysql, postgresql, sqlite
+from thplugins_dbmigration.measure import mysql, postgresql, sampling, sizes, sqlite
 from thplugins_dbmigration.measure.meaning import Meaning
 
 MEANINGS: Mapping[str, Mapping[str, Meaning]] = {
@@ -14,11 +14,17 @@ MEANINGS: Mapping[str, Mapping[str, Meaning]] = {
 }
 """Unit and meaning of every counter, by engine."""
 
+STATEMENTS: Mapping[str, Mapping[str, Meaning]] = {"mysql": mysql.STATEMENT_COUNTERS}
+"""Unit and meaning of the counters of one statement, by engine."""
+
 LEGACY: Mapping[str, Meaning] = {
     "Innodb_rows_read": Meaning("rows", "rows read, as turbo-hipster's limit of that name means it"),
     "XInnodb_rows_changed": Meaning("rows", "rows inserted, updated and deleted together"),
 }
 """turbo-hipster's counters, which every measurement has."""
+
+OWN: Mapping[str, Meaning] = {**sizes.COUNTERS, **sampling.COUNTERS}
+"""What is found out around the steps that a change adds, on every engine."""
 
 _EQUIVALENTS: Mapping[str, Callable[[dict[str, int | None]], dict[str, int | None]]] = {
     "mysql": mysql.equivalents,
@@ -46,4 +52,7 @@ def measured(engine: str, before: Mapping[str, int | None], after: Mapping[str, 
 
 def meaning(engine: str, counter: str) -> Meaning | None:
     """Unit and meaning of a counter, None when it is not known."""
-    return MEANINGS.get(engine, {}).get(counter) or LEGACY.get(counter)
+    for known in (MEANINGS.get(engine, {}), STATEMENTS.get(engine, {}), LEGACY, OWN):
+        if counter in known:
+            return known[counter]
+    return None

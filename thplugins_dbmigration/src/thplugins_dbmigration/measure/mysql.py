@@ -33,10 +33,32 @@ SERVER_COUNTERS = {
     "Innodb_buffer_pool_read_requests": Meaning("pages", "pages looked at in memory"),
     "Innodb_buffer_pool_write_requests": Meaning("pages", "pages changed in memory"),
     "Innodb_pages_created": Meaning("pages", "pages made"),
+    "Innodb_pages_read": Meaning("pages", "pages read from files, of those that were not in memory"),
+    "Innodb_pages_written": Meaning("pages", "pages written to files so far; the rest is written later"),
+    "Innodb_deadlocks": Meaning("deadlocks", "deadlocks found (MariaDB)"),
+    "Innodb_row_lock_waits": Meaning("waits", "waits for a lock on a row"),
+    "Innodb_row_lock_time": Meaning("milliseconds", "time that was waited for locks on rows"),
 }
 """Counters of the whole server. The measuring itself does not touch InnoDB tables."""
 
-COUNTERS = SESSION_COUNTERS | SERVER_COUNTERS
+MISSING_COUNTERS = {
+    "Binlog_bytes_written": Meaning("bytes", "binary log; always unknown, because the gate's servers keep none"),
+}
+"""What the server would tell as 0, and is not."""
+
+COUNTERS = SESSION_COUNTERS | SERVER_COUNTERS | MISSING_COUNTERS
+
+STATEMENT_COUNTERS = {
+    "rows_affected": Meaning("rows", "rows that it changed; a table that is copied by DDL counts with all its rows"),
+    "rows_sent": Meaning("rows", "rows that it answered"),
+    "rows_examined": Meaning("rows", "rows that it looked at; DDL counts none"),
+    "created_tmp_tables": Meaning("tables", "temporary tables of its own"),
+    "created_tmp_disk_tables": Meaning("tables", "those of them that went to disk"),
+    "sort_rows": Meaning("rows", "rows that it sorted"),
+    "sort_merge_passes": Meaning("passes", "merge passes of sorts that did not fit into memory"),
+    "lock_time_us": Meaning("microseconds", "time that it waited for locks on tables"),
+}
+"""Counters of one statement, columns of performance_schema.events_statements_history_long."""
 
 _READS = tuple(name for name in SESSION_COUNTERS if name.startswith("Handler_read_"))
 

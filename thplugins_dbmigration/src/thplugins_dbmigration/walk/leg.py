@@ -6,15 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 from attrs import define, evolve, field
 
 from thcore.hooks import Build
 from thcore.model import Loss, Measurement, Progress, Step, StepResult
-from thplugins_dbmigration import measure
 from thplugins_dbmigration.census import TableCensus, losses
 from thplugins_dbmigration.dataset_file import WALL
 from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.measure.watch import Watch
 from thplugins_dbmigration.messages import way
 from thplugins_dbmigration.project import Chosen
 from thplugins_dbmigration.tools.tool import Plan, Project, Stop
@@ -50,7 +51,8 @@ class Leg:
     _total: int = 0
     _known: set[str] = field(factory=set)
     """The counters that this server has told."""
-    _running: tuple[float, dict[str, int | None]] | None = None
+    _watch: Watch | None = None
+    """Of the step that runs."""
     _turn: ExitStack = field(factory=ExitStack)
     """Held while a step runs."""
     _census: Mapping[str, TableCensus] | None = None
@@ -106,18 +108,18 @@ class Leg:
         self.build.log(f"step {way(step)} starts", source=self.dataset.name)
         if self.counting and self._census is None and self.added(step):
             self._census = self._count()
-        counters = self._read(needed=self._needs_all(step))
-        self._running = (time.monotonic(), counters)
+        server, address = self.project.server, self.project.address
+        read = partial(self._read, needed=self._needs_all(step))
+        self._watch = Watch.start(self.engine, server, address, read, closely=self.added(step))
+        self._turn.callback(self._watch.leave)
 
     def after(self, step: Step, ok: bool) -> None:
         """Called by the tool when a step has ended."""
-        ended = time.monotonic()
-        assert self._running is not None, "no step ends that has not started"  # noqa: S101 - for the type checker
-        (began, before), self._running = self._running, None
+        assert self._watch is not None, "no step ends that has not started"  # noqa: S101 - for the type checker
+        measurement, self._watch = self._watch.stop(), None
         told = "ended" if ok else "failed"
-        self.build.log(f"step {way(step)} {told} after {ended - began:.3f} s", source=self.dataset.name)
-        counters = measure.measured(self.engine, before, self._read(needed=self._needs_all(step)))
-        self._keep(step, "ok" if ok else "failed", Measurement(ended - began, counters), self._lost(step, ok=ok))
+        self.build.log(f"step {way(step)} {told} after {measurement.wall_s:.3f} s", source=self.dataset.name)
+        self._keep(step, "ok" if ok else "failed", measurement, self._lost(step, ok=ok))
         self._turn.close()
 
     def _lost(self, step: Step, *, ok: bool) -> tuple[Loss, ...]:

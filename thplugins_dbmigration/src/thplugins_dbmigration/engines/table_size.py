@@ -1,0 +1,20 @@
+"""How large a table is on a server, and which table it is."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class TableSize:
+    """What a table takes. ``rows`` are as many as the server believes without counting, None where it has no idea.
+    ``data_bytes`` and ``index_bytes`` are None where the server cannot tell the two apart.
+
+    ``identity`` names the storage that holds the rows: a table that is written anew has another one afterwards, one
+    that is renamed or given an index keeps it.
+    """
+
+    rows: int | None
+    data_bytes: int | None
+    index_bytes: int | None
+    identity: str

@@ -1,0 +1,130 @@
+"""What a server takes on disk while a step runs, looked at again and again: a copy leaves no trace when it is gone."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from thplugins_dbmigration.engines.storage import Storage
+from thplugins_dbmigration.measure.meaning import Meaning
+
+INTERVAL_S = 0.05
+"""How often to look; what comes and goes in less time may be missed."""
+SHARE = 0.02
+"""The share of the time that looking may take: the more files there are, the less often it is done."""
+_BLOCK = 512
+"""What ``st_blocks`` counts, in bytes."""
+
+COUNTERS = {
+    "peak_bytes": Meaning(
+        "bytes",
+        "the most that data, logs and temporary files took on disk at once, beyond what they took before the step; "
+        "looked at every 50 ms",
+    ),
+    "temporary_bytes": Meaning("bytes", "the most that temporary files took on disk at once; looked at every 50 ms"),
+}
+"""They depend a little on the moment at which is looked: limit them with room."""
+
+
+@frozen
+class Occupied:
+    """What is on disk at one moment, in bytes. ``temporary`` is a part of ``total``, None where it cannot be told."""
+
+    total: int
+    temporary: int | None
+
+
+@define
+class Sampler:
+    """Looks from ``start`` to ``stop``, in a thread of its own. Sends the server nothing."""
+
+    storage: Storage
+    _first: Occupied
+    _total: int = 0
+    _temporary: int | None = None
+    _over: threading.Event = field(factory=threading.Event)
+    _thread: threading.Thread = field(init=False)
+
+    @classmethod
+    def start(cls, storage: Storage) -> Sampler:
+        """Look for the first time, and go on."""
+        sampler = cls(storage, occupied(storage))
+        sampler._keep(sampler._first)
+        sampler._thread = threading.Thread(target=sampler._go_on, name="sampler", daemon=True)
+        sampler._thread.start()
+        return sampler
+
+    def stop(self) -> dict[str, int | None]:
+        """Look for the last time, and tell the counters. Idempotent."""
+        if not self._over.is_set():
+            self._over.set()
+            self._thread.join()
+            self._keep(occupied(self.storage))
+        return {"peak_bytes": self._total - self._first.total, "temporary_bytes": self._temporary}
+
+    def _go_on(self) -> None:
+        pause_s = INTERVAL_S
+        while not self._over.wait(pause_s):
+            began = time.thread_time()
+            self._keep(occupied(self.storage))
+            pause_s = max(INTERVAL_S, (time.thread_time() - began) / SHARE)
+
+    def _keep(self, found: Occupied) -> None:
+        self._total = max(self._total, found.total)
+        if found.temporary is not None:
+            self._temporary = max(self._temporary or 0, found.temporary)
+
+
+def occupied(storage: Storage) -> Occupied:
+    """What a server takes on disk now. Files that go meanwhile are left out."""
+    data = _below(storage.data)
+    if not storage.temporary:
+        return Occupied(data, None)
+    apart = sum(_below(place) for place in storage.temporary if not place.is_relative_to(storage.data))
+    inside = sum(_below(place) for place in storage.temporary if place.is_relative_to(storage.data))
+    nameless = sum(_nameless(storage.process, storage.temporary)) if storage.process is not None else 0
+    return Occupied(data + apart + nameless, inside + apart + nameless)
+
+
+def _below(directory: Path | str) -> int:
+    total = 0
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    total += _below(entry.path)
+                    continue
+                try:
+                    total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                except OSError:
+                    continue
+    except OSError:  # it has just been dropped
+        return total
+    return total
+
+
+def _nameless(process: int, places: tuple[Path, ...]) -> Iterator[int]:
+    """The sizes of files below ``places`` that the process has open and nobody else can find."""
+    prefixes = tuple(f"{place}{os.sep}" for place in places)
+    open_files = f"/proc/{process}/fd"
+    try:
+        names = os.listdir(open_files)  # noqa: PTH208 - a Path for each would take as long as all the rest
+    except OSError:
+        return
+    for name in names:
+        link = f"{open_files}/{name}"
+        try:
+            target = os.readlink(link)  # noqa: PTH115 - idem
+            if not target.endswith(" (deleted)") or not target.startswith(prefixes):
+                continue
+            found = os.stat(link)  # noqa: PTH116 - idem
+        except OSError:
+            continue
+        if stat.S_ISREG(found.st_mode):
+            yield found.st_blocks * _BLOCK

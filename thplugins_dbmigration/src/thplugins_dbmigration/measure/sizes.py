@@ -1,0 +1,42 @@
+"""What a step made of the sizes of tables, and which of them it wrote anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from thplugins_dbmigration.engines.table_size import TableSize
+from thplugins_dbmigration.measure.meaning import Meaning
+
+COUNTERS = {
+    "tables_rewritten": Meaning(
+        "tables", "tables that were there before and have another file afterwards: copied, rebuilt, replaced or emptied"
+    ),
+    "table_bytes_before": Meaning("bytes", "what the rows of all tables took before the step, as the server tells"),
+    "table_bytes_after": Meaning("bytes", "what they took after it"),
+    "index_bytes_before": Meaning("bytes", "what the indexes of all tables took before the step, as the server tells"),
+    "index_bytes_after": Meaning("bytes", "what they took after it"),
+}
+
+
+def rewritten(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -> tuple[str, ...]:
+    """The tables of both that are not stored where they were. Another table that has taken a name counts as well; one
+    that only has another name does not."""
+    return tuple(name for name in before if name in after and before[name].identity != after[name].identity)
+
+
+def counted(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -> dict[str, int | None]:
+    """The counters of a step, all of them None where the server tells no sizes."""
+    if not before and not after:
+        return dict.fromkeys(COUNTERS)
+    return {
+        "tables_rewritten": len(rewritten(before, after)),
+        "table_bytes_before": _total(size.data_bytes for size in before.values()),
+        "table_bytes_after": _total(size.data_bytes for size in after.values()),
+        "index_bytes_before": _total(size.index_bytes for size in before.values()),
+        "index_bytes_after": _total(size.index_bytes for size in after.values()),
+    }
+
+
+def _total(values: Iterable[int | None]) -> int | None:
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)

@@ -1,0 +1,63 @@
+"""The watch over one step: the clock and the counters, and instruments where the change adds the step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from attrs import frozen
+
+from thcore.model import Measurement
+from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.measure.counters import measured
+from thplugins_dbmigration.measure.instruments import Instruments
+
+
+@frozen
+class Watch:
+    """Is started when nothing runs yet, and stopped when the step has ended. ``read`` tells the server's counters as
+    totals; ``engine`` is what they are called after."""
+
+    engine: str
+    read: Callable[[], Mapping[str, int | None]]
+    instruments: Instruments | None
+    _before: Mapping[str, int | None]
+    _began_s: float
+
+    @classmethod
+    def start(
+        cls,
+        engine: str,
+        server: Server,
+        address: Address,
+        read: Callable[[], Mapping[str, int | None]],
+        *,
+        closely: bool,
+    ) -> Watch:
+        """Watch the step that comes now, ``closely`` with all instruments. The clock runs when this returns.
+
+        Raises what ``read`` raises, and InfrastructureError when the server does not answer.
+        """
+        instruments = Instruments.start(server, address) if closely else None
+        try:
+            before = read()
+        except BaseException:
+            if instruments is not None:
+                instruments.end()
+            raise
+        return cls(engine, read, instruments, before, time.monotonic())
+
+    def stop(self) -> Measurement:
+        """What the step cost, whether it failed or not. Raises like ``start``."""
+        wall_s = time.monotonic() - self._began_s
+        self.leave()
+        counters = measured(self.engine, self._before, self.read())
+        if self.instruments is None:
+            return Measurement(wall_s, counters)
+        return self.instruments.measurement(self._began_s, wall_s, counters)
+
+    def leave(self) -> None:
+        """Nobody wants to know any more: nothing of it runs afterwards. Idempotent."""
+        if self.instruments is not None:
+            self.instruments.end()

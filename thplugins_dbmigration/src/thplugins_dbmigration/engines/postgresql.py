@@ -16,8 +16,10 @@ from attrs import frozen
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Command, Secret
+from thplugins_dbmigration.engines import postgresql_counts, postgresql_log
 from thplugins_dbmigration.engines.accounts import acting, give, identity, private_directory
 from thplugins_dbmigration.engines.engine import Installation, memory_of
+from thplugins_dbmigration.engines.postgresql_log import apart
 from thplugins_dbmigration.engines.postgresql_server import ADMIN, PostgreSQLServer, connect, program
 from thplugins_dbmigration.engines.private import await_answer, ended_cleanly
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
@@ -29,8 +31,7 @@ KEY = "thcore.password"
 SETTINGS = {
     "listen_addresses": "",
     "max_connections": "50",
-    "logging_collector": "off",
-    "log_destination": "stderr",
+    **postgresql_log.SETTINGS,
     # Whatever the server does on its own account, or because of when it last did it, would show in a step's counters.
     "autovacuum": "off",
     "full_page_writes": "off",
@@ -88,7 +89,8 @@ class PostgreSQL:
 
     def settings(self, installation: Installation) -> tuple[str, ...]:
         memory = f"shared_buffers={installation.memory // 1024}kB"
-        return (*(f"{key}={value}" for key, value in SETTINGS.items()), memory)
+        counting = postgresql_counts.SETTINGS if postgresql_counts.has_library(installation.programs) else {}
+        return (*(f"{key}={value}" for key, value in (SETTINGS | counting).items()), memory)
 
     def initialise(self, build: Build, installation: Installation, directory: Path) -> None:
         private_directory(installation, directory)
@@ -136,7 +138,7 @@ class PostgreSQL:
             ) from error
         # A copy of a directory whose server was killed would be mistaken for one that runs.
         (directory / "postmaster.pid").unlink(missing_ok=True)
-        with server_directory(build, installation, directory) as sockets:
+        with server_directory(build, installation, directory) as sockets, apart(log, sockets.name) as own:
             settings = (*self.settings(installation), f"unix_socket_directories={sockets}")
             argv = (
                 str(program(installation.programs, "postgres")),
@@ -145,9 +147,11 @@ class PostgreSQL:
                 *(part for setting in settings for part in ("-c", setting)),
             )
             command = acting(installation, Command(argv, cwd=Path("/"), env=ENVIRONMENT, source="server"))
-            with build.service(command, log=log) as service:
-                connection = await_answer(build, service, name, log, lambda: connect(sockets, "template1", password))
-                server = PostgreSQLServer(installation, directory, sockets, password, connection, service, build.check)
+            with build.service(command, log=own) as service:
+                connection = await_answer(build, service, name, own, lambda: connect(sockets, "template1", password))
+                server = PostgreSQLServer(
+                    installation, directory, own, sockets, password, connection, service, build.check
+                )
                 stop = server.shut_down if kept else server.abandon
                 with ended_cleanly(build, service, name, stop), contextlib.closing(server):
                     yield server

@@ -10,22 +10,25 @@ from psycopg import sql
 
 from thplugins_dbmigration.census import Column, TableCensus, counted
 
+OURS = """
+c.relpersistence <> 't' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+AND NOT EXISTS (
+    SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+)
+"""
+"""Which relations ``c`` in schemas ``n`` are the project's: what belongs to an extension is no data of it."""
 # A partition is counted with its table, one that inherits from another is not. Generated columns have no values of
-# their own. What belongs to an extension is no data of the project.
-_COLUMNS = """
+# their own.
+_COLUMNS = f"""
 SELECT n.nspname, c.relname, c.relkind = 'p', a.attname, a.attnotnull AND NOT EXISTS (
     SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n' AND NOT k.convalidated
 )
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
-AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-AND NOT EXISTS (
-    SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
-)
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND {OURS}
 ORDER BY n.nspname, c.relname, a.attnum
-"""
+"""  # noqa: S608 - constants
 
 
 def taken(connection: Any, check: Callable[[], None]) -> dict[str, TableCensus]:

@@ -20,9 +20,12 @@ from thcore.hooks import Build, Service
 from thcore.model import Command, Secret, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
-from thplugins_dbmigration.engines import postgresql_census
+from thplugins_dbmigration.engines import postgresql_census, postgresql_counters, postgresql_sizes
 from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.postgresql_counts import counted
+from thplugins_dbmigration.engines.postgresql_log import SILENT, UNHEARD
+from thplugins_dbmigration.engines.postgresql_statements import Mark, noted
 from thplugins_dbmigration.engines.private import pause
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
 from thplugins_dbmigration.engines.psql import restricted_seed, understands_restrict
@@ -33,8 +36,6 @@ from thplugins_dbmigration.measure.postgresql import REPORTED_COUNTERS
 
 ADMIN = "thcore"
 """The superuser. Its password is random, and in the data directory, where only root and the worker can read it."""
-REPORT_DELAY_S = 10
-"""How long a session that is idle may keep its counts to itself (PGSTAT_IDLE_INTERVAL)."""
 ENDING_S = 0.5
 """How long a session that was left is given to end, and so to tell its counts."""
 
@@ -45,6 +46,8 @@ class PostgreSQLServer:
 
     installation: Installation
     directory: Path
+    log: Path
+    """What it has said since its start, statements and all."""
     socket: Path
     password: Secret
     connection: Any = field(repr=False)
@@ -85,7 +88,7 @@ class PostgreSQLServer:
 
     def load(self, build: Build, address: Address, seed: Path) -> None:
         client = program(self.installation.programs, "psql")
-        with restricted_seed(build, seed) as script:
+        with self._unheard(address), restricted_seed(build, seed) as script:
             # A dump selects the new value of each sequence; that is not worth reading, and rows do not belong in a log.
             argv = [str(client), "-X", "-q", "-w", "-o", "/dev/null", "-h", str(self.socket), "-U", address.user]
             argv += ["-d", address.database, "-v", "ON_ERROR_STOP=1"]
@@ -105,6 +108,21 @@ class PostgreSQLServer:
                 f"{seed.name} cannot be loaded: {words or result.reason()}", code="seed-not-loaded"
             )
 
+    @contextlib.contextmanager
+    def _unheard(self, address: Address) -> Iterator[None]:
+        """Keep the statements of sessions that begin now out of the log: a dump has one for each row."""
+        role = sql.Identifier(address.user)
+
+        def alter(words: str, *values: sql.Composable) -> None:
+            with self._asked("load a seed"):
+                self.connection.execute(sql.SQL(words).format(role, *values))
+
+        for name, value in UNHEARD.items():
+            alter("ALTER ROLE {} SET {} TO {}", sql.Identifier(name), sql.Literal(value))
+        yield
+        for name in UNHEARD:
+            alter("ALTER ROLE {} RESET {}", sql.Identifier(name))
+
     def settle(self, address: Address) -> None:
         with self._inside(address.database, "gather statistics") as connection:
             connection.execute("ANALYZE")
@@ -118,15 +136,13 @@ class PostgreSQLServer:
         return self._reading(address, settled=self._settled(address))
 
     def _settled(self, address: Address) -> bool:
-        """Whether all sessions have told what they did since that was last so. One that is about to end is waited for;
-        one that holds a transaction open and does nothing in it, such as a lock, has nothing to tell."""
+        """Whether all sessions have told what they did since that was last so. One that is about to end is waited
+        for."""
         since = self.settled.get(address.database)
         deadline = time.monotonic() + ENDING_S
         with self._asked("look at the sessions"):
             while True:
-                working, idle, now = self.connection.execute(
-                    _SESSIONS, {"since": since, "delay": REPORT_DELAY_S + 1, "database": address.database}
-                ).fetchone()
+                working, idle, now = postgresql_counters.sessions(self.connection, address, since)
                 if working:
                     return False
                 if not idle:
@@ -137,20 +153,8 @@ class PostgreSQLServer:
                 pause(0.02)
 
     def _reading(self, address: Address, *, settled: bool) -> dict[str, int | None]:
-        columns = sql.SQL(", ").join(sql.Identifier(name) for name in REPORTED_COUNTERS)
-        counters: dict[str, int | None] = dict.fromkeys(REPORTED_COUNTERS)
         with self._inside(address.database, "read the counters") as connection:
-            wal, size = connection.execute(
-                "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pg_database_size(current_database())"
-            ).fetchone()
-            total = connection.execute(
-                sql.SQL("SELECT {} FROM pg_stat_database WHERE datname = current_database()").format(columns)
-            ).fetchone()
-            own = dict(zip(CATALOGUE, connection.execute(_CATALOGUE).fetchone(), strict=True))
-        if settled:
-            for name, value in zip(REPORTED_COUNTERS, total, strict=True):
-                counters[name] = int(value) - int(own.get(name, 0))
-        return {**counters, "wal_bytes": int(wal), "database_bytes": int(size)}
+            return postgresql_counters.read(connection, settled=settled)
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         wanted = VersionTable.parse(table)
@@ -164,16 +168,21 @@ class PostgreSQLServer:
             return wanted.versions(rows)
 
     def reasons(self, address: Address) -> dict[str, str]:  # noqa: ARG002 - the contract's argument
-        return {"statements": "they are not noted yet"}
+        untold = "a session may have counted something that it has not told yet"
+        return dict.fromkeys(REPORTED_COUNTERS, untold)
 
-    def mark(self, address: Address) -> object:  # noqa: ARG002 - idem
-        return None
+    def mark(self, address: Address) -> Mark:
+        with self._asked("count statements"):
+            return Mark.set(self.log, counted(self.connection, address, first=True))
 
-    def statements(self, address: Address, mark: object) -> tuple[Statement, ...]:  # noqa: ARG002 - idem
-        return ()
+    def statements(self, address: Address, mark: object) -> tuple[Statement, ...]:
+        assert isinstance(mark, Mark), "one of ours"  # noqa: S101 - for the type checker
+        with self._asked("count statements"):
+            return noted(self.log, mark, counted(self.connection, address))
 
-    def sizes(self, address: Address) -> dict[str, TableSize]:  # noqa: ARG002 - idem
-        return {}
+    def sizes(self, address: Address) -> dict[str, TableSize]:
+        with self._inside(address.database, "look at the sizes of tables") as connection:
+            return postgresql_sizes.taken(connection)
 
     @property
     def storage(self) -> Storage:
@@ -232,24 +241,8 @@ class PostgreSQLServer:
             ) from error
 
 
-_SESSIONS = (
-    "SELECT count(*) FILTER (WHERE state <> 'idle' AND NOT (state = 'idle in transaction' "
-    # When counting starts, a transaction that has locked no table of the project has neither read nor written any.
-    "AND coalesce(state_change < %(since)s::timestamptz, NOT EXISTS (SELECT FROM pg_locks "
-    "WHERE pg_locks.pid = pg_stat_activity.pid AND locktype = 'relation' AND relation >= 16384)))), "
-    # The observer's last statement in a session that it leaves open.
-    "count(*) FILTER (WHERE state = 'idle' AND query <> 'SELECT pg_stat_force_next_flush()' "
-    "AND clock_timestamp() - state_change < make_interval(secs => %(delay)s)), clock_timestamp() "
-    "FROM pg_stat_activity "
-    "WHERE datname = %(database)s AND usename <> current_user AND backend_type = 'client backend'"
-)
-CATALOGUE = ("tup_returned", "tup_fetched", "tup_inserted", "tup_updated", "tup_deleted")
-# Objects of the server's own have the numbers below. The shared ones do not count for any database.
-_CATALOGUE = (
-    "SELECT coalesce(sum(pg_stat_get_tuples_returned(oid)), 0), coalesce(sum(pg_stat_get_tuples_fetched(oid)), 0), "
-    "coalesce(sum(pg_stat_get_tuples_inserted(oid)), 0), coalesce(sum(pg_stat_get_tuples_updated(oid)), 0), "
-    "coalesce(sum(pg_stat_get_tuples_deleted(oid)), 0) FROM pg_class WHERE oid < 16384 AND NOT relisshared"
-)
+# A migration that waits for us must not be waited for.
+_OWN = {"lock_timeout": "3s", **SILENT}
 
 
 def connect(socket: Path, database: str, password: Secret) -> Any:
@@ -262,8 +255,7 @@ def connect(socket: Path, database: str, password: Secret) -> Any:
             password=password.reveal(),
             connect_timeout=5,
             autocommit=True,
-            # A migration that waits for us must not be waited for.
-            options="-c lock_timeout=3s",
+            options=" ".join(f"-c {name}={value}" for name, value in _OWN.items()),
         )
     except psycopg.OperationalError:
         return None

@@ -14,7 +14,10 @@ MEANINGS: Mapping[str, Mapping[str, Meaning]] = {
 }
 """Unit and meaning of every counter, by engine."""
 
-STATEMENTS: Mapping[str, Mapping[str, Meaning]] = {"mysql": mysql.STATEMENT_COUNTERS}
+STATEMENTS: Mapping[str, Mapping[str, Meaning]] = {
+    "mysql": mysql.STATEMENT_COUNTERS,
+    "postgresql": postgresql.STATEMENT_COUNTERS,
+}
 """Unit and meaning of the counters of one statement, by engine."""
 
 LEGACY: Mapping[str, Meaning] = {

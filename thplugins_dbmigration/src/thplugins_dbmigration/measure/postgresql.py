@@ -30,6 +30,29 @@ SERVER_COUNTERS = {
 
 COUNTERS = REPORTED_COUNTERS | SERVER_COUNTERS
 
+COUNTED = {
+    "rows": Meaning("rows", "rows that the statement returned or changed"),
+    "shared_blks_hit": Meaning("blocks", "blocks found in the server's own cache"),
+    "shared_blks_read": Meaning("blocks", "blocks read from disk or from the system's cache"),
+    "shared_blks_dirtied": Meaning("blocks", "blocks changed that were clean"),
+    "shared_blks_written": Meaning("blocks", "blocks that the statement itself had to write"),
+    "temp_blks_read": Meaning("blocks", "blocks read from temporary files"),
+    "temp_blks_written": Meaning("blocks", "blocks written to temporary files"),
+    "wal_records": Meaning("records", "records of the write-ahead log"),
+    "wal_fpi": Meaning("pages", "whole pages in the write-ahead log, as builds of indexes write them"),
+    "wal_bytes": Meaning("bytes", "write-ahead log made"),
+}
+"""Columns of pg_stat_statements, which counts for each statement. Known where the server has that library."""
+
+LOGGED = {
+    "temp_bytes": Meaning("bytes", "written to temporary files"),
+    "lock_wait_ms": Meaning("milliseconds", "waited for locks of other sessions; waits of a millisecond or more"),
+}
+"""What the server's log tells for each statement."""
+
+STATEMENT_COUNTERS = COUNTED | LOGGED
+"""What is known of a single statement."""
+
 
 def equivalents(delta: dict[str, int | None]) -> dict[str, int | None]:
     """turbo-hipster's two counters: rows read are ``tup_returned``, rows changed ``tup_inserted + tup_updated +

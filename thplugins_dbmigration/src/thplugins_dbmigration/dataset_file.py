@@ -50,6 +50,7 @@ class DatasetFile:
     tool_options: Mapping[str, Any] = field(factory=dict)
     releases: tuple[Release, ...] | None = None
     fixups: tuple[Fixup, ...] | None = None
+    confidential: Mapping[str, tuple[str, ...]] = field(factory=dict)
 
 
 def parse(text: str) -> DatasetFile | tuple[str, ...]:

@@ -56,6 +56,7 @@ class Dataset:
     tool_options: Mapping[str, Any] = field(factory=dict)
     releases: tuple[Release, ...] | None = None
     fixups: tuple[Fixup, ...] | None = None
+    confidential: Mapping[str, tuple[str, ...]] = field(factory=dict)
 
     def file(self, text: str) -> Path:
         """A file in the dataset's directory. Raises InfrastructureError (``seed-broken``) when it is none."""
@@ -235,4 +236,5 @@ def _dataset(directory: Path, written: DatasetFile, paths: Mapping[str, Path]) -
         tool_options=written.tool_options,
         releases=written.releases,
         fixups=written.fixups,
+        confidential=written.confidential,
     )

@@ -119,7 +119,7 @@ class Loss:
 class Offence:
     """Rows that a failed step cannot do with.
 
-    ``kind`` is ``duplicate``, ``null``, ``too-long``, ``out-of-range``, ``orphan``, ``invalid-date`` or
+    ``kind`` is ``duplicate``, ``null``, ``too-long``, ``out-of-range``, ``orphan``, ``check``, ``invalid-date`` or
     ``invalid-text``. ``count`` is how many rows there are, exact; ``query`` finds them; ``rows`` are the first of them,
     by column, with values cut, and masked where a column is confidential.
     """

@@ -13,6 +13,7 @@ from thcore.hooks import Build
 from thcore.model import Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
+from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 
@@ -148,6 +149,12 @@ class Server(Protocol):
         nothing that is temporary or the server's own. A table outside of PostgreSQL's schema ``public`` is named with
         its schema. Takes as long as reading all of the tables once; take it outside of a measurement. Raises
         CancelledError or DeadlineError when the build is told to end."""
+
+    def inquiry(self, address: Address, earlier: Sequence[str] = ()) -> AbstractContextManager[Ask]:
+        """Ask questions in a session of the account that the address names, within a time limit for all of them
+        together; whatever they do is undone on leaving. ``earlier`` are the statements of a step that has failed, in
+        their order: where the server has undone a transaction that they had begun, it is repeated for the questions.
+        Raises Unanswered (see ``inquiry``) when the server does not answer."""
 
     def settle(self, address: Address) -> None:
         """Gather the optimiser's statistics of a loaded database, so that the server has no reason to do so later."""

@@ -17,9 +17,10 @@ from thcore.hooks import Build, Service
 from thcore.model import Command, Secret, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
-from thplugins_dbmigration.engines import mysql_census, mysql_sizes, mysql_statements
+from thplugins_dbmigration.engines import mysql_census, mysql_inquiry, mysql_sizes, mysql_statements
 from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.mysql_census import quoted
 from thplugins_dbmigration.engines.mysql_programs import CLIENTS, is_mariadb, program
 from thplugins_dbmigration.engines.programs import ENVIRONMENT
@@ -191,6 +192,13 @@ class MySQLServer:
     def census(self, address: Address) -> dict[str, TableCensus]:
         with self._asked("count the rows") as cursor:
             return mysql_census.taken(cursor, address.database, self.check)
+
+    def inquiry(
+        self,
+        address: Address,
+        earlier: Sequence[str] = (),  # noqa: ARG002 - what of them is undone cannot be told from them
+    ) -> contextlib.AbstractContextManager[Ask]:
+        return mysql_inquiry.opened(address, mariadb=is_mariadb(self.installation))
 
     def abandon(self) -> None:
         """Ask the server to stop without writing what is in its memory."""

@@ -20,9 +20,10 @@ from thcore.hooks import Build, Service
 from thcore.model import Command, Secret, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
-from thplugins_dbmigration.engines import postgresql_census, postgresql_counters, postgresql_sizes
+from thplugins_dbmigration.engines import postgresql_census, postgresql_counters, postgresql_inquiry, postgresql_sizes
 from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.postgresql_counts import counted
 from thplugins_dbmigration.engines.postgresql_log import SILENT, UNHEARD
 from thplugins_dbmigration.engines.postgresql_statements import Mark, noted
@@ -191,6 +192,9 @@ class PostgreSQLServer:
     def census(self, address: Address) -> dict[str, TableCensus]:
         with self._inside(address.database, "count the rows") as connection:
             return postgresql_census.taken(connection, self.check)
+
+    def inquiry(self, address: Address, earlier: Sequence[str] = ()) -> contextlib.AbstractContextManager[Ask]:
+        return postgresql_inquiry.opened(address, earlier)
 
     def abandon(self) -> None:
         """Ask the server to stop without writing what is in its memory."""

@@ -16,8 +16,9 @@ from thcore.hooks import Build
 from thcore.model import Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
-from thplugins_dbmigration.engines import sqlite_census
+from thplugins_dbmigration.engines import sqlite_census, sqlite_inquiry
 from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
@@ -160,6 +161,9 @@ class SQLiteServer:
         except sqlite3.Error as error:
             self.check()  # a statement that was interrupted because the build is over is no fault of the database
             raise InfrastructureError(f"sqlite: cannot count the rows: {error}", code="server-not-answering") from error
+
+    def inquiry(self, address: Address, earlier: Sequence[str] = ()) -> contextlib.AbstractContextManager[Ask]:
+        return sqlite_inquiry.opened(address, earlier, self.check)
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         wanted = VersionTable.parse(table)

@@ -96,7 +96,14 @@ class Conversation:
         self._running, self._last = None, step
         if not ended.ok:
             error = ended.error or Trouble("Error")
-            self._stop = Stop(step, message=error.sentence(), evidence=error.evidence(), line=error.line)
+            self._stop = Stop(
+                step,
+                message=error.sentence(),
+                evidence=error.evidence(),
+                line=error.line,
+                statement=error.statement,
+                error=error.answer(),
+            )
             self.guide.after(step, _FAILED)
             return _GO  # it has more to say, but no step to start
         self.guide.after(step, ended.ok)

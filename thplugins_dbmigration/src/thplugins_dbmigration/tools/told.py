@@ -41,6 +41,10 @@ class Trouble:
         words = "The migration refuses to go on: " if on_purpose else ""
         return f"{words}{self.type}{state}{': ' if text else ''}{text}"
 
+    def answer(self) -> str:
+        """What the server said, code and message."""
+        return f"{self.state}: {self.message}" if self.state else self.message
+
     def evidence(self) -> tuple[str, ...]:
         """It in full: the server's words, the statement, the line of the migration, the traceback."""
         lines = [self.sentence()]

@@ -72,7 +72,8 @@ class Stop:
 
     ``code`` is ``migration-not-ended``, or ``final-version-mismatch`` for a step that ended without an error and left
     the database at another version. ``message`` is the error in one line, the server's own words where they can be
-    found; ``evidence`` is all that was said about it, up to a bound; ``line`` counts in the step's file.
+    found; ``evidence`` is all that was said about it, up to a bound; ``line`` counts in the step's file. ``statement``
+    is the one that failed and ``error`` what the server said to it, code and message, where the tool tells them.
     """
 
     failed: Step | None = None
@@ -80,6 +81,8 @@ class Stop:
     message: str = ""
     evidence: tuple[str, ...] = ()
     line: int | None = None
+    statement: str = ""
+    error: str = ""
 
 
 class Enough(Exception):  # noqa: N818 - it is no error: the walk goes no further because nobody wants it to

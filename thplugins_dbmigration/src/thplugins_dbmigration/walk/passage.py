@@ -15,7 +15,7 @@ from attrs import define, evolve, field
 from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
 from thcore.model import DatasetRun, Finding, Provision, Step
-from thplugins_dbmigration import faults, messages, project, repetition, snapshots
+from thplugins_dbmigration import faults, messages, offences, project, repetition, snapshots
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.options import DbmigrationOptions
@@ -25,6 +25,7 @@ from thplugins_dbmigration.walk.course import named
 from thplugins_dbmigration.walk.ground import Ground, Site
 from thplugins_dbmigration.walk.halt import Halt
 from thplugins_dbmigration.walk.manner import Manner
+from thplugins_dbmigration.walk.reason import Reason, discreet, reason
 from thplugins_dbmigration.walk.route import route
 from thplugins_dbmigration.walk.states import State, States
 from thplugins_dbmigration.walk.trail import Trail
@@ -157,11 +158,12 @@ class Passage:
             self._tell(
                 start_version=named(trail.start or current),
                 expected_version=named({chain: course.expected(chain) for chain in course.plans}),
-                steps=(*trail.steps, *leg.results),
+                steps=discreet((*trail.steps, *leg.results), self.dataset.confidential),
             )
         self._tell(final_version=named(course.last(final)))
         if stop.failed is not None:
-            self._failed(stop, stop.failed, judged=trial.added(stop.failed))
+            judged = trial.added(stop.failed)
+            self._failed(stop, stop.failed, self._reason(stop, stop.failed, ground) if judged else None)
         elif missed := course.missed(final):
             self.findings.append(messages.mismatch(self.dataset.name, missed))
         return stop.failed
@@ -173,18 +175,37 @@ class Passage:
         told = f"The migrations stopped for a reason that is not their own: {reason}\n{error}"
         return messages.infrastructure(InfrastructureError(told, code="machine-fault"), self.dataset.name)
 
-    def _failed(self, stop: Stop, step: Step, *, judged: bool) -> None:
-        evidence = project.said(stop, self.change)
+    def _reason(self, stop: Stop, step: Step, ground: Ground) -> Reason:
+        """Why a step of the change has failed; what makes it fail is noted in its result."""
+        assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
+        failed = next((result for result in self.run.steps if not result.leg and result.step == step), None)
+        with self.turns.beside():
+            measurement = failed.measurement if failed is not None else None
+            checkout = self.change.checkout.path
+            why = reason(stop, measurement, ground, self.dataset.confidential, checkout)
+        steps = (evolve(each, offences=why.offences) if each is failed else each for each in self.run.steps)
+        self._tell(steps=tuple(steps))
+        return why
+
+    def _failed(self, stop: Stop, step: Step, why: Reason | None) -> None:
+        """``why`` is None for a step that is not the change's."""
+        evidence = self._evidence(stop, why)
         reason = faults.machine_fault(evidence)
         if reason is not None:
             finding = messages.machine_fault(step, self.dataset.name, reason, evidence)
-        elif not judged:
+        elif why is None:
             finding = messages.older_failed(step, self.dataset.name, evidence)
         elif stop.code == "final-version-mismatch":
             finding = messages.mismatch(self.dataset.name, evidence, step)
         else:
-            finding = messages.not_ended(step, self.dataset.name, evidence, line=stop.line, repeat=self._repeat(step))
+            finding = messages.not_ended(step, self.dataset.name, evidence, line=why.line, repeat=self._repeat(step))
         self.findings.append(finding)
+
+    def _evidence(self, stop: Stop, why: Reason | None) -> tuple[str, ...]:
+        """What was said, and after the error in one line why it came to that."""
+        first, *rest = project.said(stop, self.change)
+        lines = offences.masked((first, *rest), self.dataset.confidential)
+        return (*lines[:1], *(why.lines if why is not None else ()), *lines[1:])
 
     def _repeat(self, failed: Step) -> str:
         """How a developer runs a step of the change that failed once more."""

@@ -32,8 +32,10 @@ from thcore.monitoring.metrics import METRICS
 from thcore.plugins import Plugins, inventory
 from thplugins_dbmigration.measure import Meaning
 from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS, OWN, STATEMENTS
+from thplugins_dbmigration.policy.file import PolicyFile
 
 SCHEMA = "result.schema.json"
+POLICY_SCHEMA = "policy.schema.json"
 
 HOOK_GROUPS: Mapping[str, tuple[str, ...]] = {
     "What a plugin takes": ("thcore_job_options", "thcore_settings"),
@@ -235,10 +237,22 @@ def hooks() -> str:
 
 def result_schema() -> dict[str, Any]:
     """The JSON Schema of result.json."""
+    return _schema(Outcome, "thcore result.json")
+
+
+def policy_schema() -> dict[str, Any]:
+    """The JSON Schema of .thcore.yaml."""
+    schema = _schema(PolicyFile, ".thcore.yaml")
+    for definition in schema["$defs"].values():
+        definition["additionalProperties"] = False
+    return schema
+
+
+def _schema(cls: type[Any], title: str) -> dict[str, Any]:
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "thcore result.json",
-        **msgspec.json.schema(Outcome),
+        "title": title,
+        **msgspec.json.schema(cls),
     }
     for definition in schema["$defs"].values():
         if "description" in definition:
@@ -424,17 +438,19 @@ def outdated(app: Sphinx, *_changes: object) -> list[str]:
 
 
 def schema_link(
-    _name: str, _raw: str, text: str, _line: int, _inliner: object, *_more: object
+    name: str, _raw: str, text: str, _line: int, _inliner: object, *_more: object
 ) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-    """``{schema}`text```: a link to result.schema.json."""
-    return [nodes.reference(text, text, refuri=SCHEMA, internal=True)], []
+    """``{schema}`text``` and ``{policy_schema}`text```: a link to a schema."""
+    target = POLICY_SCHEMA if name == "policy_schema" else SCHEMA
+    return [nodes.reference(text, text, refuri=target, internal=True)], []
 
 
-def write_schema(app: Sphinx, _config: object) -> None:
-    """Put result.schema.json where ``html_extra_path`` takes it from."""
-    target = Path(app.srcdir) / "_build" / "extra" / SCHEMA
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(result_schema(), indent=2) + "\n", "utf-8")
+def write_schemas(app: Sphinx, _config: object) -> None:
+    """Put the schemas where ``html_extra_path`` takes them from."""
+    place = Path(app.srcdir) / "_build" / "extra"
+    place.mkdir(parents=True, exist_ok=True)
+    for name, schema in ((SCHEMA, result_schema()), (POLICY_SCHEMA, policy_schema())):
+        (place / name).write_text(json.dumps(schema, indent=2) + "\n", "utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -442,5 +458,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", insert)
     app.connect("env-get-outdated", outdated)
     app.add_role("schema", schema_link)
-    app.connect("config-inited", write_schema, priority=100)  # before Sphinx looks for html_extra_path
+    app.add_role("policy_schema", schema_link)
+    app.connect("config-inited", write_schemas, priority=100)  # before Sphinx looks for html_extra_path
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,6 +14,7 @@ from sqlalchemy import URL, select
 
 from thcore.history import database, schema
 from thcore.history.attempt import Answered
+from thcore.history.recollection import Recollection
 from thcore.history.store import History, step_runs
 from thcore.history.upgrade import upgrade
 from thcore.model import (
@@ -233,6 +234,51 @@ def test_measurements_are_compared_within_the_same_chain_and_conditions(history:
     assert taken(conditions=cloned) == [1.0]
     assert taken(chain="alembic_version_fab", conditions=cloned) == [2.0]
     assert taken(conditions={}) == []
+
+
+def test_only_steps_and_builds_that_passed_teach_and_never_the_change_itself(history: History) -> None:
+    of, change = passing().datasets[0], passing().change
+    step = StepResult(Step("b", ("a",)), added=True, result="ok", measurement=Measurement(0.0))
+    mine = evolve(change, number="12345", patchset="2")
+    runs = (
+        (passing(), "ok", mine),
+        (passing(), "ok", evolve(mine, patchset="1")),
+        (passing(), "ok", evolve(mine, number="123456")),
+        (passing(), "failed", evolve(mine, number="7")),
+        (failing(), "ok", evolve(mine, number="8")),
+        (passing(), "ok", evolve(mine, project="other/project")),
+    )
+    for number, (outcome, result, of_change) in enumerate(runs):
+        ran = evolve(step, result=result, measurement=Measurement(float(number)))
+        made = evolve(outcome, change=of_change, datasets=(evolve(of, steps=(ran,)),))
+        history.record(at(made, f"b{number}", number), answered=Answered.YES)
+
+    def taken(**wanted: Any) -> list[float]:
+        return [each.wall_s for each in history.measurements("b", of.name, of.engine_version, **wanted)]
+
+    assert taken(passed=True, apart=mine) == [5.0, 2.0]
+    assert taken(passed=True) == [5.0, 2.0, 1.0, 0.0]
+    assert taken(apart=evolve(mine, number=None)) == [5.0, 4.0, 3.0, 2.0, 1.0, 0.0]
+    assert taken(passed=True, fingerprint=of.fingerprint) == [5.0, 2.0, 1.0, 0.0]
+    assert taken(fingerprint="another") == []
+
+
+def test_a_build_asks_the_past_of_its_step_and_holds_nothing_open(tmp_path: Path) -> None:
+    config = configuration(tmp_path)
+    recollect = Recollection(config)
+    of, other = passing().datasets[0], evolve(passing().change, number="1")
+    step = next(each for each in of.steps if each.measurement)
+    assert recollect(step.step, of, other, 100) == (), "there is no history yet"
+
+    upgrade(database.address(config))
+    opened = History.open(database.address(config))
+    opened.record(passing(), answered=Answered.YES)
+    opened.close()
+    (found,) = recollect(step.step, of, other, 100)
+    assert step.measurement is not None
+    assert (found.wall_s, found.counters) == (step.measurement.wall_s, step.measurement.counters)
+    assert recollect(step.step, of, passing().change, 100) == ()
+    assert recollect(step.step, evolve(of, conditions={"clone": "other"}), other, 100) == ()
 
 
 def test_what_an_earlier_build_has_measured_is_not_stored_again(history: History) -> None:

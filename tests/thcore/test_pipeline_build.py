@@ -15,13 +15,16 @@ from thcore.model import (
     ChangeKind,
     Checkout,
     Command,
+    DatasetRun,
     Environment,
     Execution,
     Finding,
+    Measurement,
     Outcome,
     Provision,
     Revision,
     Severity,
+    Step,
     Verdict,
 )
 from thcore.testing import make_build, run_job
@@ -298,6 +301,31 @@ def test_a_provision_of_a_revision_that_is_gone_raises_what_the_checkout_raised(
 
     outcome, _, _ = provisioned(tmp_path, CheckOut(act), Revision(tag="1.0"))
     assert (outcome.verdict, outcome.findings[0].code) == (Verdict.FAILURE, "ref-missing")
+
+
+def test_a_build_knows_the_past_of_a_step_as_far_as_the_worker_does(tmp_path: Path) -> None:
+    step, run = Step("b", ("a",)), DatasetRun("small", "sqlite", "3", "f" * 64, "alembic")
+    asked: list[tuple[Step, DatasetRun, Change, int]] = []
+
+    def recollect(*what: Any) -> tuple[Measurement, ...]:
+        asked.append(what)
+        return (Measurement(1.5),)
+
+    with make_build(tmp_path, recollect=recollect) as build:
+        assert build.past(step, run, limit=7) == (Measurement(1.5),)
+        assert asked == [(step, run, build.change, 7)]
+    with make_build(tmp_path, build_id="b2") as build:
+        assert build.past(step, run) == ()
+
+
+def test_a_history_that_is_away_is_told_in_the_log_and_stops_no_build(tmp_path: Path) -> None:
+    def away(*_what: Any) -> tuple[Measurement, ...]:
+        raise InfrastructureError("the history cannot be used", code="history-unavailable")
+
+    with make_build(tmp_path, recollect=away) as build:
+        assert build.past(Step("b", ("a",)), DatasetRun("small", "sqlite", "3", "f" * 64, "alembic")) == ()
+        log = build.workspace.log.read_text("utf-8")
+    assert "what a -> b cost before is not known: the history cannot be used" in log
 
 
 def test_each_plugin_has_settings_and_state_of_its_own(tmp_path: Path) -> None:

@@ -8,7 +8,18 @@ import pytest
 from thcore.errors import CancelledError
 from thcore.model import Loss
 from thcore.process.interrupt import Interrupt
-from thplugins_dbmigration.census import WIDEST, Column, TableCensus, counted, losses, renamed
+from thplugins_dbmigration.census import (
+    DISTINCT,
+    WIDEST,
+    Column,
+    Count,
+    Of,
+    TableCensus,
+    counted,
+    losses,
+    renamed,
+    told_apart,
+)
 from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.measure import meaning, measured
 
@@ -17,6 +28,16 @@ from parts.servers import ALL, EMBEDDED, MARIADB, SYSTEM, WITH_SERVER, Ground, K
 
 def table(rows: int, **present: int) -> TableCensus:
     return TableCensus(rows, present)
+
+
+def texts(rows: int, present: int, filled: int | None = None, distinct: int | None = None) -> TableCensus:
+    """A table with one column."""
+    return TableCensus(
+        rows,
+        {"name": present},
+        {} if filled is None else {"name": filled},
+        {} if distinct is None else {"name": distinct},
+    )
 
 
 def census(**tables: TableCensus) -> Mapping[str, TableCensus]:
@@ -120,11 +141,11 @@ def test_the_books_of_the_tools_are_left_out() -> None:
 
 
 def test_a_wide_table_is_counted_in_several_statements_and_required_columns_not_at_all() -> None:
-    asked: list[Sequence[str]] = []
+    asked: list[Sequence[tuple[str, Of]]] = []
 
-    def count(names: Sequence[str]) -> Sequence[int]:
-        asked.append(names)
-        return [9, *(3 for _ in names)]
+    def count(wanted: Sequence[tuple[str, Of]]) -> Sequence[int]:
+        asked.append(wanted)
+        return [9, *(3 for _ in wanted)]
 
     columns = [Column("id", required=True), *(Column(f"c{number}", required=False) for number in range(WIDEST + 1))]
     found = counted(columns, count)
@@ -133,6 +154,63 @@ def test_a_wide_table_is_counted_in_several_statements_and_required_columns_not_
     assert list(found.present) == [column.name for column in columns]
     assert (found.rows, found.present["id"], found.present["c500"]) == (9, 9, 3)
     assert counted([], lambda _names: [4]) == TableCensus(4, {})
+
+
+def test_texts_that_are_not_empty_are_counted_in_the_same_pass_also_of_required_columns() -> None:
+    asked: list[Sequence[tuple[str, Of]]] = []
+
+    def count(wanted: Sequence[tuple[str, Of]]) -> Sequence[int]:
+        asked.append(wanted)
+        return [9, 7, 5, 4]
+
+    columns = [Column("kind", required=True, text=True), Column("name", required=False, text=True)]
+    found = counted(columns, count)
+
+    assert asked == [[("name", Of.VALUES), ("kind", Of.TEXTS), ("name", Of.TEXTS)]]
+    assert found == TableCensus(9, {"kind": 9, "name": 7}, {"kind": 5, "name": 4})
+
+
+def test_distinct_values_are_counted_of_the_smallest_tables_up_to_a_number_of_values() -> None:
+    asked: list[str] = []
+
+    def asks(table: str) -> Count:
+        def count(wanted: Sequence[tuple[str, Of]]) -> Sequence[int]:
+            asked.append(table)
+            assert all(of is Of.DISTINCT for _, of in wanted)
+            return [0, *(3 for _ in wanted)]
+
+        return count
+
+    tables = {name: TableCensus(rows, {}) for name, rows in (("huge", DISTINCT), ("big", DISTINCT // 2), ("none", 0))}
+    columns = {name: [Column("a", required=False, comparable=True), Column("b", required=False)] for name in tables}
+    columns["huge"].append(Column("c", required=False, comparable=True))
+    found = told_apart(tables, columns, {name: asks(name) for name in tables})
+
+    assert asked == ["big"]
+    assert {name: dict(census.distinct) for name, census in found.items()} == {"huge": {}, "big": {"a": 3}, "none": {}}
+
+
+def test_texts_that_are_empty_now_are_told_unless_what_went_explains_it() -> None:
+    before = census(people=texts(10, 8, 6))
+
+    assert losses(before, census(people=texts(10, 8, 4))) == (Loss("people", "name", 6, 4, "emptied"),)
+    assert losses(before, census(people=texts(10, 8, 6))) == ()
+    assert losses(before, census(people=texts(8, 8, 4))) == (Loss("people", None, 10, 8),)
+    assert losses(before, census(people=texts(10, 6, 4))) == (Loss("people", "name", 8, 6),)
+    assert losses(before, census(people=texts(12, 10, 8))) == ()
+    assert losses(before, census(people=texts(10, 8))) == (), "it is no text any more"
+
+
+def test_values_that_are_the_same_now_are_told_where_nothing_else_went() -> None:
+    before = census(people=texts(10, 8, 8, 5))
+
+    assert losses(before, census(people=texts(10, 8, 8, 3))) == (Loss("people", "name", 5, 3, "merged"),)
+    assert losses(before, census(people=texts(12, 10, 10, 3))) == (Loss("people", "name", 5, 3, "merged"),)
+    assert losses(before, census(people=texts(9, 7, 7, 3))) == (Loss("people", None, 10, 9),)
+    assert losses(before, census(people=texts(10, 7, 7, 3))) == (Loss("people", "name", 8, 7),)
+    assert losses(before, census(people=texts(10, 8, 6, 3))) == (Loss("people", "name", 8, 6, "emptied"),)
+    assert losses(before, census(people=texts(10, 8, 8))) == (), "it was not looked at"
+    assert losses(before, census(people=texts(10, 8, 8, 6))) == ()
 
 
 @pytest.fixture(params=ALL, ids=str)
@@ -162,8 +240,10 @@ def test_rows_and_values_are_counted_exactly_and_only_those_of_tables(any_ground
         found = server.census(address)
 
     assert {name.lower(): count for name, count in found.items()} == {
-        "things": TableCensus(3, {"id": 3, "name": 2, "kind": 3}),
-        "odd_100": TableCensus(1, {"odd": 0}),
+        "things": TableCensus(
+            3, {"id": 3, "name": 2, "kind": 3}, {"name": 1, "kind": 2}, {"id": 3, "name": 2, "kind": 3}
+        ),
+        "odd_100": TableCensus(1, {"odd": 0}, {}, {"odd": 0}),
         "empty": TableCensus(0, {"id": 0}),
     }
 
@@ -194,7 +274,7 @@ INSERT INTO things VALUES ('one');
     with ground(tmp_path, EMBEDDED) as made, made.server() as server:
         address = server.create("app", "app", "password")
         server.load(made.build, address, made.seed(seed))
-        assert server.census(address) == {"things": TableCensus(1, {"name": 1})}
+        assert server.census(address) == {"things": TableCensus(1, {"name": 1}, {"name": 1}, {"name": 1})}
 
 
 @pytest.mark.system
@@ -217,9 +297,9 @@ CREATE MATERIALIZED VIEW seen AS SELECT * FROM parted;
         address = server.create("app", "app", "password")
         server.load(made.build, address, made.seed(seed))
         assert server.census(address) == {
-            "parted": TableCensus(2, {"day": 2, "name": 1}),
+            "parted": TableCensus(2, {"day": 2, "name": 1}, {"name": 1}, {"day": 2, "name": 1}),
             "base": TableCensus(0, {"id": 0}),
-            "derived": TableCensus(2, {"id": 2, "more": 1}),
+            "derived": TableCensus(2, {"id": 2, "more": 1}, {}, {"id": 2, "more": 1}),
             "side.things": TableCensus(1, {}),
         }
 

@@ -18,15 +18,19 @@ from thcore.model import (
     DatasetRun,
     Execution,
     Finding,
+    Measurement,
     Provision,
     Revision,
     Severity,
+    Step,
 )
+from thcore.pipeline.build import Recollect, nothing
 from thcore.testing import make_build
 from thplugins_dbmigration import gate, messages
 from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.judge import judge
-from thplugins_dbmigration.options import DbmigrationOptions, Judge
+from thplugins_dbmigration.options import DbmigrationOptions, Judge, LearnedLimits, PolicyFrom
+from thplugins_dbmigration.policy import record
 
 from parts.alembic_project import AlembicProject
 from parts.dataset import write_dataset
@@ -66,6 +70,7 @@ class Shop:
         provide: Callable[[Revision], Provision] | None = None,
         events: list[BuildEvent] | None = None,
         timeout_s: float | None = None,
+        recollect: Recollect = nothing,
         **options: Any,
     ) -> Execution:
         with make_build(
@@ -74,6 +79,7 @@ class Shop:
             provide=provide or (lambda _revision: self.trunk.provision()),
             events=events,
             timeout_s=timeout_s,
+            recollect=recollect,
             state=self.root / "state",
             build_id=f"b{len(list(self.root.iterdir()))}",
         ) as build:
@@ -363,6 +369,95 @@ def test_a_full_disk_is_not_the_changes_fault(shop: Shop) -> None:
     write_dataset(shop.datasets, "small", SEED)
     shop.change.revision("c", "b", body='raise OSError(28, "No space left on device")')
     assert said(shop.gate())["machine-fault"] is Severity.UNVERIFIED
+
+
+@pytest.mark.parametrize("deadly", ["SIGKILL", "SIGTERM"])
+def test_a_program_that_somebody_kills_is_not_the_changes_fault(shop: Shop, deadly: str) -> None:
+    write_dataset(shop.datasets, "small", SEED)
+    shop.change.revision("c", "b", body=f"import os, signal; os.kill(os.getpid(), signal.{deadly})")
+    assert said(shop.gate())["machine-fault"] is Severity.UNVERIFIED
+
+
+def test_a_program_that_breaks_down_by_itself_is_the_changes_fault(shop: Shop) -> None:
+    write_dataset(shop.datasets, "small", SEED)
+    shop.change.revision("c", "b", body="import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert said(shop.gate())["migration-not-ended"] is Severity.FAILURE
+
+
+def test_a_dataset_that_changes_under_a_build_proves_nothing(shop: Shop) -> None:
+    seed = write_dataset(shop.datasets, "small", SEED, maximum_migration_times={"default": 0}) / "seed.sql"
+    assert seed.is_file()
+    shop.change.revision("c", "b", body=f"open({str(seed)!r}, 'a').write('-- more\\n')")
+    finding = only(execution := shop.gate())
+    assert (finding.code, finding.severity, finding.location.dataset) == (
+        "dataset-changed",
+        Severity.UNVERIFIED,
+        "small",
+    )
+    assert said(execution) == {"dataset-changed": Severity.UNVERIFIED}
+
+
+POLICY = "dbmigration:\n  limits: {database_bytes: 0}\n"
+EXCUSE = (
+    "  exceptions:\n    - {step: c, counter: database_bytes, reason: it is small, owner: dana, expires: 9999-12-31}\n"
+)
+
+
+def judged(execution: Execution) -> dict[str, Severity]:
+    policy = record.policy_of(execution.records)
+    findings = (*execution.findings, *judge(execution.datasets, policy=policy))
+    return {finding.code: finding.severity for finding in findings}
+
+
+def test_a_change_is_judged_by_the_policy_of_its_target_branch(shop: Shop) -> None:
+    write_dataset(shop.datasets, "small", SEED)
+    shop.change.revision("c", "b", "create table more as select zeroblob(100000)")
+    (shop.trunk.path / ".thcore.yaml").write_text(POLICY, "utf-8")
+    (shop.change.path / ".thcore.yaml").write_text(POLICY + EXCUSE, "utf-8")
+
+    assert judged(shop.gate()) == {"counter-exceeded": Severity.FAILURE, "policy-edited": Severity.INFO}
+    assert judged(shop.gate(policy_from=PolicyFrom.CHANGE)) == {"limit-excused": Severity.INFO}
+    (shop.trunk.path / ".thcore.yaml").write_text(POLICY + EXCUSE, "utf-8")
+    shutil.rmtree(shop.root / "state")  # another policy is another commit
+    execution = shop.gate()
+    assert judged(execution) == {"limit-excused": Severity.INFO}
+    (artifact,) = execution.artifacts
+    (limit, *_) = json.loads((artifact.path / "steps.json").read_text())["steps"][1]["limits"]
+    assert (limit["counter"], limit["origin"]) == ("database_bytes", ".thcore.yaml: limits.database_bytes")
+
+
+def test_a_policy_limits_nothing_that_is_not_the_changes(shop: Shop) -> None:
+    write_dataset(shop.datasets, "small", SEED)
+    for tree in (shop.trunk, shop.change):
+        (tree.path / ".thcore.yaml").write_text(POLICY, "utf-8")
+
+    assert judged(shop.gate()) == {"no-steps": Severity.INFO}
+
+
+def test_a_policy_that_limits_what_the_engine_cannot_tell_is_no_pass(shop: Shop) -> None:
+    write_dataset(shop.datasets, "small", SEED)
+    shop.change.revision("c", "b", "create index i on item (name)")
+    for tree in (shop.trunk, shop.change):
+        (tree.path / ".thcore.yaml").write_text("dbmigration: {limits: {wal_bytes: 5}}\n", "utf-8")
+
+    assert judged(shop.gate()) == {"counter-missing": Severity.UNVERIFIED}
+
+
+def test_what_a_step_cost_before_teaches_what_it_may_cost(shop: Shop) -> None:
+    write_dataset(shop.datasets, "small", SEED)
+    shop.change.revision("c", "b", "create table more as select zeroblob(100000)")
+    asked: list[tuple[str, str, str | None]] = []
+
+    def recollect(step: Step, run: DatasetRun, change: Change, _limit: int) -> tuple[Measurement, ...]:
+        asked.append((step.version, run.name, change.number))
+        return (Measurement(0.001),) * 20
+
+    (run,) = shop.gate(recollect=recollect).datasets
+    assert asked == [("c", "small", "1")]
+    assert [limit.origin.split(":")[0] for limit in run.steps[1].limits] == ["learned from 20 runs"]
+    asked.clear()
+    shop.gate(recollect=recollect, learned_limits=LearnedLimits.OFF)
+    assert asked == []
 
 
 def test_a_server_that_breaks_proves_nothing_and_others_go_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

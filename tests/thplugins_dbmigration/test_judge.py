@@ -1,8 +1,25 @@
 from __future__ import annotations
 
-from thcore.model import DatasetRun, Limit, Loss, Measurement, Severity, Step, StepResult
+import datetime
+
+import pytest
+from attrs import evolve
+
+from thcore.model import (
+    DatasetRun,
+    Limit,
+    Loss,
+    Measurement,
+    Severity,
+    Statement,
+    Step,
+    StepResult,
+    TableWork,
+    Wait,
+)
 from thplugins_dbmigration.judge import judge
 from thplugins_dbmigration.options import SilentLoss
+from thplugins_dbmigration.policy.file import AllowedLoss, Policy, Waiver
 
 STEP = Step("267", ("266",), path="versions/267.py")
 
@@ -111,3 +128,132 @@ def test_only_the_losses_of_steps_that_the_change_adds_and_that_ended_well_are_t
     (nothing_tested,) = judge([lost(ROWS, added=False)])
     assert nothing_tested.code == "no-steps"
     assert judge([lost(ROWS, result="failed")]) == []
+
+
+def test_texts_that_were_emptied_are_told_like_values_that_went() -> None:
+    (finding,) = judge([lost(Loss("people", "name", 9, 4, "emptied"))])
+    assert (finding.code, finding.severity) == ("values-emptied", Severity.WARNING)
+    assert finding.message == "Migration 266->267 emptied texts of people.name: 9 -> 4"
+    assert finding.evidence == ("people.name: 9 -> 4 texts that are not empty",)
+    (finding,) = judge([lost(Loss("people", "name", 9, 4, "emptied"))], SilentLoss.FAILURE)
+    assert finding.severity is Severity.FAILURE
+
+
+def test_values_that_became_the_same_weigh_less() -> None:
+    merged = lost(Loss("people", "city", 9, 4, "merged"))
+    (finding,) = judge([merged])
+    assert (finding.code, finding.severity) == ("values-merged", Severity.INFO)
+    assert finding.message == "Migration 266->267 made different values the same in people.city: 9 -> 4"
+    assert judge([merged], SilentLoss.FAILURE)[0].severity is Severity.WARNING
+
+
+def test_a_loss_that_the_policy_allows_is_told_with_its_reason_and_weighs_nothing() -> None:
+    policy = Policy(allowed_losses=(AllowedLoss("267", "dag_run", "nobody reads them", "*"),))
+    rows, allowed = judge([lost(ROWS, *VALUES)], SilentLoss.FAILURE, policy)
+    assert (rows.code, rows.severity) == ("rows-vanished", Severity.FAILURE)
+    assert (allowed.code, allowed.severity) == ("loss-allowed", Severity.INFO)
+    assert allowed.evidence[0] == "dag_run.conf: 120 -> 117: nobody reads them"
+
+
+ALTER = "ALTER TABLE orders MODIFY total BIGINT"
+WAITS = (Wait("write", "orders", 5.8), Wait("read", "orders", 0.1))
+COPIED = TableWork("orders", "copy", 3_000_000, 41_000_000)
+TODAY = datetime.date(2027, 3, 31)
+
+
+def altered(*limits: Limit, slowness: float | None = None, wall_s: float = 6.0, unknown: str = "") -> DatasetRun:
+    statement = Statement(ALTER, 0.0, 5.9, works=(COPIED,), waits=WAITS)
+    measured = Measurement(wall_s, {"wal_bytes": 100}, {}, (statement,), WAITS, slowness)
+    if unknown:
+        measured = Measurement(wall_s, {}, {"waits": unknown, "works": unknown})
+    step = StepResult(STEP, added=True, result="ok", measurement=measured, limits=limits)
+    return DatasetRun("small", "mysql", "10.11", "f" * 64, "command", steps=(step,))
+
+
+def test_who_had_to_wait_too_long_is_told_with_table_and_statement() -> None:
+    (finding,) = judge([altered(Limit("writes_wait_s", 3, "there"), Limit("reads_wait_s", 1, "there"))])
+    assert (finding.code, finding.severity) == ("wait-exceeded", Severity.FAILURE)
+    assert finding.message == ("Migration 266->267 kept writers of orders waiting for 5.8 s; the limit is 3 s (there)")
+    assert finding.evidence == ("writes_wait_s: 5.8", ALTER)
+
+
+def test_a_table_that_must_not_be_copied_is_told_with_its_size_and_the_statement() -> None:
+    (finding,) = judge([altered(Limit("copied_rows", 100_000, "there"), Limit("rebuilt_rows", 0, "there"))])
+    assert (finding.code, finding.severity) == ("table-work-exceeded", Severity.FAILURE)
+    assert finding.message == (
+        "Migration 266->267: orders is copied, a table of 3000000 rows; the limit is 100000 (there)"
+    )
+    assert finding.evidence == ("copied_rows: 3000000", ALTER)
+
+
+def test_a_table_with_a_limit_of_its_own_and_a_small_one_are_not_meant_by_the_limit_for_all() -> None:
+    everywhere, its_own = Limit("copied_rows", 100_000, "there"), Limit("copied_rows", 4_000_000, "here", "orders")
+    assert judge([altered(everywhere, its_own)]) == []
+    assert judge([altered(everywhere)], policy=Policy(small_tables=("orders",))) == []
+    waits = Limit("writes_wait_s", 3, "there")
+    (finding,) = judge([altered(waits)], policy=Policy(small_tables=("orders",)))
+    assert finding.code == "wait-exceeded"
+
+
+def test_a_limit_weighs_what_it_says_and_never_more_than_a_warning_on_older_steps() -> None:
+    for severity in (Severity.INFO, Severity.WARNING, Severity.FAILURE):
+        run = altered(Limit("wal_bytes", 5, "there", severity=severity))
+        (finding,) = judge([run])
+        assert finding.severity is severity
+        older, _ = judge([evolve(run, steps=(evolve(run.steps[0], added=False),))])
+        assert older.severity is (Severity.INFO if severity is Severity.INFO else Severity.WARNING)
+
+
+@pytest.mark.parametrize("counter", ["writes_wait_s", "copied_rows"])
+def test_waits_and_works_that_nobody_could_look_at_are_no_pass_and_the_reason_is_told(counter: str) -> None:
+    (finding,) = judge([altered(Limit(counter, 3, "there"), unknown="a file has no sessions")])
+    assert (finding.code, finding.severity) == ("counter-missing", Severity.UNVERIFIED)
+    assert f"{counter}: a file has no sessions" in finding.evidence
+
+
+def test_who_asked_for_no_limit_is_not_told_that_it_cannot_be_measured() -> None:
+    limit = Limit("copied_rows", 3, "thcore's own", severity=Severity.WARNING)
+    assert judge([altered(limit, unknown="it cannot be replayed")]) == []
+
+
+def test_the_slowness_of_the_machine_is_told_beside_the_time() -> None:
+    (finding,) = judge([altered(Limit("wall_s", 1, "there"), slowness=1.3)])
+    assert (finding.code, finding.severity) == ("migration-too-long", Severity.FAILURE)
+    assert finding.evidence[1] == "The machine was 1.3 times slower than usual."
+
+
+def test_a_machine_that_was_too_slow_is_not_the_changes_fault() -> None:
+    (finding,) = judge([altered(Limit("wall_s", 5, "there"), slowness=1.3)])
+    assert (finding.code, finding.severity) == ("machine-too-slow", Severity.UNVERIFIED)
+    assert finding.evidence[-1] == "That would be 4.6 s as usual."
+    (finding,) = judge([altered(Limit("wall_s", 5.9, "there"), slowness=1.1)])
+    assert finding.code == "migration-too-long"
+
+
+def excused(run: DatasetRun, **changes: object) -> list[tuple[str, Severity]]:
+    waiver = Waiver("267", "copied_rows", "the shop is closed", "dana@example.org", TODAY, "orders", 3_000_000)
+    policy = Policy(exceptions=(evolve(waiver, **changes),))
+    return [(finding.code, finding.severity) for finding in judge([run], policy=policy, today=TODAY)]
+
+
+def test_an_exception_excuses_its_step_counter_and_table_until_its_day_and_up_to_its_maximum() -> None:
+    run = altered(Limit("copied_rows", 100_000, "there"))
+    assert excused(run) == [("limit-excused", Severity.INFO)]
+    assert excused(run, step="266->267", table="", maximum=None) == [("limit-excused", Severity.INFO)]
+    for changes in (
+        {"expires": TODAY - datetime.timedelta(days=1)},
+        {"step": "268"},
+        {"counter": "wal_bytes"},
+        {"table": "people"},
+        {"maximum": 2_999_999},
+    ):
+        assert excused(run, **changes) == [("table-work-exceeded", Severity.FAILURE)]
+
+
+def test_what_is_excused_is_said_with_owner_reason_and_day() -> None:
+    waiver = Waiver("267", "wal_bytes", "the shop is closed", "dana@example.org", TODAY)
+    (finding,) = judge([altered(Limit("wal_bytes", 5, "there"))], policy=Policy(exceptions=(waiver,)), today=TODAY)
+    assert finding.message == (
+        "Migration 266->267 took wal_bytes to 100; the limit is 5 (there); "
+        "excused until 2027-03-31 (dana@example.org): the shop is closed"
+    )

@@ -1,20 +1,24 @@
 """The census of a database: how many rows each table has, and how many values each column. What a step left less of.
 
-Counts cannot tell everything: a value that another one takes the place of is not missed, and a column that is replaced
-by a new one with as many values counts as renamed.
+Counts cannot tell everything: a value that another one takes the place of is not missed unless fewer different ones are
+left, and a column that is replaced by a new one with as many values counts as renamed.
 """
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from thcore.model import Loss
 
 WIDEST = 500
-"""How many columns are counted in one statement; servers have limits of 1,600 and more."""
+"""How many counts are asked for in one statement; servers have limits of 1,600 and more."""
+DISTINCT = 1_000_000
+"""How many values of a database are looked at to tell how many are distinct: smaller tables come first. It takes a
+server a second or so, ten times as long as to count them."""
 ALIKE = 0.5
 """The share of a table's columns that one of another name must have to be taken for the same table."""
 _BOOKS = re.compile(r"(.*\.)?(alembic_version\w*|migrate_version|django_migrations|_?yoyo_\w+)", re.IGNORECASE)
@@ -23,36 +27,82 @@ _BOOKS = re.compile(r"(.*\.)?(alembic_version\w*|migrate_version|django_migratio
 
 @frozen
 class TableCensus:
-    """How many rows a table has, and per column, in the table's order, in how many of them it is not NULL."""
+    """How many rows a table has, and per column, in the table's order, in how many of them it is not NULL.
+
+    ``filled`` is for columns of text: how many texts are not empty. ``distinct`` is for those that can be compared,
+    where that was looked at: how many different values there are.
+    """
 
     rows: int
     present: Mapping[str, int]
+    filled: Mapping[str, int] = field(factory=dict)
+    distinct: Mapping[str, int] = field(factory=dict)
 
 
 @frozen
 class Column:
-    """A column to count. One that is ``required`` is never NULL."""
+    """A column to count. One that is ``required`` is never NULL; whether it holds ``text``, and whether the server can
+    tell its values apart (``comparable``) at a bearable cost."""
 
     name: str
     required: bool
+    text: bool = False
+    comparable: bool = False
 
 
-def counted(columns: Sequence[Column], count: Callable[[Sequence[str]], Sequence[int]]) -> TableCensus:
-    """The census of one table. ``count`` asks the server once: how many rows, and how many values in each column
-    that it is given. Those that are never NULL are not asked for."""
-    optional = [column.name for column in columns if not column.required]
-    rows, present = 0, dict[str, int]()
-    for start in range(0, len(optional) or 1, WIDEST):
-        names = optional[start : start + WIDEST]
-        rows, *values = map(int, count(names))
-        present |= zip(names, values, strict=True)
-    return TableCensus(rows, {column.name: present.get(column.name, rows) for column in columns})
+class Of(enum.Enum):
+    """What of a column is counted."""
+
+    VALUES = "values"
+    TEXTS = "texts"
+    """Texts that are not empty."""
+    DISTINCT = "distinct"
+
+
+Count = Callable[[Sequence[tuple[str, Of]]], Sequence[int]]
+"""Asks the server once, in one pass over a table: how many rows, and then each of what it is given."""
+
+
+def counted(columns: Sequence[Column], count: Count) -> TableCensus:
+    """The census of one table, without distinct values. Values of columns that are never NULL are not asked for."""
+    wanted = [(column.name, Of.VALUES) for column in columns if not column.required]
+    wanted += [(column.name, Of.TEXTS) for column in columns if column.text]
+    rows, found = _asked(wanted, count)
+    present = {column.name: found.get((column.name, Of.VALUES), rows) for column in columns}
+    return TableCensus(rows, present, {name: value for (name, of), value in found.items() if of is Of.TEXTS})
+
+
+def told_apart(
+    tables: Mapping[str, TableCensus], columns: Mapping[str, Sequence[Column]], counts: Mapping[str, Count]
+) -> dict[str, TableCensus]:
+    """The census of all tables, with the distinct values of as many as ``DISTINCT`` allows."""
+    left, found = DISTINCT, dict(tables)
+    comparable = {table: [column.name for column in columns[table] if column.comparable] for table in tables}
+    cells = {table: tables[table].rows * len(names) for table, names in comparable.items()}
+    for table in sorted(tables, key=lambda name: (cells[name], name)):
+        left -= cells[table]
+        if left < 0:
+            break
+        if cells[table]:
+            _, values = _asked([(name, Of.DISTINCT) for name in comparable[table]], counts[table])
+            found[table] = evolve(tables[table], distinct={name: value for (name, _), value in values.items()})
+    return found
+
+
+def _asked(wanted: Sequence[tuple[str, Of]], count: Count) -> tuple[int, dict[tuple[str, Of], int]]:
+    rows, found = 0, dict[tuple[str, Of], int]()
+    for start in range(0, len(wanted) or 1, WIDEST):
+        some = wanted[start : start + WIDEST]
+        rows, *values = map(int, count(some))
+        found |= zip(some, values, strict=True)
+    return rows, found
 
 
 def losses(
     before: Mapping[str, TableCensus], after: Mapping[str, TableCensus], *, apart: Collection[str] = ()
 ) -> tuple[Loss, ...]:
-    """What was there before a step and is not afterwards: rows of tables, then values of columns.
+    """What was there before a step and is not afterwards: rows of tables, then values of columns, then texts that have
+    been emptied and values that have become the same.
 
     A table or column that is there under another name is no loss, nor is what a table's vanished rows held. Tables of
     tools' own, and those named in ``apart``, are left out.
@@ -68,7 +118,8 @@ def losses(
             continue
         told += [Loss(table, None, old.rows, new.rows)] if new.rows < old.rows else []
         told += _values(table, old, new, moved=moved)
-    return tuple(sorted(told, key=lambda loss: loss.column is not None))
+        told += _changed(table, old, new)
+    return tuple(sorted(told, key=lambda loss: (loss.column is not None, loss.kind != "gone")))
 
 
 def renamed(before: Mapping[str, TableCensus], after: Mapping[str, TableCensus]) -> dict[str, str]:
@@ -107,6 +158,18 @@ def _values(table: str, old: TableCensus, new: TableCensus, *, moved: Mapping[st
                 yield Loss(table, column, values, None)
             else:
                 free.remove(successor)
+
+
+def _changed(table: str, old: TableCensus, new: TableCensus) -> Iterator[Loss]:
+    """Values that are still there, and say less."""
+    gone = max(0, old.rows - new.rows)
+    for column in old.present.keys() & new.present.keys():
+        missing = old.present[column] - new.present[column]
+        filled, now = old.filled.get(column), new.filled.get(column)
+        if filled is not None and now is not None and filled - now > max(missing, gone):
+            yield Loss(table, column, filled, now, "emptied")
+        elif missing <= 0 and not gone and new.distinct.get(column, old.rows) < old.distinct.get(column, 0):
+            yield Loss(table, column, old.distinct[column], new.distinct[column], "merged")
 
 
 def _appeared(before: Mapping[str, TableCensus], after: Mapping[str, TableCensus]) -> dict[str, int]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import field, fields, frozen
-from cattrs import Converter, transform_error
-from cattrs.errors import ForbiddenExtraKeysError
+from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, override
 
+from thplugins_dbmigration.reader import problems, strict
 from thplugins_dbmigration.walk.release import Fixup, Release
 
 WALL = "wall_s"
@@ -60,7 +59,7 @@ def parse(text: str) -> DatasetFile | tuple[str, ...]:
     except json.JSONDecodeError as error:
         return (f"is no JSON: {error}",)
     except Exception as error:  # noqa: BLE001 - cattrs raises exception groups of any kind
-        return tuple(_explained(error))
+        return tuple(problems(error, _RENAMED))
     return tuple(_wrong(written)) or written
 
 
@@ -106,14 +105,9 @@ def keys_of(cls: type[Any]) -> tuple[str, ...]:
 _RENAMED = {"innodb_rows_read": "Innodb_rows_read", "xinnodb_rows_changed": "XInnodb_rows_changed"}
 
 
-_TEXTS = (tuple[str, ...], str | tuple[str, ...])
-
-
 def _made_converter() -> Converter:
-    converter = Converter(forbid_extra_keys=True)
-    converter.register_structure_hook(str, _text)
+    converter = strict()
     converter.register_structure_hook(float, _number)
-    converter.register_structure_hook_func(lambda kind: kind in _TEXTS, _texts)
     converter.register_structure_hook(
         DatasetFile,
         make_dict_structure_fn(
@@ -127,54 +121,10 @@ def _made_converter() -> Converter:
     return converter
 
 
-def _text(value: Any, _type: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"must be text, not {value!r}")
-    return value
-
-
-def _texts(value: Any, _type: Any) -> tuple[str, ...]:
-    """A list of texts; a single one may stand alone."""
-    if isinstance(value, str):
-        return (value,)
-    if not isinstance(value, list):
-        raise TypeError(f"must be a list of texts, not {value!r}")
-    return tuple(_text(entry, str) for entry in value)
-
-
 def _number(value: Any, _type: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"must be a number, not {value!r}")
     return value
-
-
-def _explained(error: BaseException) -> list[str]:
-    problems = []
-    for line in transform_error(error, path="", format_exception=_said):
-        message, _, where = line.rpartition(" @ ")
-        problems.append(f"{_key(where)}{message}")
-    return problems
-
-
-def _key(where: str) -> str:
-    path = re.sub(r"\['([^']*)'\]", r".\1", where).strip(".")
-    parts = [_RENAMED.get(part, part) for part in path.split(".") if part]
-    return ".".join(parts) + ": " if parts else ""
-
-
-def _said(error: BaseException, _type: Any) -> str:
-    if isinstance(error, ForbiddenExtraKeysError):
-        return "; ".join(_unknown(key, keys_of(error.cl)) for key in sorted(error.extra_fields))
-    if isinstance(error, KeyError):
-        return "is missing"
-    if isinstance(error, AttributeError):  # what cattrs meets where an object is wanted
-        return "must be an object: {…}"
-    return str(error) or type(error).__name__
-
-
-def _unknown(key: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(key, known, 1)
-    return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
 
 
 _converter = _made_converter()

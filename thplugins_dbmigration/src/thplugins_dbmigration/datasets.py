@@ -17,6 +17,7 @@ from attrs import field, frozen
 
 from thcore.errors import InfrastructureError
 from thcore.model import Limit, Secret, Step
+from thplugins_dbmigration import step_names
 from thplugins_dbmigration.dataset_file import WALL, DatasetFile, Numbers, limits_of, parse
 from thplugins_dbmigration.walk.release import Fixup, Release
 
@@ -67,15 +68,22 @@ class Dataset:
 
     def limits_for(self, step: Step) -> tuple[Limit, ...]:
         """What one step may cost: for each counter the number of ``FROM->TO``, else of ``TO``, else of ``default``."""
-        found = []
-        keys = (f"{'+'.join(sorted(step.parents))}->{step.version}", *_arrows(step), step.version, _DEFAULT)
+        own, general = self.limits_by_rank(step)
+        found = {limit.counter: limit for limit in (*general, *own)}
+        return tuple(found[counter] for counter in self.limits if counter in found)
+
+    def limits_by_rank(self, step: Step) -> tuple[tuple[Limit, ...], tuple[Limit, ...]]:
+        """The limits that a step has of its own, and those of the counters that ``default`` has a number for."""
+        own: list[Limit] = []
+        general: list[Limit] = []
         for counter, numbers in self.limits.items():
-            for key in keys:
-                if key in numbers:
-                    where = "maximum_migration_times" if counter == WALL else counter
-                    found.append(Limit(counter, numbers[key], f"{self.name}/{CONFIG}: {where}.{key}"))
-                    break
-        return tuple(found)
+            where = f"{self.name}/{CONFIG}: {'maximum_migration_times' if counter == WALL else counter}"
+            key = next((name for name in step_names.names(step) if name in numbers), None)
+            if key is not None:
+                own.append(Limit(counter, numbers[key], f"{where}.{key}"))
+            if _DEFAULT in numbers:
+                general.append(Limit(counter, numbers[_DEFAULT], f"{where}.{_DEFAULT}"))
+        return tuple(own), tuple(general)
 
 
 def discover(root: Path, project: str) -> tuple[tuple[Dataset, ...], tuple[str, ...]]:
@@ -183,11 +191,6 @@ def directories(root: Path, depth: int = 0) -> Iterator[Path]:
 
 def _same_project(written: str, project: str) -> bool:
     return written == project or ("/" not in written and written == project.rpartition("/")[2])
-
-
-def _arrows(step: Step) -> Iterator[str]:
-    for parent in step.parents or ("base",):
-        yield f"{parent}->{step.version}"
 
 
 def _paths(written: DatasetFile) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Telling a machine's fault from a migration's: a full disk fails any migration."""
+"""Telling a machine's fault from a migration's: a full disk fails any migration, and so does who kills it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ _SIGNS = {
     "the disk quota is used up": r"Disk quota exceeded|err(code|no): 122\b",
     "the disk has errors": r"Input/output error|err(code|no): 5\b",
     "too many files are open": r"Too many open files|err(code|no): 24\b",
+    "the program that ran it was killed": r"the migration program (ended|failed) .{1,20}: killed by SIG(KILL|TERM)\b",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 
 from thcore.hooks import Build
@@ -12,11 +13,15 @@ from thcore.model import (
     Environment,
     Execution,
     Provision,
+    Severity,
 )
 from thplugins_dbmigration import datasets, messages
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.lanes import side_by_side
-from thplugins_dbmigration.options import DbmigrationOptions, Judge
+from thplugins_dbmigration.limits.rules import Rules
+from thplugins_dbmigration.options import DbmigrationOptions, Judge, LearnedLimits
+from thplugins_dbmigration.policy.record import record_of
+from thplugins_dbmigration.policy.source import Ruling, ruling
 from thplugins_dbmigration.turns import Turns
 from thplugins_dbmigration.walk.leg import count
 from thplugins_dbmigration.walk.passage import Passage
@@ -38,6 +43,8 @@ def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environme
             messages.seed_not_found(f"no dataset in {options.datasets} is for the project {build.change.project}")
         )
     branch = _target(build, options)
+    today = datetime.datetime.now(datetime.UTC).date()
+    ruled = ruling(build, options, checkout, branch, today) if found else Ruling()
     turns = Turns(build.check)
     lanes = _lanes(build, len(found))
 
@@ -49,14 +56,17 @@ def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environme
         return passage
 
     passages = side_by_side(taken, found, lanes)
+    for passage in passages:
+        passage.limit(Rules(passage.dataset, ruled.policy, build.past, _weight(options)))
     runs = tuple(passage.run for passage in passages if passage.run is not None)
     ran = sum(count(run.steps) for run in runs)
     return Execution(
         exit_code=0,
         message=f"{_counted(ran, 'migration')} on {_counted(len(found), 'dataset')}",
         artifacts=tuple(_evidence(passage) for passage in passages if passage.evidence.is_dir()),
+        records=(record_of(ruled.policy),),
         datasets=runs,
-        findings=(*findings, *(finding for passage in passages for finding in passage.findings)),
+        findings=(*findings, *ruled.told(runs), *(finding for passage in passages for finding in passage.findings)),
     )
 
 
@@ -70,6 +80,12 @@ def _target(build: Build, options: DbmigrationOptions) -> str | None:
     """The target branch, None when every step is to be judged."""
     judges_all = options.judge is Judge.ALL or build.change.kind is not ChangeKind.CHANGE
     return None if judges_all else build.change.branch
+
+
+def _weight(options: DbmigrationOptions) -> Severity | None:
+    """What learned limits weigh, None where there are to be none."""
+    learned = options.learned_limits
+    return None if learned is LearnedLimits.OFF else Severity(learned.value)
 
 
 def _evidence(passage: Passage) -> Artifact:

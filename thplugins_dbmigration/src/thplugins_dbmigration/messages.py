@@ -81,7 +81,7 @@ def rows_vanished(step: Step, dataset: str, losses: Sequence[Loss], severity: Se
         severity,
         f"Migration {way(step)} lost rows of {_lost(losses)}",
         Location(step.path, None, dataset, way(step)),
-        evidence=tuple(f"{_count(loss)} rows" if loss.after is not None else _count(loss) for loss in losses),
+        evidence=tuple(f"{counted(loss)} rows" if loss.after is not None else counted(loss) for loss in losses),
         hint="It ended without an error. Where the rows are meant to go, nothing is to be done; else look at what it "
         "deletes, and at what it leaves out when it rebuilds a table.",
     )
@@ -94,18 +94,55 @@ def values_vanished(step: Step, dataset: str, losses: Sequence[Loss], severity: 
         severity,
         f"Migration {way(step)} lost values of {_lost(losses)}",
         Location(step.path, None, dataset, way(step)),
-        evidence=tuple(f"{_count(loss)} values" if loss.after is not None else _count(loss) for loss in losses),
+        evidence=tuple(f"{counted(loss)} values" if loss.after is not None else counted(loss) for loss in losses),
         hint="It ended without an error. Where the values are meant to go, nothing is to be done; else look at the "
         "conversions that it makes, and at the errors that it catches.",
     )
 
 
+def values_emptied(step: Step, dataset: str, losses: Sequence[Loss], severity: Severity) -> Finding:
+    """A step ended without an error, and texts are empty that were not."""
+    return Finding(
+        "values-emptied",
+        severity,
+        f"Migration {way(step)} emptied texts of {_lost(losses)}",
+        Location(step.path, None, dataset, way(step)),
+        evidence=tuple(f"{counted(loss)} texts that are not empty" for loss in losses),
+        hint="It ended without an error, and the rows are still there. Look at the conversions that it makes, and at "
+        "the defaults that it puts in.",
+    )
+
+
+def values_merged(step: Step, dataset: str, losses: Sequence[Loss], severity: Severity) -> Finding:
+    """A step ended without an error, and values that were different are the same now."""
+    return Finding(
+        "values-merged",
+        severity,
+        f"Migration {way(step)} made different values the same in {_lost(losses)}",
+        Location(step.path, None, dataset, way(step)),
+        evidence=tuple(f"{counted(loss)} distinct values" for loss in losses),
+        hint="Where values are meant to become the same, nothing is to be done; else look at what is cut or rounded.",
+    )
+
+
+def loss_allowed(step: Step, dataset: str, reasons: Iterable[str]) -> Finding:
+    """The project's policy file allows what a step has left less of."""
+    return Finding(
+        "loss-allowed",
+        Severity.INFO,
+        f"Migration {way(step)} has left less of something, as the policy allows",
+        Location(step.path, None, dataset, way(step)),
+        evidence=tuple(reasons),
+    )
+
+
 def _lost(losses: Sequence[Loss]) -> str:
     more = len(losses) - 1
-    return _count(losses[0]) + (f", and of {more} more" if more else "")
+    return counted(losses[0]) + (f", and of {more} more" if more else "")
 
 
-def _count(loss: Loss) -> str:
+def counted(loss: Loss) -> str:
+    """A loss in words: ``orders.note: 5 -> 3``."""
     name = loss.table if loss.column is None else f"{loss.table}.{loss.column}"
     after = loss.after if loss.after is not None else "dropped"
     return f"{name}: {loss.before} -> {after}"

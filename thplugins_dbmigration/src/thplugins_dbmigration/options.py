@@ -42,6 +42,26 @@ class SilentLoss(enum.Enum):
     """Rows and values are not counted."""
 
 
+class PolicyFrom(enum.Enum):
+    """Whose policy file counts."""
+
+    TARGET = "target"
+    """The target branch's, so that no change excuses itself."""
+    CHANGE = "change"
+    """The change's own."""
+
+
+class LearnedLimits(enum.Enum):
+    """What it is when a step of the change costs more than builds before have taught."""
+
+    OFF = "off"
+    """Nothing is learned."""
+    WARNING = "warning"
+    """Told; the build may pass."""
+    FAILURE = "failure"
+    """The build fails."""
+
+
 class Postgresql(enum.StrEnum):
     """Which PostgreSQL serves the datasets."""
 
@@ -69,6 +89,16 @@ class DbmigrationOptions:
         "warning: it is told. failure: it fails the build, unless the table or column was dropped. off: rows and "
         "values are not counted.",
         default=SilentLoss.WARNING,
+    )
+    policy_from: PolicyFrom = option(
+        "Whose .thcore.yaml counts. target: the target branch's, so that a change cannot excuse itself. change: the "
+        "change's own. A build that has no target branch takes the one of its checkout.",
+        default=PolicyFrom.TARGET,
+    )
+    learned_limits: LearnedLimits = option(
+        "When a step of the change costs far more than it did in builds before, where at least 20 are known. warning: "
+        "it is told. failure: it fails the build. off: the worker's history is not asked.",
+        default=LearnedLimits.WARNING,
     )
     working_directory: str = option("Where the project's programs are run, relative to the checkout.", default=".")
     variables: Mapping[str, str] = option(

@@ -18,6 +18,7 @@ from thplugins_dbmigration.engines.drivers import drivers
 from thplugins_dbmigration.engines.sockets import remove_sockets
 from thplugins_dbmigration.judge import judge
 from thplugins_dbmigration.options import DbmigrationOptions, DbmigrationSettings, job_options
+from thplugins_dbmigration.policy import record
 from thplugins_dbmigration.snapshots import health, remove_half_made
 from thplugins_dbmigration.tools.drivers import loadable
 
@@ -47,7 +48,9 @@ class Dbmigration:
 
     @hookimpl
     def thcore_analyse(self, options: DbmigrationOptions, execution: Execution) -> list[Finding]:
-        return judge(execution.datasets, options.silent_loss) if execution.datasets else []
+        if not execution.datasets:
+            return []
+        return judge(execution.datasets, options.silent_loss, record.policy_of(execution.records))
 
     @hookimpl
     def thcore_cleanup(self, attempt: Attempt) -> None:

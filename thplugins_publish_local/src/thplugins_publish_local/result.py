@@ -178,10 +178,12 @@ def _step(run: StepResult) -> StepView:
 
 
 def _gauge(run: StepResult, limit: Limit) -> Gauge:
-    value: float | None = None
-    if run.measurement is not None:
+    value = limit.value
+    if value is None and run.measurement is not None:
         value = run.measurement.wall_s if limit.counter == "wall_s" else run.measurement.counters.get(limit.counter)
     counter = TIME if limit.counter == "wall_s" else limit.counter
+    if limit.table:
+        counter = f"{counter} of {limit.table}"
     maximum = _worded(limit.counter, limit.maximum)
     if value is None:
         return Gauge(counter, "not measured", maximum, limit.origin, over=False, bar=None)
@@ -191,12 +193,13 @@ def _gauge(run: StepResult, limit: Limit) -> Gauge:
 
 
 def _lost(loss: Loss) -> str:
-    name = f"rows of {loss.table}" if loss.column is None else f"values of {loss.table}.{loss.column}"
+    what = {"emptied": "texts", "merged": "distinct values"}.get(loss.kind, "values")
+    name = f"rows of {loss.table}" if loss.column is None else f"{what} of {loss.table}.{loss.column}"
     return f"{name}: {loss.before:,} → {'dropped' if loss.after is None else f'{loss.after:,}'}"
 
 
 def _worded(counter: str, value: float) -> str:
-    if counter == "wall_s":
+    if counter.endswith("_s"):
         return format_duration(value)
     if "bytes" in counter:
         return format_size(int(value))

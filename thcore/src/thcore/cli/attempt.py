@@ -23,6 +23,7 @@ from thcore import __version__
 from thcore.builtin.lock import locked, locked_if_free
 from thcore.cli.terminal import printable
 from thcore.config.schema import Config
+from thcore.history.recollection import Recollection
 from thcore.hooks import Workspace
 from thcore.model import Attempt, BuildRequest, WorkerInfo
 from thcore.pipeline import workspace
@@ -46,7 +47,8 @@ def attempt(
     """
     host = socket.gethostname()
     worker = WorkerInfo(name=f"{host}-run", hostname=host, version=__version__)
-    surroundings = Surroundings(plugins, worker, config.directories.state, config.secrets, config.kill_grace)
+    past = Recollection(config)
+    surroundings = Surroundings(plugins, worker, config.directories.state, config.secrets, config.kill_grace, past)
     # A worker that serves from the same state directory removes unknown workspaces when it starts.
     runs = config.directories.work_path.with_name("run")
     _put_away_abandoned(runs, surroundings)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Select, and_, delete, func, insert, select
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, and_, delete, func, insert, select
 from sqlalchemy.exc import DataError
 
 from thcore.errors import InfrastructureError
@@ -16,7 +16,7 @@ from thcore.history import database, rows
 from thcore.history.attempt import Answered, PastAttempt
 from thcore.history.revision import Standing, standing_of
 from thcore.history.schema import BELOW, attempts, datasets, measurements, steps
-from thcore.model import Measurement, Outcome, Verdict
+from thcore.model import Change, Measurement, Outcome, Verdict
 
 _CANDIDATES = 5
 """How many builds are told when a prefix fits several."""
@@ -135,11 +135,26 @@ class History:
         *,
         chain: str = "",
         conditions: Mapping[str, str] | None = None,
+        fingerprint: str | None = None,
+        apart: Change | None = None,
+        passed: bool = False,
         limit: int = 100,
     ) -> tuple[Measurement, ...]:
         """What a step of a chain cost on a dataset under a version of its engine: the newest ``limit`` times, newest
-        first; with ``conditions``, only what was measured under the same."""
-        wanted = step_runs(step, dataset, engine_version, limit, chain=chain, conditions=conditions)
+        first; with ``conditions``, only what was measured under the same, with ``fingerprint`` only on that content of
+        the dataset. ``apart`` leaves a change out, whatever its patch set; ``passed`` what did not end well: steps, and
+        builds that did not pass."""
+        wanted = step_runs(
+            step,
+            dataset,
+            engine_version,
+            limit,
+            chain=chain,
+            conditions=conditions,
+            fingerprint=fingerprint,
+            apart=apart,
+            passed=passed,
+        )
         with self._connection() as connection:
             taken = connection.execute(wanted).all()
             found = (rows.measurement_of(run, connection.execute(_counters(run)).all()) for run in taken)
@@ -177,12 +192,25 @@ def step_runs(
     *,
     chain: str = "",
     conditions: Mapping[str, str] | None = None,
+    fingerprint: str | None = None,
+    apart: Change | None = None,
+    passed: bool = False,
 ) -> Select[Any]:
     """The measured runs of a step on a dataset, newest first. See ``History.measurements``."""
-    same = () if conditions is None else (datasets.c.conditions == conditions,)
+    same: list[ColumnElement[bool]] = []
+    if conditions is not None:
+        same.append(datasets.c.conditions == conditions)
+    if fingerprint is not None:
+        same.append(datasets.c.fingerprint == fingerprint)
+    if passed:
+        same += [steps.c.result == "ok", attempts.c.verdict == Verdict.SUCCESS.value]
+    if apart is not None and apart.number:
+        numbered = f"{apart.project} {apart.number},"
+        same.append(func.substr(attempts.c.change, 1, len(numbered)) != numbered)
     return (
         select(steps.c.attempt_id, steps.c.dataset, steps.c.position, steps.c.wall_s)
         .join(datasets, and_(datasets.c.attempt_id == steps.c.attempt_id, datasets.c.position == steps.c.dataset))
+        .join(attempts, attempts.c.id == steps.c.attempt_id)
         .where(
             steps.c.version == step,
             steps.c.chain == chain,

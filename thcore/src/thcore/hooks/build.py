@@ -13,11 +13,14 @@ from thcore.model import (
     Change,
     Command,
     CommandResult,
+    DatasetRun,
     Environment,
+    Measurement,
     Progress,
     Provision,
     Revision,
     Secret,
+    Step,
 )
 
 Converse = Callable[[str], str | None]
@@ -159,6 +162,14 @@ class Build(Protocol):
         """A digest of how the job prepares a revision: the plugins of the stages checkout and environment, their
         versions and their options, with ``options`` laid over them as for ``provision``. The same text means the same
         preparation; for keys of what is kept between builds. Raises InfrastructureError (``options-invalid``).
+        """
+
+    def past(self, step: Step, run: DatasetRun, *, limit: int = 100) -> tuple[Measurement, ...]:
+        """What a step cost when builds before this one ran it under the same conditions: the same content of the same
+        dataset, version of the engine and ``run.conditions``; newest first, ``limit`` at most.
+
+        Only builds that passed count, and none of the change that is under test. Nothing is written. Empty where the
+        worker remembers nothing, or cannot be asked: the build log says why.
         """
 
     def part(self, name: str = "") -> AbstractContextManager[Build]:

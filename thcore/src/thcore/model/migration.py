@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from thcore.model.finding import Severity
+
 
 @frozen
 class Step:
@@ -97,22 +99,37 @@ class Measurement:
 @frozen
 class Limit:
     """What a step may cost at most. ``counter`` is ``wall_s`` or a counter's name, ``origin`` says where the limit was
-    set (``config.json: maximum_migration_times.default``)."""
+    set (``config.json: maximum_migration_times.default``).
+
+    ``table`` is the one table that it is about, empty where it is about the step. ``severity`` is what it is when a
+    step that the change adds goes above it. ``false_alarms`` is the share of runs that may be expected to go above it
+    although nothing is wrong, None where nobody can tell. ``value`` is what the step came to, None where that is no
+    more than its counters tell, or was not measured.
+    """
 
     counter: str
     maximum: float
     origin: str
+    table: str = ""
+    severity: Severity = Severity.FAILURE
+    false_alarms: float | None = None
+    value: float | None = None
 
 
 @frozen
 class Loss:
     """What a step left less of in the database: rows of ``table``, or values (not NULL) of its ``column``. ``before``
-    and ``after`` are exact counts; ``after`` is None when the table or the column itself is gone."""
+    and ``after`` are exact counts; ``after`` is None when the table or the column itself is gone.
+
+    ``kind`` is ``gone``, ``emptied`` (values that are texts of no length now: the counts are of texts that are not
+    empty) or ``merged`` (different values that are the same now: the counts are of distinct values).
+    """
 
     table: str
     column: str | None
     before: int
     after: int | None
+    kind: str = "gone"
 
 
 @frozen

@@ -28,12 +28,15 @@ from thcore.model import (
     Checkout,
     Command,
     CommandResult,
+    DatasetRun,
     Environment,
+    Measurement,
     Progress,
     Provision,
     Revision,
     Secret,
     StageName,
+    Step,
 )
 from thcore.pipeline.memo import Memo
 from thcore.pipeline.plan import Plan
@@ -49,11 +52,19 @@ Emit = Callable[[BuildEvent], None]
 OptionKeys = Mapping[str, Mapping[str, Any]]
 """Keys of plugins' options by the plugin's name, as plain data."""
 
+Recollect = Callable[[Step, DatasetRun, Change, int], tuple[Measurement, ...]]
+"""What a step cost in builds before, of other changes than this one. May raise InfrastructureError."""
+
 _logger = logging.getLogger(__name__)
 
 WORKSPACE_VARIABLE = "THCORE_WORKSPACE"
 """In the environment of every program of a build: the root of its attempt's workspace. Whatever a program starts
 inherits it, so that a worker recognises what an earlier one left running, whoever its parent is by then."""
+
+
+def nothing(_step: Step, _run: DatasetRun, _change: Change, _limit: int) -> tuple[Measurement, ...]:
+    """The past of who has none."""
+    return ()
 
 
 @frozen(eq=False)
@@ -73,6 +84,7 @@ class StageBuild:
     interrupt: Interrupt
     emit_event: Emit
     grace_s: float = 10.0
+    recollect: Recollect = nothing
     plugin: str = ""
     stage: StageName | None = None
     provisions: Memo[tuple[Revision, str], Provision] = field(factory=Memo)
@@ -217,6 +229,14 @@ class StageBuild:
                 code="workspace-not-made",
             ) from error
         return evolve(self, workspace=workspace, change=change)
+
+    def past(self, step: Step, run: DatasetRun, *, limit: int = 100) -> tuple[Measurement, ...]:
+        self.check()
+        try:
+            return self.recollect(step, run, self.request.change, limit)
+        except InfrastructureError as error:
+            self.log(f"what {step} cost before is not known: {error}")
+            return ()
 
     @contextmanager
     def part(self, name: str = "") -> Iterator[StageBuild]:

@@ -33,7 +33,7 @@ from thcore.model import (
 )
 from thcore.pipeline import build as stages
 from thcore.pipeline import evidence, verdict
-from thcore.pipeline.build import Emit, StageBuild
+from thcore.pipeline.build import Emit, Recollect, StageBuild
 from thcore.pipeline.evidence import EvidenceTime
 from thcore.pipeline.plan import Plan
 from thcore.pipeline.record import PUBLISH_FAILED, PUBLISH_SUPERSEDED, Record, blanked, now, write_result
@@ -56,6 +56,8 @@ class Surroundings:
     state: Path
     secrets: Mapping[str, Secret] = field(factory=dict)
     grace_s: float = 10.0
+    recollect: Recollect = stages.nothing
+    """What the worker remembers of builds before."""
 
 
 def _nobody(_outcome: Outcome) -> None:
@@ -165,6 +167,7 @@ def opened(
             interrupt,
             emit,
             surroundings.grace_s,
+            surroundings.recollect,
         )
 
 

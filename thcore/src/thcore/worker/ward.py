@@ -26,6 +26,7 @@ import psutil
 from attrs import frozen
 
 from thcore.config.schema import Config
+from thcore.history.recollection import Recollection
 from thcore.model import WorkerInfo
 from thcore.monitoring import logbook
 from thcore.monitoring.action import event
@@ -226,7 +227,12 @@ def main() -> None:
     plugins = Plugins.installed(used_plugins(start.config))
     plans = make_plans(start.config, plugins)
     surroundings = Surroundings(
-        plugins, start.worker, start.config.directories.state, start.config.secrets, start.config.kill_grace / 2
+        plugins,
+        start.worker,
+        start.config.directories.state,
+        start.config.secrets,
+        start.config.kill_grace / 2,
+        Recollection(start.config),
     )
     rehearse(plugins)
     gc.collect()

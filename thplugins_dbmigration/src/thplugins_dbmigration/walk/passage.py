@@ -16,8 +16,9 @@ from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
 from thcore.model import DatasetRun, Finding, Provision, Step
 from thplugins_dbmigration import faults, messages, offences, project, repetition, snapshots
-from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.drivers import engine_for
+from thplugins_dbmigration.limits.rules import Rules
 from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.turns import Turns
@@ -48,6 +49,9 @@ class Passage:
     branch: str | None
     run: DatasetRun | None = None
     findings: list[Finding] = field(factory=list)
+    _fingerprint: str = ""
+    """Of the dataset, before anything was done with it."""
+    _proves_nothing: bool = False
 
     @property
     def evidence(self) -> Path:
@@ -58,9 +62,27 @@ class Passage:
         """Do all of it. Raises only CancelledError and DeadlineError."""
         try:
             self._do(self._go)
+            self._do(self._look_again)
             self._do(self._write)  # of what broke in the middle as well
         finally:
             shutil.rmtree(self._place, ignore_errors=True)  # the next dataset needs the room
+
+    def _look_again(self) -> None:
+        if self._fingerprint and fingerprint(self.dataset, self.build.state) != self._fingerprint:
+            raise InfrastructureError(
+                "The files of the dataset were changed while it was used; nobody knows which of them were read",
+                code="dataset-changed",
+            )
+
+    def limit(self, rules: Rules) -> None:
+        """Give the change's steps their limits, which nobody needs to run them. Raises like ``go``."""
+
+        def limited() -> None:
+            if self.run is not None and not self._proves_nothing:
+                self.run = rules.applied(self.run)
+                self._write()
+
+        self._do(limited)
 
     def _do(self, work: Callable[[], None]) -> None:
         try:
@@ -76,6 +98,7 @@ class Passage:
 
     def _prove_nothing(self, error: InfrastructureError) -> None:
         """What was run on a server that broke says nothing, neither for nor against the change."""
+        self._proves_nothing = True
         self.findings = [messages.infrastructure(error, self.dataset.name)]
         if self.run is not None:
             self.run = evolve(self.run, steps=tuple(evolve(step, limits=(), losses=()) for step in self.run.steps))
@@ -83,6 +106,7 @@ class Passage:
     def _go(self) -> None:
         try:
             self.evidence.mkdir(parents=True, exist_ok=True)
+            self._fingerprint = fingerprint(self.dataset, self.build.state)
             engine = engine_for(self.dataset.type)
             installation = engine.installation(self.build)
             site = Site(self.build, self.turns, self.dataset, engine, installation, self.evidence, self._place)

@@ -110,7 +110,7 @@ def losses(
     names, moved = renamed(before, after), _appeared(before, after)
     told: list[Loss] = []
     for table, old in before.items():
-        if table in apart or _BOOKS.fullmatch(table):
+        if table in apart or keeps_versions(table):
             continue
         new = after.get(names.get(table, table))
         if new is None:
@@ -120,6 +120,11 @@ def losses(
         told += _values(table, old, new, moved=moved)
         told += _changed(table, old, new)
     return tuple(sorted(told, key=lambda loss: (loss.column is not None, loss.kind != "gone")))
+
+
+def keeps_versions(table: str) -> bool:
+    """Whether a table is one of those in which tools keep their versions, by its name."""
+    return _BOOKS.fullmatch(table) is not None
 
 
 def renamed(before: Mapping[str, TableCensus], after: Mapping[str, TableCensus]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from thcore.model import Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
 from thplugins_dbmigration.engines.inquiry import Ask
+from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 
@@ -155,6 +156,13 @@ class Server(Protocol):
         together; whatever they do is undone on leaving. ``earlier`` are the statements of a step that has failed, in
         their order: where the server has undone a transaction that they had begun, it is repeated for the questions.
         Raises Unanswered (see ``inquiry``) when the server does not answer."""
+
+    def empty(self, address: Address, keep: Collection[str]) -> None:
+        """Take all rows out of all tables but those to ``keep``, named as in a census; the schema stays as it is. Takes
+        no longer for many rows than for few where the server can help it."""
+
+    def stage(self, address: Address) -> AbstractContextManager[Stage]:
+        """Open a session on a database that was emptied, to see what statements do to its tables."""
 
     def settle(self, address: Address) -> None:
         """Gather the optimiser's statistics of a loaded database, so that the server has no reason to do so later."""

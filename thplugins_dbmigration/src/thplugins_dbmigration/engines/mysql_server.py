@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,21 @@ from thcore.hooks import Build, Service
 from thcore.model import Command, Secret, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
-from thplugins_dbmigration.engines import mysql_census, mysql_inquiry, mysql_sizes, mysql_statements
+from thplugins_dbmigration.engines import (
+    mysql_census,
+    mysql_emptying,
+    mysql_inquiry,
+    mysql_sizes,
+    mysql_stage,
+    mysql_statements,
+)
 from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.mysql_census import quoted
 from thplugins_dbmigration.engines.mysql_programs import CLIENTS, is_mariadb, program
 from thplugins_dbmigration.engines.programs import ENVIRONMENT
+from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
@@ -199,6 +207,18 @@ class MySQLServer:
         earlier: Sequence[str] = (),  # noqa: ARG002 - what of them is undone cannot be told from them
     ) -> contextlib.AbstractContextManager[Ask]:
         return mysql_inquiry.opened(address, mariadb=is_mariadb(self.installation))
+
+    def empty(self, address: Address, keep: Collection[str]) -> None:
+        with self._asked("empty the tables") as cursor:
+            mysql_emptying.emptied(cursor, address.database, keep, self.check)
+
+    @contextlib.contextmanager
+    def stage(self, address: Address) -> Iterator[Stage]:
+        with (
+            self._asked("rehearse statements") as cursor,
+            mysql_stage.stage(self.path, address, cursor, mariadb=is_mariadb(self.installation)) as made,
+        ):
+            yield made
 
     def abandon(self) -> None:
         """Ask the server to stop without writing what is in its memory."""

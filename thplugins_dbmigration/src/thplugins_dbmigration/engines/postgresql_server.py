@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,14 @@ from thcore.hooks import Build, Service
 from thcore.model import Command, Secret, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
-from thplugins_dbmigration.engines import postgresql_census, postgresql_counters, postgresql_inquiry, postgresql_sizes
+from thplugins_dbmigration.engines import (
+    postgresql_census,
+    postgresql_counters,
+    postgresql_emptying,
+    postgresql_inquiry,
+    postgresql_sizes,
+    postgresql_stage,
+)
 from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.inquiry import Ask
@@ -30,6 +37,7 @@ from thplugins_dbmigration.engines.postgresql_statements import Mark, noted
 from thplugins_dbmigration.engines.private import pause
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
 from thplugins_dbmigration.engines.psql import restricted_seed, understands_restrict
+from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
@@ -195,6 +203,13 @@ class PostgreSQLServer:
 
     def inquiry(self, address: Address, earlier: Sequence[str] = ()) -> contextlib.AbstractContextManager[Ask]:
         return postgresql_inquiry.opened(address, earlier)
+
+    def empty(self, address: Address, keep: Collection[str]) -> None:
+        with self._inside(address.database, "empty the tables") as connection:
+            postgresql_emptying.emptied(connection, keep, self.check)
+
+    def stage(self, address: Address) -> contextlib.AbstractContextManager[Stage]:
+        return postgresql_stage.stage(self.socket, address)
 
     def abandon(self) -> None:
         """Ask the server to stop without writing what is in its memory."""

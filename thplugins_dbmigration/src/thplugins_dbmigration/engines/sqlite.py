@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from thcore.hooks import Build
 from thcore.model import Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
-from thplugins_dbmigration.engines import sqlite_census, sqlite_inquiry
+from thplugins_dbmigration.engines import sqlite_census, sqlite_emptying, sqlite_inquiry, sqlite_stage
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.inquiry import Ask
+from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
@@ -164,6 +165,22 @@ class SQLiteServer:
 
     def inquiry(self, address: Address, earlier: Sequence[str] = ()) -> contextlib.AbstractContextManager[Ask]:
         return sqlite_inquiry.opened(address, earlier, self.check)
+
+    def empty(self, address: Address, keep: Collection[str]) -> None:
+        try:
+            with contextlib.closing(sqlite3.connect(address.database, isolation_level=None)) as connection:
+                connection.set_progress_handler(lambda: _told_to_end(self.check), STEPS)
+                sqlite_emptying.emptied(connection, keep, self.check)
+        except sqlite3.Error as error:
+            self.check()
+            raise InfrastructureError(
+                f"sqlite: cannot empty the tables: {error}", code="server-not-answering"
+            ) from error
+
+    @contextlib.contextmanager
+    def stage(self, address: Address) -> Iterator[Stage]:
+        with sqlite_stage.stage(address.database, _authorize, lambda: _told_to_end(self.check)) as made:
+            yield made
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         wanted = VersionTable.parse(table)

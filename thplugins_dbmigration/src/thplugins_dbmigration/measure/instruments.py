@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from thcore.model import Measurement
 from thplugins_dbmigration.address import Address
@@ -28,6 +28,8 @@ class Instruments:
     _marked_s: float
     """When it was set, on the clock of ``time.monotonic``."""
     _sampler: Sampler
+    after: Mapping[str, TableSize] = field(factory=dict)
+    """Of all tables after it, once that is known."""
 
     @classmethod
     def start(cls, server: Server, address: Address) -> Instruments:
@@ -45,8 +47,8 @@ class Instruments:
         late = began_s - self._marked_s
         told = self.server.statements(self.address, self._mark)
         statements = tuple(evolve(each, began_s=max(0.0, each.began_s - late)) for each in told)
-        after = self.server.sizes(self.address)
-        every = {**counters, **self._sampler.stop(), **sizes.counted(self.sizes, after)}
+        self.after = self.server.sizes(self.address)
+        every = {**counters, **self._sampler.stop(), **sizes.counted(self.sizes, self.after)}
         unknown = {
             name: reason
             for name, reason in self.server.reasons(self.address).items()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from attrs import field, frozen
+
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.measure.meaning import Meaning
 
@@ -16,6 +18,14 @@ COUNTERS = {
     "index_bytes_before": Meaning("bytes", "what the indexes of all tables took before the step, as the server tells"),
     "index_bytes_after": Meaning("bytes", "what they took after it"),
 }
+
+
+@frozen
+class Sizes:
+    """All tables as they were before a step and after it; both are empty where nobody knows."""
+
+    before: Mapping[str, TableSize] = field(factory=dict)
+    after: Mapping[str, TableSize] = field(factory=dict)
 
 
 def rewritten(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -> tuple[str, ...]:

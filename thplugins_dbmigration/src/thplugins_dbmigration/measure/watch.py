@@ -12,6 +12,7 @@ from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.measure.counters import measured
 from thplugins_dbmigration.measure.instruments import Instruments
+from thplugins_dbmigration.measure.sizes import Sizes
 
 
 @frozen
@@ -56,6 +57,11 @@ class Watch:
         if self.instruments is None:
             return Measurement(wall_s, counters)
         return self.instruments.measurement(self._began_s, wall_s, counters)
+
+    @property
+    def sizes(self) -> Sizes:
+        """The tables around a step that was watched closely and has ended."""
+        return Sizes(self.instruments.sizes, self.instruments.after) if self.instruments else Sizes()
 
     def leave(self) -> None:
         """Nobody wants to know any more: nothing of it runs afterwards. Idempotent."""

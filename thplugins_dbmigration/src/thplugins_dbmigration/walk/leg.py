@@ -15,6 +15,7 @@ from thcore.model import Loss, Measurement, Progress, Step, StepResult
 from thplugins_dbmigration.census import TableCensus, losses
 from thplugins_dbmigration.dataset_file import WALL
 from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.measure.sizes import Sizes
 from thplugins_dbmigration.measure.watch import Watch
 from thplugins_dbmigration.messages import way
 from thplugins_dbmigration.project import Chosen
@@ -48,6 +49,8 @@ class Leg:
     added: Callable[[Step], bool] = lambda _step: False
     counting: bool = False
     results: list[StepResult] = field(factory=list)
+    sizes: dict[Step, Sizes] = field(factory=dict)
+    """Of the tables around each step, where that is known."""
     _total: int = 0
     _known: set[str] = field(factory=set)
     """The counters that this server has told."""
@@ -116,7 +119,9 @@ class Leg:
     def after(self, step: Step, ok: bool) -> None:
         """Called by the tool when a step has ended."""
         assert self._watch is not None, "no step ends that has not started"  # noqa: S101 - for the type checker
-        measurement, self._watch = self._watch.stop(), None
+        measurement = self._watch.stop()
+        self.sizes[step] = self._watch.sizes
+        self._watch = None
         told = "ended" if ok else "failed"
         self.build.log(f"step {way(step)} {told} after {measurement.wall_s:.3f} s", source=self.dataset.name)
         self._keep(step, "ok" if ok else "failed", measurement, self._lost(step, ok=ok))

@@ -23,8 +23,10 @@ from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.turns import Turns
 from thplugins_dbmigration.walk.course import named
-from thplugins_dbmigration.walk.ground import Ground, Site
+from thplugins_dbmigration.walk.dry_run import rehearsed
+from thplugins_dbmigration.walk.ground import Site
 from thplugins_dbmigration.walk.halt import Halt
+from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.manner import Manner
 from thplugins_dbmigration.walk.reason import Reason, discreet, reason
 from thplugins_dbmigration.walk.route import route
@@ -140,10 +142,12 @@ class Passage:
                 engine_version=ground.server.version, tool=chosen.tool.name, steps=trial.state.trail.steps
             )
             try:
-                failed = self._walk(trial, ground)
+                leg = trial.leg(ground, self._place / "change")
+                failed = self._walk(trial, leg)
             except ChangeError as error:
                 self.findings.append(self._unusable(error))
                 return
+        self._tell(steps=rehearsed(trial, leg, self.run.steps))
         if (
             self.options.keep_boundaries
             and failed is not None
@@ -169,11 +173,9 @@ class Passage:
         self.build.log(f"the state of {self.branch} does not apply, going on from {since}", source=self.dataset.name)
         return states.at(number), state.trail
 
-    def _walk(self, trial: Trial, ground: Ground) -> Step | None:
+    def _walk(self, trial: Trial, leg: Leg) -> Step | None:
         """Answers the step that has failed."""
-        trail = trial.state.trail
-        leg = trial.leg(ground, self._place / "change")
-        course = leg.course
+        trail, course = trial.state.trail, leg.course
         try:
             stop = leg.walk(trial.chosen)
             final = leg.final(trial.chosen)

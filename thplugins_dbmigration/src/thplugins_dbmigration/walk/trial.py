@@ -60,6 +60,14 @@ class Trial:
             leg.look = lambda plan: check_start(site.dataset, plan)
         return leg
 
+    def leg_without_rows(self, ground: Ground, config: Path, short_of: Step | None = None) -> Leg:
+        """The same leg for the sake of its way alone: nothing on it is judged or looked at closely."""
+        leg = self.leg(ground, config, short_of)
+        leg.added = lambda _step: False
+        leg.counting = False
+        leg.name = "without rows"
+        return leg
+
     def resumed(self) -> Trial:
         """The same trial from the state before the step that failed when this commit was tried last, where it was
         kept."""

@@ -24,7 +24,7 @@ from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.turns import Turns
 from thplugins_dbmigration.walk.course import named
 from thplugins_dbmigration.walk.dry_run import rehearsed
-from thplugins_dbmigration.walk.ground import Site
+from thplugins_dbmigration.walk.ground import Ground, Site
 from thplugins_dbmigration.walk.halt import Halt
 from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.manner import Manner
@@ -143,7 +143,7 @@ class Passage:
             )
             try:
                 leg = trial.leg(ground, self._place / "change")
-                failed = self._walk(trial, leg)
+                failed = self._walk(trial, leg, ground)
             except ChangeError as error:
                 self.findings.append(self._unusable(error))
                 return
@@ -173,7 +173,7 @@ class Passage:
         self.build.log(f"the state of {self.branch} does not apply, going on from {since}", source=self.dataset.name)
         return states.at(number), state.trail
 
-    def _walk(self, trial: Trial, leg: Leg) -> Step | None:
+    def _walk(self, trial: Trial, leg: Leg, ground: Ground) -> Step | None:
         """Answers the step that has failed."""
         trail, course = trial.state.trail, leg.course
         try:

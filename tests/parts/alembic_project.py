@@ -49,8 +49,10 @@ class AlembicProject:
         depends_on: str | None = None,
         label: str | Sequence[str] | None = None,
         top: str = "",
+        back: Sequence[str] | str | None = None,
     ) -> AlembicProject:
-        """Add a revision that runs SQL statements, and then ``body``, Python code."""
+        """Add a revision that runs SQL statements, and then ``body``, Python code. ``back``, statements or code, is how
+        it is taken back."""
         down = tuple(parents) if parents is not None and not isinstance(parents, str) else parents
         lines = [f"op.execute({statement!r})" for statement in statements] + textwrap.dedent(body).splitlines()
         code = textwrap.indent("\n".join(lines or ["pass"]), "    ")
@@ -59,7 +61,7 @@ class AlembicProject:
             f"revision = {revision!r}\ndown_revision = {down!r}\ndepends_on = {depends_on!r}\n"
             + (f"branch_labels = {label!r}\n" if label else "")
             + "\n\n"
-            f"def upgrade():\n{code}\n"
+            f"def upgrade():\n{code}\n" + ("" if back is None else f"\n\ndef downgrade():\n{_body(back)}\n")
         )
         return self
 
@@ -70,3 +72,8 @@ class AlembicProject:
             if path.is_file() and path.suffix != ".pyc":
                 content.update(str(path.relative_to(self.path)).encode() + b"\0" + path.read_bytes() + b"\0")
         return Provision(Checkout(self.path, content.hexdigest()), Environment(python=Path(sys.executable)))
+
+
+def _body(back: Sequence[str] | str) -> str:
+    lines = back.splitlines() if isinstance(back, str) else [f"op.execute({statement!r})" for statement in back]
+    return textwrap.indent("\n".join(lines or ["pass"]), "    ")

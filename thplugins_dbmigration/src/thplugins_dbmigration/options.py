@@ -62,6 +62,28 @@ class LearnedLimits(enum.Enum):
     """The build fails."""
 
 
+class InterruptedRun(enum.Enum):
+    """What is killed in the middle of each step of the change, to see whether it can be run again."""
+
+    OFF = "off"
+    """Nothing."""
+    CLIENT = "client"
+    """The project's program."""
+    SERVER = "server"
+    """The database server."""
+    BOTH = "both"
+    """First the one, then, on another clone, the other."""
+
+
+class Weight(enum.Enum):
+    """What it is when a check that the job asks for fails."""
+
+    WARNING = "warning"
+    """Told; the build may pass."""
+    FAILURE = "failure"
+    """The build fails."""
+
+
 class Postgresql(enum.StrEnum):
     """Which PostgreSQL serves the datasets."""
 
@@ -126,6 +148,26 @@ class DbmigrationOptions:
         "When a step of the change fails after others of the change, the state before it is made once more and frozen. "
         "The next build of the same commit goes on from there, so that the step is repeated at once.",
         default=False,
+    )
+    same_schema: bool = option(
+        "Compare the schema of the migrated dataset with that of a fresh install, which is what the project's command "
+        "makes of an empty database. With Alembic, also with the project's models, where env.py names them.",
+        default=False,
+    )
+    round_trip: bool = option(
+        "Take the steps of the change back, and run them again, on a clone, and compare schema and data with what was "
+        "there before. Where the tool can go back.",
+        default=False,
+    )
+    interrupted_run: InterruptedRun = option(
+        "Kill the project's program, or the database server, in the middle of each step of the change, on a clone, and "
+        "run the command again: it must get to the same end, or fail and leave nothing half done.",
+        default=InterruptedRun.OFF,
+    )
+    checks: Weight = option(
+        "What it is when same_schema, round_trip or interrupted_run finds something. warning: it is told. failure: it "
+        "fails the build.",
+        default=Weight.WARNING,
     )
     alembic: AlembicOptions = option("The tool alembic.", factory=AlembicOptions)
     command: CommandOptions = option("The tool command.", factory=CommandOptions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,10 +13,12 @@ from thcore.hooks import Build
 from thcore.model import Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
+from thplugins_dbmigration.checksums import TableSum
 from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
+from thplugins_dbmigration.schema import Schema
 
 MEMORY = 256 * 1024 * 1024
 """Bytes that a server may keep of its tables in memory when the worker's settings do not say."""
@@ -163,6 +165,23 @@ class Server(Protocol):
 
     def stage(self, address: Address) -> AbstractContextManager[Stage]:
         """Open a session on a database that was emptied, to see what statements do to its tables."""
+
+    def schema(self, address: Address) -> Schema:
+        """What the database is made of: tables, columns, indexes, constraints, views and so on, without what belongs to
+        the server or to an extension. Reads the catalogue only."""
+
+    def checksums(self, address: Address) -> Mapping[str, TableSum]:
+        """What the tables of the database hold, each table of the census, as one number for each column. Takes as long
+        as reading all of the tables once, and so is taken outside of a measurement. Raises as ``census`` does."""
+
+    def kill(self) -> None:
+        """End the server at once, as a power cut would, and wait until it has gone: leaving its context then raises
+        ``server-died``. A file has no server that could be killed."""
+
+    def hindrance(self, address: Address) -> AbstractContextManager[Callable[[], bool]]:
+        """While it lasts, a statement that leaves something behind when it is broken off (PostgreSQL's ``CREATE INDEX
+        CONCURRENTLY``) does not come to its end. What is answered tells whether one waits for that; it may be asked in
+        another thread."""
 
     def settle(self, address: Address) -> None:
         """Gather the optimiser's statistics of a loaded database, so that the server has no reason to do so later."""

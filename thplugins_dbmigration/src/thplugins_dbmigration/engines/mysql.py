@@ -18,7 +18,7 @@ from thplugins_dbmigration.engines import mysql_statements
 from thplugins_dbmigration.engines.accounts import acting, give, identity, private_directory
 from thplugins_dbmigration.engines.engine import Installation, memory_of
 from thplugins_dbmigration.engines.mysql_programs import SERVERS, is_mariadb, places, program
-from thplugins_dbmigration.engines.mysql_server import ADMIN, MySQLServer, connect
+from thplugins_dbmigration.engines.mysql_server import ADMIN, PID, MySQLServer, connect
 from thplugins_dbmigration.engines.private import await_answer, ended_cleanly
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, SYSTEM, find, search_path, version_of
 from thplugins_dbmigration.engines.sockets import server_directory
@@ -146,7 +146,7 @@ class MySQL:
                 directory,
                 *self.settings(installation),
                 f"--socket={socket}",
-                f"--pid-file={sockets / 'pid'}",
+                f"--pid-file={sockets / PID}",
                 f"--tmpdir={scratch}",
                 f"--secure-file-priv={scratch}",
                 f"--init-file={entry}",

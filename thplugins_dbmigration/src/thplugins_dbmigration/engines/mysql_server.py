@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import signal
 import socket
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -17,10 +18,13 @@ from thcore.hooks import Build, Service
 from thcore.model import Command, Secret, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
+from thplugins_dbmigration.checksums import TableSum
 from thplugins_dbmigration.engines import (
     mysql_census,
+    mysql_checksums,
     mysql_emptying,
     mysql_inquiry,
+    mysql_schema,
     mysql_sizes,
     mysql_stage,
     mysql_statements,
@@ -30,15 +34,19 @@ from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.mysql_census import quoted
 from thplugins_dbmigration.engines.mysql_programs import CLIENTS, is_mariadb, program
+from thplugins_dbmigration.engines.private import killed
 from thplugins_dbmigration.engines.programs import ENVIRONMENT
 from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
 from thplugins_dbmigration.measure.mysql import COUNTERS, MISSING_COUNTERS, SESSION_COUNTERS
+from thplugins_dbmigration.schema import Schema
 
 ADMIN = "thcore"
 """The server's own administrator. Its password is made anew at every start and known to the build alone."""
+PID = "pid"
+"""The file beside the socket that holds the number of the server's process."""
 _NO_SUCH_TABLE = 1146
 
 
@@ -219,6 +227,24 @@ class MySQLServer:
             mysql_stage.stage(self.path, address, cursor, mariadb=is_mariadb(self.installation)) as made,
         ):
             yield made
+
+    def checksums(self, address: Address) -> dict[str, TableSum]:
+        with self._asked("read the tables") as cursor:
+            return mysql_checksums.taken(cursor, address.database, self.check)
+
+    def schema(self, address: Address) -> Schema:
+        with self._asked("read the schema") as cursor:
+            return mysql_schema.taken(cursor, address.database, mariadb=is_mariadb(self.installation))
+
+    def hindrance(self, address: Address) -> contextlib.AbstractContextManager[Callable[[], bool]]:  # noqa: ARG002
+        return contextlib.nullcontext(lambda: False)
+
+    def kill(self) -> None:
+        try:  # the service may be a program that has started the server
+            process = int((self.path.parent / PID).read_text("utf-8"))
+        except (OSError, ValueError):
+            process = self.service.pid
+        killed(process, signal.SIGKILL, self.service, self.check)
 
     def abandon(self) -> None:
         """Ask the server to stop without writing what is in its memory."""

@@ -20,11 +20,14 @@ from thcore.hooks import Build, Service
 from thcore.model import Command, Secret, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
+from thplugins_dbmigration.checksums import TableSum
 from thplugins_dbmigration.engines import (
     postgresql_census,
+    postgresql_checksums,
     postgresql_counters,
     postgresql_emptying,
     postgresql_inquiry,
+    postgresql_schema,
     postgresql_sizes,
     postgresql_stage,
 )
@@ -32,9 +35,10 @@ from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.postgresql_counts import counted
+from thplugins_dbmigration.engines.postgresql_hindrance import hindrance
 from thplugins_dbmigration.engines.postgresql_log import SILENT, UNHEARD
 from thplugins_dbmigration.engines.postgresql_statements import Mark, noted
-from thplugins_dbmigration.engines.private import pause
+from thplugins_dbmigration.engines.private import killed, pause
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
 from thplugins_dbmigration.engines.psql import restricted_seed, understands_restrict
 from thplugins_dbmigration.engines.stage import Stage
@@ -42,6 +46,7 @@ from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
 from thplugins_dbmigration.measure.postgresql import REPORTED_COUNTERS
+from thplugins_dbmigration.schema import Schema
 
 ADMIN = "thcore"
 """The superuser. Its password is random, and in the data directory, where only root and the worker can read it."""
@@ -211,6 +216,20 @@ class PostgreSQLServer:
     def stage(self, address: Address) -> contextlib.AbstractContextManager[Stage]:
         return postgresql_stage.stage(self.socket, address)
 
+    def checksums(self, address: Address) -> dict[str, TableSum]:
+        with self._inside(address.database, "read the tables") as connection:
+            return postgresql_checksums.taken(connection, self.check)
+
+    def schema(self, address: Address) -> Schema:
+        with self._inside(address.database, "read the schema") as connection:
+            return postgresql_schema.taken(connection)
+
+    def hindrance(self, address: Address) -> contextlib.AbstractContextManager[Callable[[], bool]]:
+        return hindrance(lambda: connect(self.socket, address.database, self.password))
+
+    def kill(self) -> None:
+        killed(self._process(), signal.SIGQUIT, self.service, self.check)  # which it takes for a crash
+
     def abandon(self) -> None:
         """Ask the server to stop without writing what is in its memory."""
         self._signal(signal.SIGQUIT)
@@ -220,12 +239,14 @@ class PostgreSQLServer:
         self._signal(signal.SIGINT)
 
     def _signal(self, number: signal.Signals) -> None:
-        try:
-            process = int((self.directory / "postmaster.pid").read_text("utf-8").splitlines()[0])
-        except (OSError, ValueError, IndexError):
-            process = self.service.pid
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process, number)
+            os.kill(self._process(), number)
+
+    def _process(self) -> int:
+        try:
+            return int((self.directory / "postmaster.pid").read_text("utf-8").splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return self.service.pid
 
     @contextlib.contextmanager
     def _inside(self, database: str, what: str) -> Iterator[Any]:

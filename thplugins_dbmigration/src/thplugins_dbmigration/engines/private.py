@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -71,6 +73,16 @@ def ended_cleanly(build: Build, service: Service, name: str, stop: Callable[[], 
             pause(0.01)
     if failure is not None:
         raise failure
+
+
+def killed(process: int, number: signal.Signals, service: Service, check: Callable[[], None]) -> None:
+    """Send a server a signal that ends it at once, and wait until it has gone. ``check`` raises when the build is told
+    to end."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)
+    while service.running():
+        check()
+        pause(0.01)
 
 
 def last_words(log: Path) -> str:

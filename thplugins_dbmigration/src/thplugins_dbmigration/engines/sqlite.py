@@ -16,7 +16,15 @@ from thcore.hooks import Build
 from thcore.model import Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
-from thplugins_dbmigration.engines import sqlite_census, sqlite_emptying, sqlite_inquiry, sqlite_stage
+from thplugins_dbmigration.checksums import TableSum
+from thplugins_dbmigration.engines import (
+    sqlite_census,
+    sqlite_checksums,
+    sqlite_emptying,
+    sqlite_inquiry,
+    sqlite_schema,
+    sqlite_stage,
+)
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.stage import Stage
@@ -24,6 +32,7 @@ from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
 from thplugins_dbmigration.measure.sqlite import COUNTERS
+from thplugins_dbmigration.schema import Schema
 
 MAGIC = b"SQLite format 3\x00"
 """How a database file starts; a seed may be one instead of SQL text."""
@@ -155,13 +164,32 @@ class SQLiteServer:
         return Storage(self.directory)
 
     def census(self, address: Address) -> dict[str, TableCensus]:
+        with self._asked(address, "count the rows") as connection:
+            return sqlite_census.taken(connection, self.check)
+
+    def checksums(self, address: Address) -> dict[str, TableSum]:
+        with self._asked(address, "read the tables") as connection:
+            return sqlite_checksums.taken(connection, self.check)
+
+    def schema(self, address: Address) -> Schema:
+        with self._asked(address, "read the schema") as connection:
+            return sqlite_schema.taken(connection)
+
+    def kill(self) -> None:
+        """There is no server."""
+
+    def hindrance(self, address: Address) -> contextlib.AbstractContextManager[Callable[[], bool]]:  # noqa: ARG002
+        return contextlib.nullcontext(lambda: False)
+
+    @contextlib.contextmanager
+    def _asked(self, address: Address, what: str) -> Iterator[sqlite3.Connection]:
         try:
             with _reading(address) as connection:
                 connection.set_progress_handler(lambda: _told_to_end(self.check), STEPS)
-                return sqlite_census.taken(connection, self.check)
+                yield connection
         except sqlite3.Error as error:
             self.check()  # a statement that was interrupted because the build is over is no fault of the database
-            raise InfrastructureError(f"sqlite: cannot count the rows: {error}", code="server-not-answering") from error
+            raise InfrastructureError(f"sqlite: cannot {what}: {error}", code="server-not-answering") from error
 
     def inquiry(self, address: Address, earlier: Sequence[str] = ()) -> contextlib.AbstractContextManager[Ask]:
         return sqlite_inquiry.opened(address, earlier, self.check)

@@ -53,6 +53,7 @@ class Observer:
         """The upgrade whose last step waits for the end of the transaction around it."""
         self.engines: Any = weakref.WeakSet()
         event.listen(Engine, "engine_connect", lambda *arguments: self.engines.add(arguments[0].engine))
+        event.listen(Engine, "after_cursor_execute", lambda *arguments: channel.ran(arguments[2]))
 
     def settle(self) -> None:
         """Another upgrade begins inside the transaction that the last step of the one before waits for."""

@@ -15,6 +15,12 @@ LONGEST = 2000
 """Characters of a message or a statement."""
 LINES = 200
 """Lines of a traceback."""
+_LOOKING = re.compile(
+    r"(\s|--[^\n]*\n|/\*.*?\*/)*"
+    r"(begin|commit|desc|describe|explain|pragma|release|rollback|savepoint|select|set|show|start|use)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How statements begin that change nothing in the database."""
 TELL_COUNTS = "SELECT pg_stat_force_next_flush()"
 """A session of PostgreSQL that is idle after this statement has told what it has counted; the gate looks for it."""
 
@@ -31,6 +37,8 @@ class Channel:
         self.received = b""
         self.seen = False
         """Whether a chain has shown itself."""
+        self.paused: Optional[Chain] = None
+        """The chain whose step is to wait after some more statements."""
 
     def chain(
         self,
@@ -66,6 +74,17 @@ class Channel:
             names=names or {},
         )
         return Chain(self, answer["chain"], answer["run"])
+
+    def ran(self, statement: str) -> None:
+        """A statement of the project has been run, of a step or not. Waits there, if that is where the gate wants to
+        break in."""
+        chain = self.paused
+        if chain is None or not changes(statement):
+            return
+        chain.left -= 1
+        if chain.left == 0:
+            self.paused = None
+            self.ask(event="midway", chain=chain.number, step=chain.running)
 
     def unusable(self, error: BaseException) -> None:
         """Tell why no migration will show itself."""
@@ -134,10 +153,16 @@ class Chain:
         self.channel = channel
         self.number = number
         self.run = run
+        self.running = ""
+        """The step that was started last."""
+        self.left = 0
+        """How many statements it has before it is to wait."""
 
     def before(self, version: str) -> None:
         """Wait until the step may start."""
-        self.channel.ask(event="before", chain=self.number, step=version)
+        answer = self.channel.ask(event="before", chain=self.number, step=version)
+        self.running, self.left = version, int(answer.get("pause", 0))
+        self.channel.paused = self if self.left else None
 
     def after(
         self,
@@ -150,10 +175,16 @@ class Chain:
         """Tell that the step has ended and is committed, or the exception that it failed with; wait until the program
         may go on. ``path`` is the step's file, ``place`` line and text in it, for what fails outside of its code;
         ``statement`` what failed, where the exception does not know it."""
+        self.channel.paused = None
         failure = None if error is None else described(error, path, statement)
         if failure is not None and failure["line"] is None:
             failure["line"], failure["source"] = place
         self.channel.ask(event="after", chain=self.number, step=version, ok=error is None, error=failure)
+
+
+def changes(statement: str) -> bool:
+    """Whether a statement may change anything in the database."""
+    return _LOOKING.match(statement) is None
 
 
 def described(error: BaseException, path: Optional[str] = None, statement: str = "") -> Dict[str, Any]:

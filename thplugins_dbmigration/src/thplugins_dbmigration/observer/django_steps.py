@@ -94,7 +94,7 @@ class Observer:
             return apply()
         self.tell_counts()
         chain.before(str(migration))
-        statements = Statements()
+        statements = Statements(self.channel)
         try:
             with executor.connection.execute_wrapper(statements):
                 state = apply()
@@ -119,18 +119,21 @@ class Observer:
 
 
 class Statements:
-    """Remembers the statement that failed last. Django calls it for each, as an execute wrapper."""
+    """Tells each statement, and remembers the one that failed last. Django calls it for each, as an execute wrapper."""
 
-    def __init__(self) -> None:
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
         self.error: Optional[BaseException] = None
         self.text = ""
 
     def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         try:
-            return execute(sql, params, many, context)
+            result = execute(sql, params, many, context)
         except Exception as error:
             self.error, self.text = error, str(sql)
             raise
+        self.channel.ran(str(sql))
+        return result
 
     def explain(self, error: Any) -> Any:
         """The error, with what the channel reads in those of SQLAlchemy: the driver's own error, and the statement."""

@@ -12,6 +12,8 @@ from typing import Any, Dict
 def install(channel: Any) -> None:
     """Observe the upgrades of this interpreter. Called when ``migrate.versioning.schema`` has been imported."""
     from migrate.versioning.schema import ControlledSchema
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
 
     list_changes, run_change = ControlledSchema.changeset, ControlledSchema.runchange
 
@@ -39,6 +41,7 @@ def install(channel: Any) -> None:
         end_sessions(self.engine)
         chain.after(version)
 
+    event.listen(Engine, "after_cursor_execute", lambda *arguments: channel.ran(arguments[2]))
     setattr(ControlledSchema, "changeset", changeset)
     setattr(ControlledSchema, "runchange", runchange)
 

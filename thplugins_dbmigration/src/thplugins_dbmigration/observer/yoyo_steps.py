@@ -13,8 +13,10 @@ from typing import Any, Dict, Iterator, Set
 def install(channel: Any) -> None:
     """Observe the migrations of this interpreter. Called when ``yoyo.backends`` has been imported."""
     from yoyo.backends import DatabaseBackend
+    from yoyo.migrations import MigrationStep
 
     list_ahead, apply = DatabaseBackend.to_apply, DatabaseBackend.apply_one
+    plain_execute = MigrationStep._execute
 
     def to_apply(self: Any, migrations: Any) -> Any:
         try:
@@ -43,11 +45,17 @@ def install(channel: Any) -> None:
             raise
         chain.after(migration.id)
 
+    def execute(self: Any, cursor: Any, statement: str, *arguments: Any) -> Any:
+        result = plain_execute(self, cursor, statement, *arguments)
+        channel.ran(statement)
+        return result
+
     @contextlib.contextmanager
     def lock(_backend: Any, *_arguments: Any, **_options: Any) -> Iterator[None]:
         # Nobody else is there, and a program that is told to end between two steps would leave its lock behind.
         yield
 
+    setattr(MigrationStep, "_execute", execute)
     for function in (to_apply, apply_one, lock):
         setattr(DatabaseBackend, function.__name__, function)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,16 @@ from attrs import frozen
 
 from thcore.errors import ChangeError
 from thcore.hooks import Build, option
-from thcore.model import Command
+from thcore.model import Command, CommandResult, Step
 from thplugins_dbmigration.tools import observed
 from thplugins_dbmigration.tools.database_urls import candidates
-from thplugins_dbmigration.tools.tool import Guide, Project, Stop
+from thplugins_dbmigration.tools.tool import Guide, OneWay, Project, Stop
 
 PROGRAM = observed.OBSERVER / "alembic_upgrade.py"
+DOWNGRADE = observed.OBSERVER / "alembic_downgrade.py"
+MODELS = observed.OBSERVER / "alembic_models.py"
+LARGEST = 1024 * 1024
+"""Bytes of a report that are read: the project's own process writes it."""
 
 
 @frozen
@@ -30,6 +34,12 @@ class AlembicOptions:
         "through variables and files. Without it, the revisions are run by Alembic as the other options say.",
         default=None,
         example="[neutron-db-manage, --config-file, '{config}/neutron.conf', upgrade, '{target}']",
+    )
+    back: tuple[str, ...] | None = option(
+        "The project's own command that takes its database back to the revision {target}; templates. For the check "
+        "round_trip, where there is a command.",
+        default=None,
+        example="[airflow, db, downgrade, --yes, --to-revision, '{target}']",
     )
     target: str = option(
         "What to upgrade to: heads, a revision, a label, branch@head, +1.", default="heads", example="expand@head"
@@ -78,6 +88,45 @@ class Alembic:
     def walk(self, build: Build, options: AlembicOptions, project: Project, guide: Guide) -> Stop:
         return observed.walk(build, project, guide, _tool(options), _command(options, project))
 
+    def back(self, build: Build, options: AlembicOptions, project: Project, steps: Sequence[Step]) -> CommandResult:
+        """See ``thplugins_dbmigration.tools.tool.Reversible``."""
+        environment, targets = project.provision.environment, _targets(steps)
+        if options.command is None:
+            return build.run(_own(DOWNGRADE, options, project, targets=targets), environment=environment)
+        if options.back is None:
+            raise OneWay("dbmigration.alembic.command has no counterpart; write it in dbmigration.alembic.back")
+        for target in targets:
+            argv = project.placeholders.having(target=target).fill_all(options.back, "alembic.back")
+            result = build.run(observed.command_of(project, argv), environment=environment)
+            if not result.ok:
+                break
+        return result
+
+    def unlike_models(self, build: Build, options: AlembicOptions, project: Project) -> tuple[str, ...] | None:
+        """See ``thplugins_dbmigration.tools.tool.Modelled``. Only where the revisions are run as the options say: what
+        a command of the project's own does to find its models is not known."""
+        if options.command is not None:
+            return None
+        report = build.workspace.temporary / f"models-{project.log_source}.json"
+        report.unlink(missing_ok=True)
+        result = build.run(
+            _own(MODELS, options, project, report=str(report)), environment=project.provision.environment
+        )
+        try:
+            told = json.loads(report.read_bytes()[:LARGEST]) if result.ok and report.is_file() else None
+        except (OSError, ValueError):
+            return None
+        return tuple(str(line)[:1000] for line in told) if isinstance(told, list) else None
+
+
+def _targets(steps: Sequence[Step]) -> list[str]:
+    """What to downgrade to, so that ``steps`` are taken back, last one first."""
+    if any(step.chain for step in steps):
+        raise OneWay("steps of several chains of versions were run, and only those of the main one can be taken back")
+    if not all(step.parents for step in steps[1:]) and len(steps) > 1:
+        raise OneWay("the change begins a branch, which has no version to go back to")
+    return [step.parents[0] if step.parents else "base" for step in reversed(steps)]
+
 
 def _tool(options: AlembicOptions) -> observed.Observed:
     return observed.Observed(
@@ -93,8 +142,13 @@ def _command(options: AlembicOptions, project: Project) -> Command:
     if options.command is not None:
         words = project.placeholders.having(target=options.target)
         return observed.command_of(project, words.fill_all(options.command, "alembic.command"))
+    return _own(PROGRAM, options, project)
+
+
+def _own(program: Path, options: AlembicOptions, project: Project, **task: Any) -> Command:
     python = str(project.provision.environment.python or "python")
-    return observed.command_of(project, (python, str(PROGRAM)), THCORE_TASK=json.dumps(_task(options, project)))
+    whole = {**_task(options, project), **task}
+    return observed.command_of(project, (python, str(program)), THCORE_TASK=json.dumps(whole))
 
 
 def _task(options: AlembicOptions, project: Project) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build, option
 from thcore.model import Command, CommandResult, Step
 from thplugins_dbmigration.engines.version_table import VersionTable
-from thplugins_dbmigration.tools.tool import Enough, Guide, Plan, Project, Stop
+from thplugins_dbmigration.tools.tool import Enough, Guide, OneWay, Plan, Project, Stop
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _TROUBLE = re.compile(r"error|exception|fatal|fail", re.IGNORECASE)
@@ -26,6 +26,11 @@ class CommandOptions:
     go: tuple[str, ...] = option(
         "Migrates the database to {step}; {from} is the version before. Required for this tool.",
         default=(),
+        example="[nova-manage, --config-file, '{config}/nova.conf', db, sync, --local_cell, '{step}']",
+    )
+    back: tuple[str, ...] | None = option(
+        "Takes the database back to {step} from {from}, the version after it. For the check round_trip.",
+        default=None,
         example="[nova-manage, --config-file, '{config}/nova.conf', db, sync, --local_cell, '{step}']",
     )
     current: tuple[str, ...] | None = option(
@@ -83,6 +88,19 @@ class CommandTool:
         except Enough:
             pass
         return Stop()
+
+    def back(self, build: Build, options: CommandOptions, project: Project, steps: Sequence[Step]) -> CommandResult:
+        """See ``thplugins_dbmigration.tools.tool.Reversible``."""
+        if options.back is None:
+            raise OneWay("nothing says how the project goes back; name its program in dbmigration.command.back")
+        if not all(step.parents for step in steps):
+            raise OneWay("there is no version before the first step")
+        for step in reversed(steps):
+            words = project.placeholders.having(step="+".join(step.parents), **{"from": step.version})
+            result = _run(build, project, words.fill_all(options.back, "command.back"))
+            if not result.ok:
+                break
+        return result
 
     def _plan(self, build: Build, options: CommandOptions, project: Project) -> Plan:
         if not options.go:

@@ -11,8 +11,8 @@ from attrs import define, evolve, field
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import CommandResult, Step
 from thplugins_dbmigration import faults
-from thplugins_dbmigration.tools.told import ChainShown, StepEnded, StepStarts, Trouble, Unusable, read
-from thplugins_dbmigration.tools.tool import Enough, Guide, Plan, Stop
+from thplugins_dbmigration.tools.told import ChainShown, Midway, StepEnded, StepStarts, Trouble, Unusable, read
+from thplugins_dbmigration.tools.tool import Enough, Guide, Pause, Plan, Stop
 
 _FAILED = False
 _GO: Mapping[str, Any] = {"go": True}
@@ -48,6 +48,8 @@ class Conversation:
     """What the program told before any chain."""
     _chains: list[Chain] = field(factory=list)
     _running: Step | None = None
+    _pause: Pause | None = None
+    """Where the running step is to wait."""
     _last: Step | None = None
     _stop: Stop | None = None
     _enough: bool = False
@@ -71,6 +73,9 @@ class Conversation:
                 return self._choose(self.plan(shown))
             case StepStarts() as starts if self._running is None and self._stop is None:
                 return self._before(starts)
+            case Midway(step=step) if self._running is not None and self._running.version == step and self._pause:
+                self._pause.then()
+                return _GO
             case StepEnded() as ended if self._running is not None and self._running.version == ended.step:
                 return self._after(self._running, ended)
         return _END
@@ -88,9 +93,9 @@ class Conversation:
         waiting = self._chains[starts.chain].waiting if 0 <= starts.chain < len(self._chains) else []
         if not waiting or waiting[0].version != starts.step:
             return _END
-        self.guide.before(waiting[0])  # which may have the program end here: then the step never starts
+        self._pause = self.guide.before(waiting[0])  # which may have the program end here: then it never starts
         self._running = waiting.pop(0)
-        return _GO
+        return _GO if self._pause is None else {**_GO, "pause": self._pause.statements}
 
     def _after(self, step: Step, ended: StepEnded) -> Mapping[str, Any]:
         self._running, self._last = None, step

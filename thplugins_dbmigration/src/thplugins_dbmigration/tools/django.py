@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from attrs import frozen
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build, option
+from thcore.model import Command, CommandResult, Step
 from thplugins_dbmigration.tools import observed
-from thplugins_dbmigration.tools.tool import Guide, Project, Stop
+from thplugins_dbmigration.tools.tool import Guide, OneWay, Project, Stop
 
 OBSERVED = observed.Observed(
     name="django",
@@ -68,15 +70,41 @@ class Django:
         return observed.versions(project, OBSERVED, chain)
 
     def walk(self, build: Build, options: DjangoOptions, project: Project, guide: Guide) -> Stop:
-        # What dj-database-url and django-environ look for.
-        variables = {"DATABASE_URL": project.address.url()}
-        if options.settings is not None:
-            variables["DJANGO_SETTINGS_MODULE"] = options.settings
-        command = observed.command_of(project, _command(options, project), **variables)
-        return observed.walk(build, project, guide, OBSERVED, command)
+        return observed.walk(build, project, guide, OBSERVED, _command(options, project, _argv(options, project)))
+
+    def back(self, build: Build, options: DjangoOptions, project: Project, steps: Sequence[Step]) -> CommandResult:
+        """See ``thplugins_dbmigration.tools.tool.Reversible``."""
+        if options.command is not None:
+            raise OneWay("dbmigration.django.command says how the project migrates, and not how it goes back")
+        if any(step.chain for step in steps):
+            raise OneWay("steps in several databases were run, and only those in the main one can be taken back")
+        for app, name in _first(steps).items():
+            argv = _argv(options, project, target=(app, name))
+            result = build.run(_command(options, project, argv), environment=project.provision.environment)
+            if not result.ok:
+                break
+        return result
 
 
-def _command(options: DjangoOptions, project: Project) -> tuple[str, ...]:
+def _first(steps: Sequence[Step]) -> dict[str, str]:
+    """By app, last one first, the migration before the first of its ``steps``. Django takes back by itself what other
+    apps have on top."""
+    found: dict[str, str] = {}
+    for step in reversed(steps):
+        app = step.version.partition(".")[0]
+        found[app] = next((parent.partition(".")[2] for parent in step.parents), "zero")
+    return found
+
+
+def _command(options: DjangoOptions, project: Project, argv: tuple[str, ...]) -> Command:
+    # What dj-database-url and django-environ look for.
+    variables = {"DATABASE_URL": project.address.url()}
+    if options.settings is not None:
+        variables["DJANGO_SETTINGS_MODULE"] = options.settings
+    return observed.command_of(project, argv, **variables)
+
+
+def _argv(options: DjangoOptions, project: Project, target: tuple[str, ...] | None = None) -> tuple[str, ...]:
     """The project's command, or Django's own."""
     if options.command is not None:
         if options.target is not None or options.database != DjangoOptions().database:
@@ -94,7 +122,8 @@ def _command(options: DjangoOptions, project: Project) -> tuple[str, ...]:
             code="tool-unusable",
         )
     python = str(project.provision.environment.python or "python")
-    return (python, *start, "migrate", *_target(options), "--noinput", f"--database={options.database}")
+    where = _target(options) if target is None else target
+    return (python, *start, "migrate", *where, "--noinput", f"--database={options.database}")
 
 
 def _target(options: DjangoOptions) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ from attrs import frozen
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build, option
-from thcore.model import Command
+from thcore.model import Command, CommandResult, Step
 from thplugins_dbmigration.tools import observed
 from thplugins_dbmigration.tools.database_urls import candidates
-from thplugins_dbmigration.tools.tool import Guide, Project, Stop
+from thplugins_dbmigration.tools.tool import Guide, OneWay, Project, Stop
 
 PROGRAM = observed.OBSERVER / "sqlalchemy_migrate_upgrade.py"
+DOWNGRADE = observed.OBSERVER / "sqlalchemy_migrate_downgrade.py"
 CONFIG = "migrate.cfg"
 """The file that makes a directory a repository."""
 
@@ -75,6 +76,19 @@ class SqlalchemyMigrate:
     def walk(self, build: Build, options: SqlalchemyMigrateOptions, project: Project, guide: Guide) -> Stop:
         return observed.walk(build, project, guide, _tool(options, project), _command(options, project))
 
+    def back(
+        self, build: Build, options: SqlalchemyMigrateOptions, project: Project, steps: Sequence[Step]
+    ) -> CommandResult:
+        """See ``thplugins_dbmigration.tools.tool.Reversible``."""
+        if options.command is not None:
+            raise OneWay(
+                "dbmigration.sqlalchemy_migrate.command says how the project migrates, and not how it goes back"
+            )
+        if any(step.chain for step in steps):
+            raise OneWay("steps of several repositories were run, and only those of the main one can be taken back")
+        command = _own(DOWNGRADE, options, project, version=steps[0].parents[0])
+        return build.run(command, environment=project.provision.environment)
+
 
 def _tool(options: SqlalchemyMigrateOptions, project: Project) -> observed.Observed:
     row = options.repository_id or _identity(options, project)
@@ -120,12 +134,17 @@ def _command(options: SqlalchemyMigrateOptions, project: Project) -> Command:
     if options.command is not None:
         argv = project.placeholders.fill_all(options.command, "sqlalchemy_migrate.command")
         return observed.command_of(project, argv)
+    return _own(PROGRAM, options, project)
+
+
+def _own(program: Path, options: SqlalchemyMigrateOptions, project: Project, **more: Any) -> Command:
     task = {
         "repository": str(_repository(options, project)),
         "urls": candidates(project.address, options.drivers),
+        **more,
     }
     python = str(project.provision.environment.python or "python")
-    return observed.command_of(project, (python, str(PROGRAM)), THCORE_TASK=json.dumps(task))
+    return observed.command_of(project, (python, str(program)), THCORE_TASK=json.dumps(task))
 
 
 def _repository(options: SqlalchemyMigrateOptions, project: Project) -> Path:

@@ -89,6 +89,14 @@ class StepStarts:
 
 
 @frozen
+class Midway:
+    """A step has come to where it is to wait."""
+
+    chain: int
+    step: str
+
+
+@frozen
 class StepEnded:
     """A step has ended."""
 
@@ -105,10 +113,11 @@ class Unusable:
     error: Trouble
 
 
-Told = ChainShown | StepStarts | StepEnded | Unusable
-_EVENTS: dict[str, type[ChainShown | StepStarts | StepEnded | Unusable]] = {
+Told = ChainShown | StepStarts | Midway | StepEnded | Unusable
+_EVENTS: dict[str, type[ChainShown | StepStarts | Midway | StepEnded | Unusable]] = {
     "chain": ChainShown,
     "before": StepStarts,
+    "midway": Midway,
     "after": StepEnded,
     "unusable": Unusable,
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
 from thcore.hooks import Build
-from thcore.model import Provision, Step
+from thcore.model import CommandResult, Provision, Step
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.template import Placeholders
@@ -89,6 +89,20 @@ class Enough(Exception):  # noqa: N818 - it is no error: the walk goes no furthe
     """Raised by a guide: the program is to end here, between two steps. The walk ends well."""
 
 
+@frozen
+class Pause:
+    """The program is to wait in the middle of a step, when it has run so many ``statements`` that change anything;
+    ``then`` is called there. The program goes on when that returns, and ends when it raises ``Enough``: at once, as if
+    it had been killed."""
+
+    statements: int
+    then: Callable[[], None]
+
+
+class OneWay(Exception):  # noqa: N818 - it is no error: not every tool, or migration, can go back
+    """Why steps cannot be taken back."""
+
+
 class Guide(Protocol):
     """Says how far a walk goes, and measures on the way. Called in the thread that walks, while the project's program
     waits. Whatever it raises ends the program and comes out of the walk, but for ``Enough``."""
@@ -98,8 +112,9 @@ class Guide(Protocol):
         that shows itself, when its turn comes: what another tool of the same walk does later is not yet known. The
         program goes on with what else it does, whatever is answered; ``Enough`` ends it."""
 
-    def before(self, step: Step) -> None:
-        """A step is about to start."""
+    def before(self, step: Step) -> Pause | None:
+        """A step is about to start. The answer says where in it the program is to wait; a tool that is not observed
+        takes no notice."""
 
     def after(self, step: Step, ok: bool) -> None:
         """It has ended and is committed, or it failed."""
@@ -130,3 +145,21 @@ class Tool(Protocol):
 
     def walk(self, build: Build, options: Any, project: Project, guide: Guide) -> Stop:
         """Run what the guide chooses, step by step, in one process where the tool can."""
+
+
+@runtime_checkable
+class Reversible(Protocol):
+    """What a tool has besides, when it can take steps back."""
+
+    def back(self, build: Build, options: Any, project: Project, steps: Sequence[Step]) -> CommandResult:
+        """Take back ``steps``, which were the last to be run, in the order in which they ran. Answers how the program
+        ended that failed, else the last one. Raises OneWay where it knows beforehand that it cannot be done."""
+
+
+@runtime_checkable
+class Modelled(Protocol):
+    """What a tool has besides, when it knows the project's models."""
+
+    def unlike_models(self, build: Build, options: Any, project: Project) -> tuple[str, ...] | None:
+        """In what the database differs from the project's models, in lines for people; None where it cannot be told.
+        Runs a program of the project, which changes nothing."""

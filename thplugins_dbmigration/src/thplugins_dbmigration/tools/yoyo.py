@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ from attrs import frozen
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.hooks import Build, option
-from thcore.model import Command
+from thcore.model import Command, CommandResult, Step
 from thplugins_dbmigration.tools import observed, yoyo_files
 from thplugins_dbmigration.tools.database_urls import Drivers, candidates
-from thplugins_dbmigration.tools.tool import Guide, Project, Stop
+from thplugins_dbmigration.tools.tool import Guide, OneWay, Project, Stop
 
 PROGRAM = observed.OBSERVER / "yoyo_apply.py"
+ROLLBACK = observed.OBSERVER / "yoyo_rollback.py"
 TABLE = "_yoyo_migration"
 LOCK = "yoyo_lock"
 
@@ -77,6 +78,13 @@ class Yoyo:
         _unlocked(project)
         return observed.walk(build, project, guide, tool, command)
 
+    def back(self, build: Build, options: YoyoOptions, project: Project, steps: Sequence[Step]) -> CommandResult:
+        """See ``thplugins_dbmigration.tools.tool.Reversible``."""
+        if options.command is not None:
+            raise OneWay("dbmigration.yoyo.command says how the project migrates, and not how it goes back")
+        command = _own(ROLLBACK, options, project, migrations=[step.version for step in reversed(steps)])
+        return build.run(command, environment=project.provision.environment)
+
 
 def _configured(options: YoyoOptions, project: Project) -> yoyo_files.Configuration:
     """What yoyo.ini says, and the options in its place."""
@@ -102,13 +110,18 @@ def _command(options: YoyoOptions, configured: yoyo_files.Configuration, project
     if options.command is not None:
         return observed.command_of(project, project.placeholders.fill_all(options.command, "yoyo.command"))
     _some(configured, project)
+    return _own(PROGRAM, options, project)
+
+
+def _own(program: Path, options: YoyoOptions, project: Project, **more: Any) -> Command:
     table = ["--migration-table", options.version_table] if options.version_table else []
     task = {
         "arguments": [*table, *options.sources],
         "urls": candidates(project.address, options.drivers, DRIVERS),
+        **more,
     }
     python = str(project.provision.environment.python or "python")
-    return observed.command_of(project, (python, str(PROGRAM)), THCORE_TASK=json.dumps(task))
+    return observed.command_of(project, (python, str(program)), THCORE_TASK=json.dumps(task))
 
 
 def _some(configured: yoyo_files.Configuration, project: Project) -> None:

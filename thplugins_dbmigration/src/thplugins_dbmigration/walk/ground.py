@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,10 +76,22 @@ class Site:
         """Clone a state to the directory ``data`` and run a server on it; what it leaves there is ``kept`` or not.
         Raises Halt when that cannot be had, and InfrastructureError when the state is damaged (``snapshot-damaged``: it
         can be made again), or when the server broke while it was used."""
+        with self._standing(lambda: snapshots.clone(self.build, snapshot, data), data, kept=kept) as ground:
+            yield ground
+
+    @contextmanager
+    def again(self, data: Path) -> Iterator[Ground]:
+        """Run a server on what another one has left in the directory ``data``, for the last time. Raises as ``ground``
+        does."""
+        with self._standing(lambda: None, data, kept=False) as ground:
+            yield ground
+
+    @contextmanager
+    def _standing(self, prepare: Callable[[], None], data: Path, *, kept: bool) -> Iterator[Ground]:
         with ExitStack() as stack:
             try:
                 with self.turns.beside():
-                    snapshots.clone(self.build, snapshot, data)
+                    prepare()
                     server = stack.enter_context(
                         self.engine.start(
                             self.build, self.installation, data, log=self.evidence / "server.log", kept=kept

@@ -15,7 +15,7 @@ from attrs import define, evolve, field
 from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
 from thcore.model import DatasetRun, Finding, Provision, Step
-from thplugins_dbmigration import faults, messages, offences, project, repetition, snapshots
+from thplugins_dbmigration import checks, faults, messages, offences, project, repetition, snapshots
 from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.limits.rules import Rules
@@ -147,6 +147,7 @@ class Passage:
             except ChangeError as error:
                 self.findings.append(self._unusable(error))
                 return
+            end = checks.look(ground, self.options)
         self._tell(steps=rehearsed(trial, leg, self.run.steps))
         if (
             self.options.keep_boundaries
@@ -154,6 +155,9 @@ class Passage:
             and any(step.added and step.result == "ok" for step in self.run.steps)
         ):
             begun.keep(failed)
+        made, found = checks.asked(begun, states, [step for step in self.run.steps if not step.leg], end)
+        self._tell(checks=made)
+        self.findings += found
 
     def _beginning(self, states: States) -> tuple[State, Trail | None]:
         """Where the change's leg begins, and what the target branch has walked: its state, or the last one before the

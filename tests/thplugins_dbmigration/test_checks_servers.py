@@ -1,0 +1,76 @@
+"""The checks on real servers: what is left on MariaDB and PostgreSQL when somebody dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from thcore.model import Check
+from thplugins_dbmigration.options import InterruptedRun
+
+from parts.checked import checked_project
+from parts.releases import Releases
+from parts.servers import open_directory
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    with open_directory() as path:
+        yield path
+
+
+def checks(project: Releases, interrupted_run: InterruptedRun) -> dict[str, Check]:
+    """What is found by all checks at once."""
+    execution = project.gate(interrupted_run=interrupted_run, round_trip=True, same_schema=True)
+    (run,) = execution.datasets
+    return {check.name: check for check in run.checks}
+
+
+def test_mariadb_keeps_half_of_a_step_whoever_dies(root: Path) -> None:
+    project = checked_project(root, type="mysql")
+    project.tree("change").revision(
+        "c",
+        "b",
+        "alter table item add column note varchar(9), add constraint few check (price < 100)",
+        "alter table other add constraint of_item foreign key (id) references item (id)",
+        back=["alter table other drop foreign key of_item", "alter table item drop column note, drop constraint few"],
+    )
+    found = checks(project, InterruptedRun.BOTH)
+    assert (found["same-schema"].result, found["same-schema"].details) == ("ok", ())
+    assert (found["round-trip"].result, found["round-trip"].details) == ("ok", ())
+    for name in ("interrupted-client", "interrupted-server"):
+        assert found[name].result == "failed"
+        assert "Duplicate column name 'note'" in found[name].details[0]
+        left = found[name].details[1:]
+        assert "column item.note: only after the interruption: varchar(9) collate utf8mb4_general_ci" in left
+        assert not any("of_item" in line for line in left), "the second half was never begun"
+
+
+def test_postgresql_undoes_a_step_but_for_an_index_that_is_made_concurrently(root: Path) -> None:
+    project = checked_project(root, type="postgresql")
+    project.tree("change").revision(
+        "c",
+        "b",
+        "alter table item add column note varchar(9)",
+        "alter table other add constraint of_item foreign key (id) references item (id)",
+        back=["alter table other drop constraint of_item", "alter table item drop column note"],
+    )
+    found = checks(project, InterruptedRun.BOTH)
+    assert {name: (check.result, check.details) for name, check in found.items()} == dict.fromkeys(
+        ("same-schema", "round-trip", "interrupted-client", "interrupted-server"), ("ok", ())
+    )
+    body = "with op.get_context().autocommit_block():\n    op.execute('create index {} concurrently by_name on item (name)')"
+    project.tree("change").revision("c", "b", body=body.format(""), back=["drop index by_name"])
+    broken = checks(project, InterruptedRun.SERVER)["interrupted-server"]
+    assert broken.result == "failed"
+    assert 'relation "by_name" already exists' in broken.details[0]
+    assert broken.details[1:] == ("index item.by_name: only after the interruption: INVALID btree (name)",)
+    project.tree("change").revision("c", "b", body=body.format("").replace("by_name", "if not exists by_name"), back=[])
+    silent = checks(project, InterruptedRun.SERVER)["interrupted-server"]
+    assert silent.details == (
+        "index item.by_name: btree (name) without an interruption, INVALID btree (name) after one",
+    )

@@ -18,6 +18,7 @@ from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
+from thplugins_dbmigration.measure.probes import Probes
 from thplugins_dbmigration.schema import Schema
 
 MEMORY = 256 * 1024 * 1024
@@ -185,3 +186,6 @@ class Server(Protocol):
 
     def settle(self, address: Address) -> None:
         """Gather the optimiser's statistics of a loaded database, so that the server has no reason to do so later."""
+
+    def probes(self, address: Address) -> Probes | None:
+        """Sessions for a canary beside a step. None where a step has the database for itself whatever it does."""

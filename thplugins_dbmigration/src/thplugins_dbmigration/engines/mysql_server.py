@@ -33,6 +33,7 @@ from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.mysql_census import quoted
+from thplugins_dbmigration.engines.mysql_probes import MySQLProbes
 from thplugins_dbmigration.engines.mysql_programs import CLIENTS, is_mariadb, program
 from thplugins_dbmigration.engines.private import killed
 from thplugins_dbmigration.engines.programs import ENVIRONMENT
@@ -245,6 +246,15 @@ class MySQLServer:
         except (OSError, ValueError):
             process = self.service.pid
         killed(process, signal.SIGKILL, self.service, self.check)
+
+    def probes(self, address: Address) -> MySQLProbes:
+        return MySQLProbes(
+            address.database,
+            is_mariadb(self.installation),
+            lambda: connect(self.path, self.password.reveal()),
+            self._asked,
+            lambda: self.counters(address),
+        )
 
     def abandon(self) -> None:
         """Ask the server to stop without writing what is in its memory."""

@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.postgresql_counts import counted
 from thplugins_dbmigration.engines.postgresql_hindrance import hindrance
 from thplugins_dbmigration.engines.postgresql_log import SILENT, UNHEARD
+from thplugins_dbmigration.engines.postgresql_probes import PostgreSQLProbes
 from thplugins_dbmigration.engines.postgresql_statements import Mark, noted
 from thplugins_dbmigration.engines.private import killed, pause
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
@@ -230,6 +231,24 @@ class PostgreSQLServer:
     def kill(self) -> None:
         killed(self._process(), signal.SIGQUIT, self.service, self.check)  # which it takes for a crash
 
+    def probes(self, address: Address) -> PostgreSQLProbes:
+        return PostgreSQLProbes(
+            lambda settings: connect(self.socket, address.database, self.password, settings),
+            lambda what: self._inside(address.database, what),
+            self._await_end,
+        )
+
+    def _await_end(self, process: int) -> None:
+        """Wait until a session that was closed has ended: it tells its counts before."""
+        deadline = time.monotonic() + ENDING_S
+        with self._asked("look at the sessions"):
+            while (
+                self.connection.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (process,)).fetchone()
+                is not None
+                and time.monotonic() < deadline
+            ):
+                pause(0.002)
+
     def abandon(self) -> None:
         """Ask the server to stop without writing what is in its memory."""
         self._signal(signal.SIGQUIT)
@@ -285,8 +304,12 @@ class PostgreSQLServer:
 _OWN = {"lock_timeout": "3s", **SILENT}
 
 
-def connect(socket: Path, database: str, password: Secret) -> Any:
-    """A session of the superuser, or None when the server does not answer."""
+# A migration that waits for us must not be waited for.
+_GIVING_WAY: Mapping[str, str] = {"lock_timeout": "3s"}
+
+
+def connect(socket: Path, database: str, password: Secret, settings: Mapping[str, str] = _GIVING_WAY) -> Any:
+    """A session of the superuser with these settings, or None when the server does not answer."""
     try:
         return psycopg.connect(
             host=str(socket),
@@ -295,7 +318,9 @@ def connect(socket: Path, database: str, password: Secret) -> Any:
             password=password.reveal(),
             connect_timeout=5,
             autocommit=True,
-            options=" ".join(f"-c {name}={value}" for name, value in _OWN.items()),
+            options=" ".join(
+                f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in {**_OWN, **settings}.items()
+            ),
         )
     except psycopg.OperationalError:
         return None

@@ -210,6 +210,9 @@ class SQLiteServer:
         with sqlite_stage.stage(address.database, _authorize, lambda: _told_to_end(self.check)) as made:
             yield made
 
+    def probes(self, address: Address) -> None:
+        """A file has no sessions of others."""
+
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         wanted = VersionTable.parse(table)
         name = wanted.table.replace('"', '""')

@@ -1,0 +1,310 @@
+"""A canary beside statements on real servers: what it finds, and that it changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.measure import difference
+from thplugins_dbmigration.measure.canary import Canary, longest
+from thplugins_dbmigration.measure.probes import LEAST_S
+
+from parts import servers
+
+TABLES = ("big", "child", "parent", "keyless", "empty", "no such table")
+SEED = """
+CREATE TABLE parent (id INTEGER PRIMARY KEY, name VARCHAR(40));
+INSERT INTO parent VALUES (1, 'one'), (2, 'two');
+CREATE TABLE child (id INTEGER PRIMARY KEY, parent INTEGER, FOREIGN KEY (parent) REFERENCES parent (id));
+INSERT INTO child VALUES (1, 1), (2, 2);
+CREATE TABLE keyless (n INTEGER);
+INSERT INTO keyless VALUES (1), (2);
+CREATE TABLE empty (id INTEGER PRIMARY KEY);
+CREATE TABLE big (id INTEGER PRIMARY KEY, name VARCHAR(80), n INTEGER);
+INSERT INTO big VALUES (1, 'a name that is as long as names tend to be', 1);
+""" + "".join(f"INSERT INTO big SELECT id + {2**power}, name, n FROM big;\n" for power in range(16))
+"""65,536 rows in the largest table."""
+SLEEP = {"mysql": "SELECT sleep(0.5)", "postgresql": "SELECT pg_sleep(0.5)"}
+
+
+@contextlib.contextmanager
+def session(address: Address) -> Iterator[sqlalchemy.Connection]:
+    """A session of the dataset's user, in which each statement is a transaction until one says BEGIN."""
+    driver = {"mysql": "pymysql", "postgresql": "psycopg"}[address.dialect]
+    engine = sqlalchemy.create_engine(address.url(driver), poolclass=sqlalchemy.pool.NullPool)
+    with engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def run(address: Address, statements: Sequence[str]) -> None:
+    with session(address) as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def beside(server: Server, address: Address, statements: Sequence[str]) -> Canary:
+    """The canary that was there while statements ran."""
+    canary = Canary.start(server, address, TABLES)
+    canary.begin()
+    try:
+        run(address, statements)
+    finally:
+        canary.stop()
+    return canary
+
+
+@pytest.fixture(scope="module", params=servers.WITH_SERVER, ids=str)
+def seeded(request: pytest.FixtureRequest) -> Iterator[servers.Ground]:
+    """A data directory whose server was stopped."""
+    with servers.open_directory() as directory, servers.ground(directory, request.param) as made:
+        with made.server() as server:
+            address = server.create("app", "app", "password")
+            server.load(made.build, address, made.seed(SEED))
+            server.settle(address)
+        yield made
+
+
+@contextlib.contextmanager
+def clone(seeded: servers.Ground, name: str) -> Iterator[tuple[Server, Address]]:
+    target = seeded.data.with_name(name)
+    servers.copied(seeded.data, target)
+    with seeded.engine.start(seeded.build, seeded.installation, target, log=seeded.log, kept=False) as server:
+        yield server, server.address("app", "app", "password")
+
+
+@pytest.fixture(scope="module")
+def served(seeded: servers.Ground) -> Iterator[tuple[Server, Address]]:
+    """A server on a clone."""
+    with clone(seeded, "served") as found:
+        yield found
+
+
+LOCKED = {
+    "mysql": {
+        "all": ("LOCK TABLES big WRITE", "UNLOCK TABLES"),
+        "writers": ("LOCK TABLES big READ", "UNLOCK TABLES"),
+        "row": ("BEGIN", "UPDATE big SET n = n + 1 WHERE id = 1", "ROLLBACK"),
+    },
+    "postgresql": {
+        "all": ("BEGIN", "LOCK TABLE big IN ACCESS EXCLUSIVE MODE", "ROLLBACK"),
+        "writers": ("BEGIN", "LOCK TABLE big IN SHARE MODE", "ROLLBACK"),
+        "row": ("BEGIN", "UPDATE big SET n = n + 1 WHERE id = 1", "ROLLBACK"),
+    },
+}
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("what", "kinds"), [("all", {"read", "write"}), ("writers", {"write"}), ("row", {"write"})], ids=str
+)
+def test_who_would_have_had_to_wait_for_a_lock_is_found_out(
+    served: tuple[Server, Address], what: str, kinds: set[str]
+) -> None:
+    server, address = served
+    *before, last = LOCKED[address.dialect][what]
+    found = beside(server, address, [*before, SLEEP[address.dialect], last])
+    waits = found.stop()
+    assert {(wait.kind, wait.table) for wait in waits} == {(kind, "big") for kind in kinds}
+    assert all(wait.wait_s >= LEAST_S for wait in waits)
+    assert longest(waits, "writes_wait_s") >= LEAST_S
+    assert (longest(waits, "reads_wait_s") >= LEAST_S) is ("read" in kinds)
+
+
+@pytest.mark.system
+def test_nobody_waits_for_statements_that_lock_nothing(served: tuple[Server, Address]) -> None:
+    server, address = served
+    found = beside(server, address, [SLEEP[address.dialect], "SELECT count(*) FROM big"])
+    assert found.stop() == ()
+    assert found.why_not == ""
+
+
+SHARED = "INSERT INTO child SELECT id + {0}, 1 FROM child WHERE id <= 2"
+STEP = {
+    "mysql": (
+        "ALTER TABLE big ADD COLUMN more VARCHAR(20) DEFAULT 'x', ALGORITHM=COPY",
+        "UPDATE big SET n = n + 1",
+        *(f"UPDATE big SET n = n + 1 WHERE id BETWEEN {start} AND {start + 4999}" for start in range(1, 60000, 5000)),
+        "BEGIN",
+        SHARED.format(10),
+        "SELECT sleep(0.3)",
+        "ROLLBACK",
+        SHARED.format(20),
+        "CREATE INDEX ix ON big (n)",
+        "DELETE FROM big WHERE id < 3 OR id > 65000",
+        "RENAME TABLE keyless TO renamed",
+        "DROP TABLE empty",
+        "SELECT sleep(0.3)",
+    ),
+    "postgresql": (
+        "ALTER TABLE big ALTER COLUMN n TYPE bigint",
+        "UPDATE big SET n = n + 1",
+        *(f"UPDATE big SET n = n + 1 WHERE id BETWEEN {start} AND {start + 4999}" for start in range(1, 60000, 5000)),
+        "BEGIN",
+        SHARED.format(10),
+        "SELECT pg_sleep(0.3)",
+        "ROLLBACK",
+        SHARED.format(20),
+        "CREATE INDEX CONCURRENTLY ix ON big (n)",
+        "DELETE FROM big WHERE id < 3 OR id > 65000",
+        "ALTER TABLE keyless RENAME TO renamed",
+        "DROP TABLE empty",
+        "SELECT pg_sleep(0.3)",
+    ),
+}
+"""Rebuilds, rows in one and in many transactions, a foreign key, an index, and tables that go in the middle."""
+
+
+NEARLY = {
+    "mysql": {
+        # Whoever opens a table first, or first after DDL, reads what is known of its values.
+        "Handler_read_key": 40,
+        # These differ as much between two runs without a canary: what is cleaned up behind a transaction, and when.
+        "Innodb_os_log_written": 200_000,
+        "Innodb_lsn_current": 200_000,
+        "Innodb_buffer_pool_read_requests": 10_000,
+        "Innodb_buffer_pool_write_requests": 10_000,
+        "Innodb_pages_created": 100,
+        "Innodb_pages_read": 100,
+        "Innodb_pages_written": 10_000,
+    },
+    "postgresql": {
+        "blks_read": 40,
+        "blks_hit": 40,
+        # A row that two have locked is locked in another way.
+        "wal_bytes": 400,
+        # Differs by a block between two runs without a canary.
+        "temp_bytes": 2 * 8192,
+    },
+}
+"""How much counters may differ; the others are equal."""
+
+
+def counted(seeded: servers.Ground, name: str, *, watched: bool) -> dict[str, int | None]:
+    with clone(seeded, name) as (server, address):
+        server.census(address)
+        canary = Canary.start(server, address, TABLES if watched else ())
+        server.start_counting(address)
+        server.counters(address)
+        before = server.counters(address)
+        canary.begin()
+        try:
+            run(address, STEP[address.dialect])
+        finally:
+            canary.stop()
+        assert canary.why_not == ""
+        assert not watched or sum(canary.share().values()) > 0
+        return difference(before, canary.without(server.counters(address)))
+
+
+@pytest.mark.system
+def test_a_step_counts_the_same_with_a_canary_and_without_one(seeded: servers.Ground) -> None:
+    plain = counted(seeded, "plain", watched=False)
+    watched = counted(seeded, "watched", watched=True)
+    nearly = NEARLY[seeded.engine.name]
+    for name, value in plain.items():
+        other = watched[name]
+        if value is None or other is None:
+            assert (name, value) == (name, other)
+        else:
+            assert abs(other - value) <= nearly.get(name, 0), (name, value, other)
+
+
+UPGRADE = {
+    "mysql": (
+        "BEGIN",
+        "UPDATE big SET n = n + 1 WHERE id < 40 OR id > 65500",
+        "UPDATE parent SET name = 'x'",
+        "ALTER TABLE big ADD COLUMN x{0} INTEGER, ALGORITHM=INPLACE",
+        "LOCK TABLES big WRITE, parent WRITE, child WRITE",
+        "UPDATE big SET n = n + 1 WHERE id < 40 OR id > 65500",
+        "ALTER TABLE child ADD COLUMN x{0} INTEGER",
+        "UNLOCK TABLES",
+    ),
+    "postgresql": (
+        "BEGIN",
+        "UPDATE big SET n = n + 1 WHERE id < 40 OR id > 65500",
+        "UPDATE parent SET name = 'x'",
+        "ALTER TABLE big ADD COLUMN x{0} INTEGER",
+        "LOCK TABLE parent IN SHARE ROW EXCLUSIVE MODE",
+        "ALTER TABLE child ADD COLUMN x{0} INTEGER",
+        "ALTER TABLE parent ADD COLUMN x{0} INTEGER",
+        "COMMIT",
+    ),
+}
+"""Rows are locked first, and then the tables that they are in."""
+
+
+@pytest.mark.system
+def test_a_migration_that_locks_rows_and_then_their_tables_is_never_the_victim_of_a_deadlock(
+    served: tuple[Server, Address],
+) -> None:
+    server, address = served
+    before = server.counters(address)
+    statements = [statement.format(turn) for turn in range(20) for statement in UPGRADE[address.dialect]]
+    found = beside(server, address, statements)  # raises where a statement is refused
+    assert found.why_not == ""
+    deadlocks = "deadlocks" if address.dialect == "postgresql" else "Innodb_deadlocks"
+    assert difference(before, server.counters(address)).get(deadlocks) in {0, None}
+
+
+@pytest.mark.system
+def test_a_canary_leaves_nothing_behind_in_the_log_of_a_server(served: tuple[Server, Address]) -> None:
+    server, address = served
+    marked = server.mark(address)
+    beside(server, address, [SLEEP[address.dialect]])
+    texts = [statement.text for statement in server.statements(address, marked)]
+    assert [text for text in texts if "LIMIT 0" in text or "LOCK TABLE" in text or "FOR UPDATE" in text] == []
+
+
+def test_there_is_no_canary_beside_sqlite(tmp_path: Path) -> None:
+    with servers.ground(tmp_path, servers.SQLITE) as made, made.server() as server:
+        canary = Canary.start(server, server.create("app", "app", ""), TABLES)
+        canary.begin()
+        assert canary.stop() == ()
+        assert canary.without({"rows_read": None, "database_bytes": 4096}) == {
+            "rows_read": None,
+            "database_bytes": 4096,
+        }
+    assert "beside a step" in canary.why_not
+
+
+STATEMENTS = (
+    Statement("SELECT count(*) FROM tickets", began_s=0.0, wall_s=0.4),
+    Statement("ALTER TABLE `tickets` ADD COLUMN x INT", began_s=0.4, wall_s=0.01),
+    Statement("UPDATE tickets_archive SET x = 1", began_s=0.41, wall_s=5.0),
+    Statement("UPDATE tickets SET x = 1", began_s=5.41, wall_s=2.0),
+)
+
+
+@pytest.mark.parametrize(
+    ("spell", "number"),
+    [
+        (Spell(Kind.READ, "tickets", 0.38, 0.45, 7.5), 1),
+        (Spell(Kind.READ, "app.tickets", 0.38, 0.45, 7.5), 1),
+        (Spell(Kind.WRITE, "tickets_archive", 0.42, 0.5, 7.5), 2),
+        (Spell(Kind.WRITE, "tickets", 5.39, 5.45, 7.5), 3),
+        (Spell(Kind.WRITE, "people", 5.45, 5.5, 7.5), 3),
+        (Spell(Kind.WRITE, "tickets", 8.0, 8.1, 9.0), None),
+    ],
+)
+def test_a_wait_belongs_to_the_statement_that_took_the_lock(spell: Spell, number: int | None) -> None:
+    told = attribute(STATEMENTS, [spell])
+    assert [index for index, statement in enumerate(told) if statement.waits] == ([] if number is None else [number])
+
+
+def test_of_several_waits_for_a_table_the_longest_of_each_kind_is_told() -> None:
+    spells = [
+        Spell(Kind.WRITE, "tickets", 0.4, 0.45, 0.7),
+        Spell(Kind.WRITE, "tickets", 0.4, 0.45, 0.95),
+        Spell(Kind.READ, "tickets", 0.4, 0.5, 1.25),
+    ]
+    (altered,) = [statement for statement in attribute(STATEMENTS, spells) if statement.waits]
+    assert altered.waits == (Wait("read", "tickets", 0.75, 0.5), Wait("write", "tickets", 0.5, 0.45))
+    assert longest(altered.waits, "reads_wait_s") == 0.75
+    assert longest((), "writes_wait_s") == 0.0

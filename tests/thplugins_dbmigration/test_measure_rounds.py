@@ -1,0 +1,128 @@
+"""The rounds of a canary: what is asked for next, and who waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from attrs import define, field
+
+from thcore.errors import InfrastructureError
+from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Place, Probe
+from thplugins_dbmigration.measure.rounds import Rounds
+
+LIMIT_S = 20.0
+
+
+@define
+class Tables:
+    """Tables that tests take away and give back, and the sessions that ask for them."""
+
+    taken: dict[str, threading.Event] = field(factory=dict)
+    """Set when the table is given back."""
+    asked: dict[str, threading.Event] = field(factory=dict)
+    """Set when the table is asked for the next time."""
+    sessions: int = 0
+    closed: int = 0
+    most: int = 100
+
+    def places(self, kind: Kind, tables: Sequence[str]) -> Sequence[Place]:
+        return [Place(table, row) for row in range(1 + (kind is Kind.WRITE)) for table in tables]
+
+    def open(self, kind: Kind, *, late: bool = False) -> Probe:  # noqa: ARG002 - as the contract says
+        if self.sessions == self.most:
+            raise InfrastructureError("too many sessions", code="server-not-answering")
+        self.sessions += 1
+        return Session(self)
+
+    def await_question(self, table: str) -> None:
+        asked = self.asked[table] = threading.Event()
+        assert asked.wait(LIMIT_S)
+
+
+@define
+class Session:
+    """One of the sessions."""
+
+    tables: Tables
+
+    def ask(self, place: Place, *, patient: bool) -> Answer:
+        if place.table in self.tables.asked:
+            self.tables.asked[place.table].set()
+        if place.table == "broken":
+            raise InfrastructureError("the session broke", code="server-not-answering")
+        taken = self.tables.taken.get(place.table)
+        if taken is not None and not taken.wait(LEAST_S if patient else 0):
+            return Answer.BLOCKED
+        return Answer.FREE
+
+    def close(self) -> Mapping[str, int]:
+        self.tables.closed += 1
+        return {"rows": 1}
+
+
+@contextmanager
+def begun(tables: Tables, *names: str, kind: Kind = Kind.READ) -> Iterator[Rounds]:
+    rounds = Rounds.ready(tables, kind, names)
+    rounds.begin()
+    try:
+        yield rounds
+    finally:
+        rounds.end()
+        rounds.close()
+
+
+def test_a_session_waits_for_its_table_while_another_one_goes_on_with_the_rounds() -> None:
+    tables = Tables(taken={"a": threading.Event()})
+    with begun(tables, "a", "b", kind=Kind.WRITE) as rounds:
+        for _ in range(5):
+            tables.await_question("a")
+            tables.await_question("b")
+        assert tables.sessions == 2  # of the two rows of the table that is taken, one is waited for
+        tables.taken["a"].set()
+        while not rounds.spells:
+            tables.await_question("b")
+    (spell,) = rounds.spells
+    assert (spell.kind, spell.table) == (Kind.WRITE, "a")
+    assert spell.free_s == 0.0
+    assert spell.wait_s >= LEAST_S
+    assert rounds.close() == {}
+    assert tables.closed == 2
+
+
+def test_the_share_is_that_of_all_sessions_together() -> None:
+    tables = Tables(taken={"a": threading.Event()})
+    rounds = Rounds.ready(tables, Kind.READ, ["a", "b"])
+    rounds.begin()
+    tables.await_question("a")
+    tables.await_question("b")
+    rounds.end()
+    assert rounds.close() == {"rows": 2}
+
+
+def test_a_wait_that_has_not_ended_with_the_step_is_told_up_to_there() -> None:
+    tables = Tables(taken={"a": threading.Event()})
+    with begun(tables, "a") as rounds:
+        for _ in range(3):
+            tables.await_question("a")
+    (spell,) = rounds.spells
+    assert spell.began_s < spell.ended_s
+
+
+def test_where_the_server_allows_no_more_sessions_those_that_are_there_go_on() -> None:
+    tables = Tables(taken={"a": threading.Event(), "b": threading.Event()}, most=2)
+    with begun(tables, "a", "b", "c") as rounds:
+        tables.await_question("a")
+        tables.await_question("b")
+        tables.taken["a"].set()
+        tables.await_question("c")
+    assert rounds.trouble == []
+    assert tables.sessions == 2
+
+
+def test_rounds_end_when_a_session_breaks_and_say_so() -> None:
+    tables = Tables()
+    with begun(tables, "a", "broken") as rounds:
+        tables.await_question("broken")
+    assert [str(error) for error in rounds.trouble] == ["the session broke"]

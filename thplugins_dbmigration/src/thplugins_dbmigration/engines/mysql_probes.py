@@ -1,0 +1,189 @@
+"""Asking MySQL and MariaDB for what a reader or a writer of one row needs.
+
+A reader takes the table's metadata lock for a SELECT that reads no row, for no row is ever locked against reading. A
+writer takes the one for an UPDATE, and the row's lock, with SELECT … FOR UPDATE: that changes nothing, writes no log,
+and gives everything back as the statement ends, for each is a transaction of its own. A row that somebody has is not
+waited for, but asked for again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pymysql
+from attrs import define, field, frozen
+
+from thcore.errors import InfrastructureError
+from thplugins_dbmigration.engines.mysql_census import quoted
+from thplugins_dbmigration.measure.mysql import SESSION_COUNTERS
+from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Place
+
+ENDS = ("ASC", "DESC")
+"""Which rows of a table are asked for: the first and the last one by primary key."""
+_TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'"
+_KEYS = (
+    "SELECT table_name, column_name FROM information_schema.key_column_usage "
+    "WHERE table_schema = %s AND constraint_name = 'PRIMARY' ORDER BY table_name, ordinal_position"
+)
+# A session is told the server's temporary files instead of its own; it makes none.
+_OWN = tuple(name for name in SESSION_COUNTERS if name != "Created_tmp_files")
+_STATUS = "SHOW SESSION STATUS WHERE Variable_name IN ({})".format(", ".join(f"'{name}'" for name in _OWN))
+# Timeouts of locks (1205, 3572), of the statement (1969), a deadlock (1213).
+_BUSY = frozenset({1205, 1213, 1969, 3572})
+_NO_SUCH_COLUMN = 1054
+# No such table (1146, 1932), database (1049), tablespace (1812, 1814); changed while it was opened (1412, 1615); a view
+# whose tables have gone has its name (1356).
+_NO_TABLE = frozenset({1049, 1146, 1356, 1412, 1615, 1812, 1814, 1932})
+
+
+@frozen
+class _Row:
+    """A row by its primary key."""
+
+    columns: tuple[str, ...]
+    values: tuple[Any, ...]
+
+
+@define
+class MySQLProbes:
+    """Of one database. ``connect`` answers a new session of the administrator, None when there is none to be had;
+    ``asked`` is the one that the server has already, and raises InfrastructureError; ``counters`` are the server's."""
+
+    database: str
+    mariadb: bool
+    connect: Callable[[], Any]
+    asked: Callable[[str], contextlib.AbstractContextManager[Any]]
+    counters: Callable[[], Mapping[str, int | None]]
+    _keys: dict[str, tuple[str, ...]] = field(factory=dict)
+    _rows: dict[Place, _Row | None] = field(factory=dict)
+    _cost: dict[str, int] = field(factory=dict)
+    """What telling its own counters costs: a session does not count it in its own, but in the server's."""
+
+    def places(self, kind: Kind, tables: Sequence[str]) -> Sequence[Place]:
+        with self.asked("find the tables to watch") as cursor:
+            cursor.execute(_TABLES, (self.database,))
+            there = {str(table) for (table,) in cursor.fetchall()}
+            known = [table for table in tables if table in there]
+            if kind is Kind.READ:
+                return [Place(table) for table in known]
+            cursor.execute(_KEYS, (self.database,))
+            for table, column in cursor.fetchall():
+                self._keys[str(table)] = (*self._keys.get(str(table), ()), str(column))
+            places = [
+                Place(table, row) for row in range(len(ENDS)) for table in known if row == 0 or table in self._keys
+            ]
+            for place in places:
+                self.choose(cursor, place)
+            return places
+
+    def open(self, kind: Kind, *, late: bool = False) -> MySQLProbe:  # noqa: ARG002 - that it comes costs nothing
+        connection = self.connect()
+        if connection is None:
+            raise InfrastructureError("mysql: no more sessions are to be had", code="server-not-answering")
+        cursor = connection.cursor()
+        with _unbroken():
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")  # lock rows, not what is between
+            limits = f"0, max_statement_time = {LEAST_S}" if self.mariadb else "1"
+            cursor.execute(f"SET lock_wait_timeout = 1, innodb_lock_wait_timeout = {limits}")
+            if not self._cost:
+                before = self.counters()
+                _told(cursor)
+                after = self.counters()
+                self._cost = {name: (after[name] or 0) - (before[name] or 0) for name in _OWN}
+        return MySQLProbe(self, kind, connection, cursor, self._cost)
+
+    def choose(self, cursor: Any, place: Place) -> None:
+        """Which row to ask for at a place from now on; none where the table has no key or no row."""
+        self._rows[place] = None
+        columns = self._keys.get(place.table, ())
+        names = ", ".join(map(quoted, columns))
+        order = ", ".join(f"{quoted(column)} {ENDS[place.row]}" for column in columns)
+        if columns:
+            cursor.execute(f"SELECT {names} FROM {self._table(place)} ORDER BY {order} LIMIT 1")  # noqa: S608 - quoted
+            found = cursor.fetchone()
+            self._rows[place] = _Row(columns, tuple(found)) if found is not None else None
+
+    def forget(self, place: Place) -> None:
+        """The table has another key now: ask for the table alone."""
+        self._keys.pop(place.table, None)
+        self._rows[place] = None
+
+    def statement(self, kind: Kind, place: Place, *, patient: bool) -> tuple[str, tuple[Any, ...]]:
+        """What asks for a place, and the values in it: that it finds no row means that the row has gone, unless it
+        asked for none."""
+        at_once = "" if patient or not self.mariadb else "SET STATEMENT lock_wait_timeout = 0 FOR "
+        what = f"{at_once}SELECT 1 FROM {self._table(place)}"  # noqa: S608 - quoted
+        row = self._rows.get(place)
+        if kind is Kind.READ:
+            return f"{what} LIMIT 0", ()
+        if row is None:
+            return f"{what} LIMIT 0 FOR UPDATE", ()
+        where = " AND ".join(f"{quoted(column)} = %s" for column in row.columns)
+        return f"{what} WHERE {where} FOR UPDATE{'' if self.mariadb else ' NOWAIT'}", row.values
+
+    def _table(self, place: Place) -> str:
+        return f"{quoted(self.database)}.{quoted(place.table)}"
+
+
+@define
+class MySQLProbe:
+    """A session of the administrator."""
+
+    probes: MySQLProbes
+    kind: Kind
+    connection: Any
+    cursor: Any
+    cost: Mapping[str, int]
+    _read: int = 0
+    """How many rows it has read."""
+
+    def ask(self, place: Place, *, patient: bool) -> Answer:
+        statement, values = self.probes.statement(self.kind, place, patient=patient)
+        began = time.monotonic()
+        try:
+            found = self.cursor.execute(statement, values)
+            self._read += found
+            if values and not found:
+                self.probes.choose(self.cursor, place)
+        except (pymysql.MySQLError, OSError) as error:
+            return self._refused(place, error)
+        # MySQL cannot be told not to wait for a table.
+        waited = not self.probes.mariadb and time.monotonic() - began >= LEAST_S
+        return Answer.BLOCKED if waited else Answer.FREE
+
+    def close(self) -> Mapping[str, int]:
+        with _unbroken(), contextlib.closing(self.connection):
+            own = _told(self.cursor)
+        share = {name: own.get(name.lower(), 0) + self.cost.get(name, 0) for name in _OWN}
+        return {**share, "Innodb_rows_read": self._read}
+
+    def _refused(self, place: Place, error: Exception) -> Answer:
+        code = error.args[0] if error.args else 0
+        if code in _BUSY:
+            return Answer.BLOCKED
+        if code == _NO_SUCH_COLUMN:
+            self.probes.forget(place)
+            return Answer.FREE
+        if code in _NO_TABLE:
+            return Answer.GONE
+        raise _broken(error) from error
+
+
+def _told(cursor: Any) -> dict[str, int]:
+    cursor.execute(_STATUS)
+    return {name.lower(): int(value) for name, value in cursor.fetchall()}
+
+
+@contextlib.contextmanager
+def _unbroken() -> Iterator[None]:
+    try:
+        yield
+    except (pymysql.MySQLError, OSError) as error:
+        raise _broken(error) from error
+
+
+def _broken(error: Exception) -> InfrastructureError:
+    return InfrastructureError(f"mysql: a session that watches the tables broke: {error}", code="server-not-answering")

@@ -1,0 +1,150 @@
+"""Small sessions beside a step, which find out how long a reader and a writer of its tables would have had to wait.
+
+Views of locks mislead: some are not told, others are told in a mode that they no longer have. A canary waits itself.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import define, evolve, field
+
+from thcore.model import Statement, Wait
+from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.measure.meaning import Meaning
+from thplugins_dbmigration.measure.probes import Kind
+from thplugins_dbmigration.measure.rounds import Rounds, Spell
+
+TABLES = 24
+"""How many tables are watched, of those that are given; the first ones count."""
+SLACK_S = 0.02
+"""How exactly the time of a probe and that of a statement can be compared."""
+
+COUNTERS = {
+    "reads_wait_s": Meaning("seconds", "the longest that a SELECT on a table that was there before had to wait"),
+    "writes_wait_s": Meaning("seconds", "the longest that an UPDATE of one row of such a table had to wait"),
+}
+"""What limits can be for; see ``longest``."""
+
+_HARMLESS = {
+    Kind.READ: re.compile(r"\s*(select|insert|update|delete|with|values|set|show)\b", re.IGNORECASE),
+    Kind.WRITE: re.compile(r"\s*(select|with|values|set|show)\b", re.IGNORECASE),
+}
+"""Statements that keep nobody of that kind waiting, or hardly ever."""
+
+
+@define
+class Canary:
+    """The sessions beside one step. ``start`` them before the counters are read, ``begin`` when the step does, ``stop``
+    before the counters are read again, and take the ``share`` off that reading.
+
+    ``why_not`` says why nothing is known of waits, and is empty where it is.
+    """
+
+    why_not: str = ""
+    _rounds: tuple[Rounds, ...] = ()
+    _share: dict[str, int] = field(factory=dict)
+
+    @classmethod
+    def start(cls, server: Server, address: Address, tables: Sequence[str]) -> Canary:
+        """Have the sessions, which do nothing yet. ``tables`` are those that are there, named as a census names them,
+        the most important ones first.
+
+        Raises InfrastructureError when the server does not answer.
+        """
+        probes = server.probes(address)
+        if probes is None:
+            return cls(why_not="this engine lets nobody read or write beside a step")
+        rounds: list[Rounds] = []
+        try:
+            for kind in Kind:
+                rounds.append(Rounds.ready(probes, kind, tables[:TABLES]))  # noqa: PERF401 - those before are closed
+        except BaseException:
+            for each in rounds:
+                each.close()
+            raise
+        return cls(rounds=tuple(rounds))
+
+    def begin(self) -> None:
+        """The step begins."""
+        for rounds in self._rounds:
+            rounds.begin()
+
+    def stop(self) -> tuple[Wait, ...]:
+        """The step has ended, or nobody wants to know any more: end the sessions. The longest wait of each kind for
+        each table that made anybody wait for as long as ``LEAST_S``, the longest first. Idempotent.
+
+        Raises InfrastructureError when a session has gone, and what it did cannot be told.
+        """
+        for rounds in self._rounds:
+            rounds.end()
+        for rounds in self._rounds:
+            for name, value in rounds.close().items():
+                self._share[name] = self._share.get(name, 0) + value
+            for error in rounds.trouble:
+                self.why_not = str(error)
+        return () if self.why_not else _longest_each(self.spells)
+
+    @property
+    def spells(self) -> tuple[Spell, ...]:
+        """All that was found, for ``attribute``."""
+        return () if self.why_not else tuple(spell for rounds in self._rounds for spell in rounds.spells)
+
+    def share(self) -> Mapping[str, int]:
+        """What the canary itself added to the server's counters between ``start`` and the end of ``stop``."""
+        return dict(self._share)
+
+    def without(self, counters: Mapping[str, int | None]) -> dict[str, int | None]:
+        """A reading that was taken after ``stop``, without the canary's share."""
+        share = self._share
+        return {name: None if value is None else value - share.get(name, 0) for name, value in counters.items()}
+
+
+def attribute(statements: Iterable[Statement], spells: Iterable[Spell]) -> tuple[Statement, ...]:
+    """The statements, each with the longest waits of those that it caused. A wait for which no statement can be the
+    cause, because it ran before the step, is with none."""
+    told = tuple(statements)
+    caused: dict[int, list[Spell]] = collections.defaultdict(list)
+    for spell in spells:
+        number = _cause(told, spell)
+        if number is not None:
+            caused[number].append(spell)
+    return tuple(evolve(each, waits=_longest_each(caused[number])) for number, each in enumerate(told))
+
+
+def longest(waits: Iterable[Wait], counter: str) -> float:
+    """The value of ``reads_wait_s`` or ``writes_wait_s``: seconds, 0 where nobody had to wait."""
+    kind = Kind.READ if counter == "reads_wait_s" else Kind.WRITE
+    return max((wait.wait_s for wait in waits if wait.kind == kind), default=0.0)
+
+
+def _cause(statements: Sequence[Statement], spell: Spell) -> int | None:
+    """The statement that took what somebody had to wait for. It ran after the table was last free and before the wait
+    began; it keeps what it took until its transaction ends, which may be much later."""
+    table = re.compile(rf"(?<![\w$]){re.escape(spell.table.rpartition('.')[2])}(?![\w$])", re.IGNORECASE)
+    ran = [
+        number
+        for number, each in enumerate(statements)
+        if each.began_s <= spell.began_s + SLACK_S and each.began_s + each.wall_s >= spell.free_s - SLACK_S
+    ]
+    if not ran:
+        return None
+
+    def doubt(number: int) -> tuple[bool, bool, int]:
+        text = statements[number].text
+        return (table.search(text) is None, _HARMLESS[spell.kind].match(text) is not None, number)
+
+    return min(ran, key=doubt)
+
+
+def _longest_each(spells: Iterable[Spell]) -> tuple[Wait, ...]:
+    found: dict[tuple[Kind, str], Spell] = {}
+    for spell in spells:
+        kept = found.get((spell.kind, spell.table))
+        if kept is None or spell.wait_s > kept.wait_s:
+            found[spell.kind, spell.table] = spell
+    waits = (Wait(str(spell.kind), spell.table, spell.wait_s, spell.began_s) for spell in found.values())
+    return tuple(sorted(waits, key=lambda wait: -wait.wait_s))

@@ -1,0 +1,66 @@
+"""What an engine offers to a canary: sessions that ask for what a reader or a writer of one row needs."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+LEAST_S = 0.1
+"""The shortest wait that is one, in seconds; whether somebody meets a shorter one is chance. It is also how long a
+session stays in a queue before it says that it still waits."""
+
+
+class Kind(enum.StrEnum):
+    """Who asks, as ``Wait.kind`` names it."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class Answer(enum.Enum):
+    """What came of asking."""
+
+    FREE = "free"
+    """It was to be had, and was given back."""
+    BLOCKED = "blocked"
+    """Somebody has it. What the server says, not what a clock does: on a busy machine everything takes long."""
+    GONE = "gone"
+    """There is no such table, at least not now."""
+
+
+@frozen
+class Place:
+    """What is asked for: a table, and for a writer also a row of it. ``row`` counts the rows of a table that are asked
+    for in turn."""
+
+    table: str
+    row: int = 0
+
+
+class Probe(Protocol):
+    """A session, for one thread at a time. What it was given it has given back when it answers, and it never waits for
+    anything while it has something: a migration waits for it at most for the moment of one statement, and no deadlock
+    can have it in its circle."""
+
+    def ask(self, place: Place, *, patient: bool) -> Answer:
+        """Ask once; without patience, for what is to be had at once, else wait in the queue for about ``LEAST_S``.
+        Raises InfrastructureError when the session broke."""
+
+    def close(self) -> Mapping[str, int]:
+        """End the session, and tell its share of the server's counters, from its beginning to its end. Raises
+        InfrastructureError."""
+
+
+class Probes(Protocol):
+    """Where a canary gets its sessions from."""
+
+    def places(self, kind: Kind, tables: Sequence[str]) -> Sequence[Place]:
+        """What to ask for in turn on these tables, named as a census names them. What is no table is left out. Raises
+        InfrastructureError."""
+
+    def open(self, kind: Kind, *, late: bool = False) -> Probe:
+        """A session; ``late`` when the counters were read already that its share is to be taken off. Raises
+        InfrastructureError."""

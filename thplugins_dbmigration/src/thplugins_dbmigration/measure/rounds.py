@@ -1,0 +1,163 @@
+"""The rounds that one kind of probe makes through the tables while a step runs."""
+
+from __future__ import annotations
+
+import collections
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from attrs import define, field, frozen
+
+from thcore.errors import InfrastructureError
+from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Place, Probe, Probes
+
+PAUSE_S = 0.005
+"""How long to wait at least between two probes."""
+SPARING = 20
+"""How many times as long as a probe took to wait before the next one, up to a bound: a busy machine is asked less."""
+LONGEST_PAUSE_S = 0.05
+"""The bound."""
+AGAIN_S = 0.01
+"""How long after the last time to ask again for something that somebody has."""
+SESSIONS = 6
+"""How many sessions may be open. While all of them wait, nothing else is asked for."""
+
+
+@frozen
+class Spell:
+    """A time during which somebody would have had to wait, in seconds from when the rounds began. ``free_s`` is when
+    the table was last known to be free before, 0 where it never was."""
+
+    kind: Kind
+    table: str
+    free_s: float
+    began_s: float
+    ended_s: float
+
+    @property
+    def wait_s(self) -> float:
+        """How long it was, in seconds."""
+        return self.ended_s - self.began_s
+
+
+@define
+class Rounds:
+    """Asks for one place after the other. A session whose place is not free stays with it until it is, as a client of
+    the project's would, while another one goes on with the rounds."""
+
+    probes: Probes
+    kind: Kind
+    _places: collections.deque[Place]
+    _open: list[Probe]
+    spells: list[Spell] = field(factory=list)
+    """Those that have ended, in the order of their ends."""
+    trouble: list[InfrastructureError] = field(factory=list)
+    """What broke, if anything did; the rounds end then."""
+    _idle: list[Probe] = field(factory=list)
+    _most: int = SESSIONS
+    _waited_for: set[str] = field(factory=set)
+    """Tables that have a session waiting for them."""
+    _free_s: dict[Place, float] = field(factory=dict)
+    _threads: list[threading.Thread] = field(factory=list)
+    _over: threading.Event = field(factory=threading.Event)
+    _began_s: float = 0.0
+    _over_s: float = 0.0
+
+    @classmethod
+    def ready(cls, probes: Probes, kind: Kind, tables: Sequence[str]) -> Rounds:
+        """With a session; nothing is asked yet. Raises InfrastructureError."""
+        places = collections.deque(probes.places(kind, tables))
+        session = probes.open(kind)
+        return cls(probes, kind, places, [session], idle=[session])
+
+    def begin(self) -> None:
+        """Ask from now on, in threads of its own."""
+        self._began_s = time.monotonic()
+        self._start(self._go_round)
+
+    def end(self) -> None:
+        """Ask no more. Waits for the answers that are on their way, for about ``LEAST_S`` at most. Idempotent."""
+        self._stop()
+        for thread in self._threads:  # the first of them, which makes the others, has ended when they are joined
+            thread.join()
+
+    def close(self) -> Mapping[str, int]:
+        """End the sessions, and tell their share of the server's counters. Raises InfrastructureError."""
+        share: collections.Counter[str] = collections.Counter()
+        while self._open:
+            share.update(self._open.pop().close())
+        return share
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        def guarded() -> None:
+            try:
+                work(*arguments)
+            except InfrastructureError as error:
+                self.trouble.append(error)
+                self._stop()
+
+        thread = threading.Thread(target=guarded, name="canary", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _stop(self) -> None:
+        if not self._over.is_set():
+            self._over_s = self._now()
+            self._over.set()
+
+    def _now(self) -> float:
+        return time.monotonic() - self._began_s
+
+    def _go_round(self) -> None:
+        pause_s = 0.0
+        while not self._over.wait(pause_s):
+            place = self._next()
+            session = self._session() if place is not None else None
+            if place is None or session is None:
+                pause_s = AGAIN_S
+                continue
+            self._places.remove(place)
+            began_s = self._now()
+            answer = session.ask(place, patient=False)
+            pause_s = min(max(PAUSE_S, SPARING * (self._now() - began_s)), LONGEST_PAUSE_S)
+            if answer is Answer.BLOCKED:
+                self._waited_for.add(place.table)
+                self._start(self._stay, session, place, began_s)
+            else:
+                self._free_s[place] = began_s
+                self._back(session, place)
+
+    def _next(self) -> Place | None:
+        return next((place for place in tuple(self._places) if place.table not in self._waited_for), None)
+
+    def _session(self) -> Probe | None:
+        if self._idle:
+            return self._idle.pop()
+        if len(self._open) < self._most:
+            try:
+                session = self.probes.open(self.kind, late=True)
+            except InfrastructureError:  # the project has taken all that the server allows
+                self._most = len(self._open)
+            else:
+                self._open.append(session)
+                return session
+        return None
+
+    def _stay(self, session: Probe, place: Place, began_s: float) -> None:
+        answer = Answer.BLOCKED
+        while answer is Answer.BLOCKED and not self._over.is_set():
+            asked_s = self._now()
+            answer = session.ask(place, patient=True)
+            if answer is Answer.BLOCKED:
+                self._over.wait(max(0.0, AGAIN_S - (self._now() - asked_s)))
+        ended_s = self._over_s if self._over.is_set() else self._now()
+        if ended_s - began_s >= LEAST_S:
+            self.spells.append(Spell(self.kind, place.table, self._free_s.get(place, 0.0), began_s, ended_s))
+        self._free_s[place] = ended_s
+        self._waited_for.discard(place.table)
+        self._back(session, place)
+
+    def _back(self, session: Probe, place: Place) -> None:
+        self._idle.append(session)
+        self._places.append(place)

@@ -10,20 +10,25 @@ from attrs import evolve
 from thcore.model import (
     Change,
     ChangeKind,
+    Check,
     DatasetRun,
     Finding,
     Limit,
     Location,
     Measurement,
+    Offence,
     Outcome,
     PluginInfo,
     Severity,
     StageName,
     StageResult,
     StageRun,
+    Statement,
     Step,
     StepResult,
+    TableWork,
     Verdict,
+    Wait,
     WorkerInfo,
 )
 
@@ -192,6 +197,44 @@ def failing() -> Outcome:
             ),
         ),
     )
+
+
+def watched() -> Outcome:
+    """A step of the change fails on rows of one dataset; what each statement did was noted."""
+    base = failing()
+    copied = Statement(
+        "ALTER TABLE orders MODIFY total BIGINT NOT NULL",
+        0.2,
+        41.5,
+        counters={"rows_affected": 1_200_000},
+        works=(TableWork("orders", "copy", 1_200_000, 141_557_760, "the file of the table is another one"),),
+        waits=(Wait("write", "orders", 40.9, 0.5),),
+    )
+    filled = Statement("UPDATE orders SET archived = ? WHERE id = ?", 42.0, 8.0, calls=4_000)
+    unique = Statement(
+        "CREATE UNIQUE INDEX ix_orders_number ON orders (number)",
+        50.5,
+        3.0,
+        error="1062 Duplicate entry '7' for key 'ix_orders_number'",
+        works=(TableWork("orders", "index", 1_200_000, 141_557_760),),
+    )
+    small = Statement("ALTER TABLE orders ADD note TEXT", 42.0, 0.002, works=(TableWork("orders", "metadata"),))
+    query = "SELECT number, COUNT(*) FROM orders GROUP BY number HAVING COUNT(*) > 1"
+    offence = Offence("duplicate", "orders", ("number",), 3, query, ({"number": "7", "note": None},))
+
+    def seen(result: StepResult) -> StepResult:
+        if not result.added or result.measurement is None:
+            return result
+        waits = (*copied.waits, Wait("read", "orders", 0.01))
+        measured = evolve(result.measurement, statements=(copied, filled, small, unique), waits=waits)
+        return evolve(result, measurement=measured, offences=(offence,), on_empty="ok")
+
+    checks = (
+        Check("round-trip", "failed", "b5d083fa1c46", ("orders.total: 12 values differ",)),
+        Check("same-schema", "ok"),
+    )
+    one, other = base.datasets
+    return evolve(base, datasets=(one, evolve(other, steps=tuple(map(seen, other.steps)), checks=checks)))
 
 
 def unverified() -> Outcome:

@@ -7,7 +7,22 @@ from urllib.parse import unquote
 import pytest
 from attrs import evolve, field, frozen
 
-from thcore.model import Finding, Location, Loss, Outcome, Severity, Step, StepResult, Verdict
+from thcore.model import (
+    Check,
+    Finding,
+    Location,
+    Loss,
+    Measurement,
+    Offence,
+    Outcome,
+    Severity,
+    Statement,
+    Step,
+    StepResult,
+    TableWork,
+    Verdict,
+    Wait,
+)
 from thplugins_publish_local import pages
 from thplugins_publish_local.excerpt import Excerpt, LogLine
 from thplugins_publish_local.place import Identity
@@ -183,6 +198,15 @@ def test_a_banner_does_not_hide_that_there_are_more_failures() -> None:
     assert "1 more failure below" in banner
 
 
+def _hostile_result(step: Step) -> StepResult:
+    """A step in which everything that a database says is hostile."""
+    work, wait = TableWork(HOSTILE, HOSTILE, 1, 1, HOSTILE), Wait("write", HOSTILE, 1.0)
+    statement = Statement(HOSTILE, 0.0, 1.0, error=HOSTILE, works=(work,), waits=(wait,))
+    offence = Offence(HOSTILE, HOSTILE, (HOSTILE,), 2, HOSTILE, ({HOSTILE: HOSTILE},))
+    measured = Measurement(1.0, statements=(statement,), waits=(wait,))
+    return StepResult(step, True, "failed", measured, offences=(offence,), on_empty="ok")  # noqa: FBT003 - a value's field
+
+
 def test_a_page_asks_nothing_of_anyone_else() -> None:
     page = read(pages.result_page(outcomes.failing()))
     policies = [attributes for tag, attributes in page.tags if attributes.get("http-equiv")]
@@ -197,7 +221,13 @@ def hostile_outcome() -> Outcome:
     base = outcomes.failing()
     step = Step(HOSTILE, (HOSTILE,), HOSTILE, HOSTILE)
     run = evolve(base.datasets[1], name=HOSTILE, engine=HOSTILE, engine_version=HOSTILE, tool=HOSTILE)
-    run = evolve(run, fingerprint=HOSTILE, start_version=(HOSTILE,), steps=(StepResult(step, True, "failed"),))  # noqa: FBT003 - the second field of a value
+    run = evolve(
+        run,
+        fingerprint=HOSTILE,
+        start_version=(HOSTILE,),
+        steps=(_hostile_result(step),),
+        checks=(Check(HOSTILE, HOSTILE, HOSTILE, (HOSTILE,)),),
+    )
     return evolve(
         base,
         job=HOSTILE,
@@ -268,3 +298,50 @@ def test_long_texts_and_many_findings_are_bounded() -> None:
     assert "2900 more findings" in text
     assert "3000 more files" in text
     assert "960 more lines in result.json" in text
+
+
+def test_each_statement_of_a_step_is_on_its_time_line_with_what_it_did_to_tables_and_who_waited() -> None:
+    page = read(pages.result_page(outcomes.watched()))
+
+    assert "What b5d083fa1c46 did: 4 statements; writers of orders waited 41 s" in page.text
+    assert "ALTER TABLE orders MODIFY total BIGINT NOT NULL" in page.text
+    assert "copies orders (1,200,000 rows, 135.0 MiB)" in page.text
+    assert "changes metadata of orders only" in page.text
+    assert "\N{MULTIPLICATION SIGN} 4,000" in page.text
+    assert "readers of orders" not in page.text, "ten milliseconds are no wait"
+    assert "1062 Duplicate entry '7' for key 'ix_orders_number'" in page.text
+    assert "took 42 s" in page.attributes("aria-label")
+
+
+def test_rows_that_offend_are_shown_with_the_query_that_finds_them_and_whether_they_are_to_blame() -> None:
+    text = read(pages.result_page(outcomes.watched())).text
+
+    assert "3 rows of orders: the same values more than once in number" in text
+    assert "SELECT number, COUNT(*) FROM orders GROUP BY number HAVING COUNT(*) > 1" in text
+    assert "and 2 more" in text
+    assert "it is the data that it fails on" in text
+
+
+def test_what_else_was_tried_is_told_with_its_result() -> None:
+    text = read(pages.result_page(outcomes.watched())).text
+
+    tried = text.partition("Also tried")[2]
+    assert "round tripb5d083fa1c46failed" in tried
+    assert "orders.total: 12 values differ" in tried
+    assert "same schemaok" in tried
+
+
+def test_of_very_many_statements_the_longest_are_shown_and_one_that_failed() -> None:
+    many = [Statement(f"SELECT {number}", number / 100, 0.001 * number) for number in range(200)]
+    many[0] = Statement("SELECT broken", 0.0, 0.0, error="1064 syntax")
+    step = Step("b5d083fa1c46")
+    run = StepResult(step, True, "failed", Measurement(2.0, statements=tuple(many)))  # noqa: FBT003 - a value's field
+    base = outcomes.failing()
+
+    text = read(pages.result_page(evolve(base, datasets=(evolve(base.datasets[1], steps=(run,)),)))).text
+
+    assert "did: 200 statements" in text
+    assert "SELECT broken" in text
+    assert "SELECT 199" in text
+    assert "SELECT 100" not in text
+    assert "140 shorter statements are in" in text

@@ -9,6 +9,8 @@ from attrs import frozen
 
 from thcore.model import DatasetRun, Finding, Limit, Loss, Outcome, Severity, StepResult, Verdict
 from thcore.model.quantity import format_duration, format_size
+from thplugins_publish_local.bar import Bar, per_cent
+from thplugins_publish_local.watched import Watched, watched
 
 TIME = "time"
 """What the page calls the counter ``wall_s``."""
@@ -22,15 +24,6 @@ MEANING = {
     Verdict.CANCELLED: "It was stopped before it had a verdict.",
 }
 """What each verdict asks of the change's author."""
-
-
-@frozen
-class Bar:
-    """A horizontal bar in per cent of its track: where it starts, how long it is, and where the limit stands."""
-
-    start: float
-    length: float
-    mark: float | None = None
 
 
 @frozen
@@ -62,6 +55,11 @@ class StepView:
     def losses(self) -> tuple[str, ...]:
         """What it left less of, worded."""
         return tuple(_lost(loss) for loss in self.run.losses)
+
+    @property
+    def watched(self) -> Watched | None:
+        """What was seen of it, beside figures."""
+        return watched(self.run)
 
     @property
     def timing(self) -> Gauge | None:
@@ -143,8 +141,8 @@ def stage_bars(outcome: Outcome) -> tuple[Bar | None, ...]:
         if stage.started is None:
             bars.append(None)
             continue
-        start = _per_cent((stage.started - outcome.started).total_seconds(), whole)
-        bars.append(Bar(start, min(_per_cent(stage.duration_s, whole), 100.0 - start)))
+        start = per_cent((stage.started - outcome.started).total_seconds(), whole)
+        bars.append(Bar(start, min(per_cent(stage.duration_s, whole), 100.0 - start)))
     return tuple(bars)
 
 
@@ -188,7 +186,7 @@ def _gauge(run: StepResult, limit: Limit) -> Gauge:
     if value is None:
         return Gauge(counter, "not measured", maximum, limit.origin, over=False, bar=None)
     scale = max(value, limit.maximum)
-    bar = Bar(0.0, _per_cent(value, scale), _per_cent(limit.maximum, scale) if value > limit.maximum else None)
+    bar = Bar(0.0, per_cent(value, scale), per_cent(limit.maximum, scale) if value > limit.maximum else None)
     return Gauge(counter, _worded(limit.counter, value), maximum, limit.origin, value > limit.maximum, bar)
 
 
@@ -204,7 +202,3 @@ def _worded(counter: str, value: float) -> str:
     if "bytes" in counter:
         return format_size(int(value))
     return f"{value:,.0f}"
-
-
-def _per_cent(part: float, whole: float) -> float:
-    return round(min(max(100.0 * part / whole, 0.0), 100.0), 2) if whole > 0 else 0.0

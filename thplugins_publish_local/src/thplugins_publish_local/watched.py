@@ -1,0 +1,143 @@
+"""What the result page shows of a step that was watched: its statements on a time line, waits, rows that offend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from attrs import frozen
+
+from thcore.model import Offence, Statement, StepResult, TableWork, Wait
+from thcore.model.quantity import format_duration, format_size
+from thplugins_publish_local.bar import Bar, per_cent
+
+MOST = 60
+"""Statements of a step that are shown: the longest, in their order."""
+LEAST_WAIT_S = 0.05
+"""A wait that is shorter is not worth a word."""
+
+_WORK = {
+    "metadata": "changes metadata of {} only",
+    "scan": "reads all of {}",
+    "index": "builds an index of {}",
+    "rebuild": "writes {} anew",
+    "copy": "copies {}",
+}
+_HEAVY = frozenset({"rebuild", "copy"})
+_WAIT = {"read": "readers", "write": "writers"}
+_OFFENCE = {
+    "duplicate": "the same values more than once",
+    "null": "no value",
+    "too-long": "values that are too long",
+    "out-of-range": "values out of range",
+    "orphan": "values that point to nothing",
+    "check": "values that the constraint forbids",
+    "invalid-date": "dates that are none",
+    "invalid-text": "text that cannot be converted",
+}
+
+
+@frozen
+class StatementView:
+    """A statement on its step's time line. ``works`` and ``waits`` are worded; a work is ``heavy`` when the whole table
+    was written."""
+
+    text: str
+    calls: int
+    took: str
+    bar: Bar
+    error: str
+    works: tuple[tuple[str, bool], ...]
+    waits: tuple[str, ...]
+
+
+@frozen
+class OffenceView:
+    """Rows that a step cannot do with: in words, how to find them, and the first of them as a table."""
+
+    words: str
+    query: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    more: int
+
+
+@frozen
+class Watched:
+    """All that is shown of one step. ``left_out`` counts the statements that are not."""
+
+    run: StepResult
+    statements: tuple[StatementView, ...]
+    left_out: int
+    waits: tuple[str, ...]
+    offences: tuple[OffenceView, ...]
+
+    @property
+    def on_empty(self) -> str:
+        """What it is that fails, where that was tried."""
+        return {
+            "ok": "Without any rows the step ends well: it is the data that it fails on.",
+            "failed": "The step fails without any rows as well: whatever the data are, it cannot end.",
+        }.get(self.run.on_empty, "")
+
+
+def watched(run: StepResult) -> Watched | None:
+    """What was seen of a step, None when there is nothing to show."""
+    measurement = run.measurement
+    statements = measurement.statements if measurement else ()
+    waits = measurement.waits if measurement else ()
+    if not (statements or waits or run.offences or run.on_empty):
+        return None
+    whole = max([measurement.wall_s if measurement else 0.0, *(each.began_s + each.wall_s for each in statements)])
+    longest = sorted(range(len(statements)), key=lambda number: -_weight(statements[number]))[:MOST]
+    shown = tuple(_statement(statements[number], whole) for number in sorted(longest))
+    offences = tuple(map(_offence, run.offences))
+    return Watched(run, shown, len(statements) - len(shown), _waits(waits), offences)
+
+
+def _weight(statement: Statement) -> float:
+    return float("inf") if statement.error else statement.wall_s
+
+
+def _statement(statement: Statement, whole_s: float) -> StatementView:
+    start = per_cent(statement.began_s, whole_s)
+    return StatementView(
+        statement.text,
+        statement.calls,
+        format_duration(statement.wall_s),
+        Bar(start, min(per_cent(statement.wall_s, whole_s), 100.0 - start)),
+        statement.error,
+        tuple((_work(work), work.kind in _HEAVY) for work in statement.works),
+        _waits(statement.waits),
+    )
+
+
+def _work(work: TableWork) -> str:
+    size = [f"{work.rows:,} rows"] if work.rows is not None else []
+    size += [format_size(work.bytes)] if work.bytes is not None else []
+    words = _WORK.get(work.kind, work.kind + " of {}").format(work.table)
+    return words + (f" ({', '.join(size)})" if size and work.kind != "metadata" else "")
+
+
+def _waits(waits: Iterable[Wait]) -> tuple[str, ...]:
+    longest: dict[str, Wait] = {}
+    for wait in waits:
+        if wait.wait_s >= max(LEAST_WAIT_S, longest[wait.kind].wait_s if wait.kind in longest else 0.0):
+            longest[wait.kind] = wait
+    return tuple(
+        f"{_WAIT.get(kind, kind)} of {wait.table} waited {format_duration(wait.wait_s)}"
+        for kind, wait in sorted(longest.items())
+    )
+
+
+def _offence(offence: Offence) -> OffenceView:
+    rows: tuple[Mapping[str, str | None], ...] = offence.rows
+    columns = tuple(dict.fromkeys(column for row in rows for column in row))
+    counted = f"{offence.count:,} row{'s' if offence.count != 1 else ''} of {offence.table}"
+    what = _OFFENCE.get(offence.kind, offence.kind)
+    return OffenceView(
+        f"{counted}: {what} in {', '.join(offence.columns)}",
+        offence.query,
+        columns,
+        tuple(tuple(row.get(column) for column in columns) for row in rows),
+        max(0, offence.count - len(rows)),
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -49,8 +49,10 @@ ENDING_S = 0.1
 
 _PS_IN_S = 10**12
 _PS_IN_US = 10**6
+_WHOLE = {"Innodb_lsn_current": "redo log is counted for the whole server only: see the step"}
+_NOT_LOCKED = {"lock_time_us": "what DDL works before it takes its last lock is counted as waiting"}
 _LOCK_TIME = "lock_time_us"
-_COUNTERS = tuple(name for name in STATEMENT_COUNTERS if name != _LOCK_TIME)
+_COUNTERS = tuple(name for name in STATEMENT_COUNTERS if name not in {_LOCK_TIME, *_WHOLE})
 _NAMES = tuple(name.upper() for name in _COUNTERS)
 _MANY = frozenset({
     "begin", "commit", "rollback", "savepoint", "release_savepoint", "rollback_to_savepoint",
@@ -146,19 +148,25 @@ def _running(cursor: Any, since: int) -> list[Event]:
 def _event(row: Sequence[Any], since: int) -> Event:
     name, start, wait, text, digest, errors, errno, state, message, lock, *values = row
     kind = str(name).rpartition("/")[2]
-    counters: dict[str, int | None] = {_LOCK_TIME: int(lock) // _PS_IN_US}
-    counters |= {counter: int(value) for counter, value in zip(_COUNTERS, values, strict=True)}
+    many = kind in _MANY or kind.startswith("show_")
     raw = bytes(text or b"")
+    # A character is never cut in two.
+    cut = {"text": f"the server keeps the first {LONGEST} bytes of it"} if len(raw) > LONGEST - 4 else {}
+    unknown = {**cut, **_WHOLE, **({} if many else _NOT_LOCKED)}
     statement = Statement(
         text=_read(raw) or f"({kind})",
         began_s=(int(start) - since) / _PS_IN_S,
         wall_s=int(wait or 0) / _PS_IN_S,
         error=f"{errno} ({state}): {_read(message)}" if errors else "",
-        counters=counters,
-        unknown={"text": f"the server keeps the first {LONGEST} bytes of it"} if len(raw) > LONGEST - 4 else {},
+        counters=_counters(lock, values, unknown),
+        unknown=unknown,
     )
-    many = kind in _MANY or kind.startswith("show_")
     return Event(statement, str(digest) if digest and many and not errors else "", str(digest or ""))
+
+
+def _counters(lock: int, values: Iterable[int], unknown: Mapping[str, str]) -> dict[str, int | None]:
+    known = {_LOCK_TIME: int(lock) // _PS_IN_US, **dict(zip(_COUNTERS, map(int, values), strict=True))}
+    return {**known, **dict.fromkeys(unknown.keys() & STATEMENT_COUNTERS.keys())}
 
 
 def _forgotten(sums: Iterable[Sequence[Any]], ended: Iterable[Event]) -> Iterator[Statement]:
@@ -171,14 +179,17 @@ def _forgotten(sums: Iterable[Sequence[Any]], ended: Iterable[Event]) -> Iterato
         calls = int(count) - len(known)
         if calls <= 0:
             continue
-        totals = {_LOCK_TIME: int(lock) // _PS_IN_US, **dict(zip(_COUNTERS, map(int, values), strict=True))}
+        totals = _counters(lock, values, _WHOLE)
         yield Statement(
             text=_read(text) or "(statements of many kinds)",
             began_s=0.0,
             wall_s=max(0.0, int(wait) / _PS_IN_S - sum(statement.wall_s for statement in known)),
             calls=calls,
-            counters={name: max(0, total - _sum(known, name)) for name, total in totals.items()},
+            counters={
+                name: None if total is None else max(0, total - _sum(known, name)) for name, total in totals.items()
+            },
             unknown={
+                **_WHOLE,
                 "text": "the server keeps no values of so many statements",
                 "began_s": f"before all others: the server keeps the times of the last {KEPT} only",
                 "error": f"whether any of them failed is not known; the server keeps the last {KEPT} only",

@@ -56,9 +56,10 @@ STATEMENT_COUNTERS = {
     "created_tmp_disk_tables": Meaning("tables", "those of them that went to disk"),
     "sort_rows": Meaning("rows", "rows that it sorted"),
     "sort_merge_passes": Meaning("passes", "merge passes of sorts that did not fit into memory"),
-    "lock_time_us": Meaning("microseconds", "time that it waited for locks on tables"),
+    "lock_time_us": Meaning("microseconds", "time that it waited for locks on tables; unknown of DDL"),
+    "Innodb_lsn_current": Meaning("bytes", "redo log; always unknown, because it is counted for the whole server only"),
 }
-"""Counters of one statement, columns of performance_schema.events_statements_history_long."""
+"""Counters of one statement, columns of performance_schema.events_statements_history_long but for the last."""
 
 _READS = tuple(name for name in SESSION_COUNTERS if name.startswith("Handler_read_"))
 

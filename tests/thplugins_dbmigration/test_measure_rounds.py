@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from attrs import define, field
 
 from thcore.errors import InfrastructureError
-from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Place, Probe
+from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Probe
 from thplugins_dbmigration.measure.rounds import Rounds
 
 LIMIT_S = 20.0
@@ -27,8 +27,8 @@ class Tables:
     closed: int = 0
     most: int = 100
 
-    def places(self, kind: Kind, tables: Sequence[str]) -> Sequence[Place]:
-        return [Place(table, row) for row in range(1 + (kind is Kind.WRITE)) for table in tables]
+    def known(self, tables: Sequence[str]) -> Sequence[str]:
+        return tables
 
     def open(self, kind: Kind, *, late: bool = False) -> Probe:  # noqa: ARG002 - as the contract says
         if self.sessions == self.most:
@@ -47,12 +47,12 @@ class Session:
 
     tables: Tables
 
-    def ask(self, place: Place, *, patient: bool) -> Answer:
-        if place.table in self.tables.asked:
-            self.tables.asked[place.table].set()
-        if place.table == "broken":
+    def ask(self, table: str, *, patient: bool) -> Answer:
+        if table in self.tables.asked:
+            self.tables.asked[table].set()
+        if table == "broken":
             raise InfrastructureError("the session broke", code="server-not-answering")
-        taken = self.tables.taken.get(place.table)
+        taken = self.tables.taken.get(table)
         if taken is not None and not taken.wait(LEAST_S if patient else 0):
             return Answer.BLOCKED
         return Answer.FREE
@@ -79,7 +79,7 @@ def test_a_session_waits_for_its_table_while_another_one_goes_on_with_the_rounds
         for _ in range(5):
             tables.await_question("a")
             tables.await_question("b")
-        assert tables.sessions == 2  # of the two rows of the table that is taken, one is waited for
+        assert tables.sessions == 2
         tables.taken["a"].set()
         while not rounds.spells:
             tables.await_question("b")

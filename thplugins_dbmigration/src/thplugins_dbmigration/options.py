@@ -122,6 +122,11 @@ class DbmigrationOptions:
         "it is told. failure: it fails the build. off: the worker's history is not asked.",
         default=LearnedLimits.WARNING,
     )
+    canary: bool = option(
+        "Small sessions beside each step of the change find out how long readers and writers of the tables would have "
+        "had to wait for it. Not on SQLite.",
+        default=True,
+    )
     working_directory: str = option("Where the project's programs are run, relative to the checkout.", default=".")
     variables: Mapping[str, str] = option(
         "Added to the environment of the project's programs. Templates, see the placeholders.",

@@ -19,10 +19,10 @@ from attrs import define, field, frozen
 from thcore.errors import InfrastructureError
 from thplugins_dbmigration.engines.mysql_census import quoted
 from thplugins_dbmigration.measure.mysql import SESSION_COUNTERS
-from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Place
+from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind
 
 ENDS = ("ASC", "DESC")
-"""Which rows of a table are asked for: the first and the last one by primary key."""
+"""Which rows of a table are asked for: the first one and the last one by primary key."""
 _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'"
 _KEYS = (
     "SELECT table_name, column_name FROM information_schema.key_column_usage "
@@ -58,26 +58,21 @@ class MySQLProbes:
     asked: Callable[[str], contextlib.AbstractContextManager[Any]]
     counters: Callable[[], Mapping[str, int | None]]
     _keys: dict[str, tuple[str, ...]] = field(factory=dict)
-    _rows: dict[Place, _Row | None] = field(factory=dict)
+    _rows: dict[str, tuple[_Row, ...]] = field(factory=dict)
     _cost: dict[str, int] = field(factory=dict)
     """What telling its own counters costs: a session does not count it in its own, but in the server's."""
 
-    def places(self, kind: Kind, tables: Sequence[str]) -> Sequence[Place]:
+    def known(self, tables: Sequence[str]) -> Sequence[str]:
         with self.asked("find the tables to watch") as cursor:
             cursor.execute(_TABLES, (self.database,))
             there = {str(table) for (table,) in cursor.fetchall()}
-            known = [table for table in tables if table in there]
-            if kind is Kind.READ:
-                return [Place(table) for table in known]
             cursor.execute(_KEYS, (self.database,))
             for table, column in cursor.fetchall():
                 self._keys[str(table)] = (*self._keys.get(str(table), ()), str(column))
-            places = [
-                Place(table, row) for row in range(len(ENDS)) for table in known if row == 0 or table in self._keys
-            ]
-            for place in places:
-                self.choose(cursor, place)
-            return places
+            known = [table for table in tables if table in there]
+            for table in known:
+                self.choose(cursor, table)
+            return known
 
     def open(self, kind: Kind, *, late: bool = False) -> MySQLProbe:  # noqa: ARG002 - that it comes costs nothing
         connection = self.connect()
@@ -95,28 +90,31 @@ class MySQLProbes:
                 self._cost = {name: (after[name] or 0) - (before[name] or 0) for name in _OWN}
         return MySQLProbe(self, kind, connection, cursor, self._cost)
 
-    def choose(self, cursor: Any, place: Place) -> None:
-        """Which row to ask for at a place from now on; none where the table has no key or no row."""
-        self._rows[place] = None
-        columns = self._keys.get(place.table, ())
+    def rows(self, table: str) -> tuple[_Row, ...]:
+        """The rows to ask for."""
+        return self._rows.get(table, ())
+
+    def choose(self, cursor: Any, table: str) -> None:
+        """Look for rows to ask for from now on; none where the table has no primary key or no row."""
+        self._rows[table] = ()
+        columns = self._keys.get(table, ())
         names = ", ".join(map(quoted, columns))
-        order = ", ".join(f"{quoted(column)} {ENDS[place.row]}" for column in columns)
-        if columns:
-            cursor.execute(f"SELECT {names} FROM {self._table(place)} ORDER BY {order} LIMIT 1")  # noqa: S608 - quoted
-            found = cursor.fetchone()
-            self._rows[place] = _Row(columns, tuple(found)) if found is not None else None
+        found: dict[tuple[Any, ...], _Row] = {}
+        for end in ENDS if columns else ():
+            order = ", ".join(f"{quoted(column)} {end}" for column in columns)
+            cursor.execute(f"SELECT {names} FROM {self._name(table)} ORDER BY {order} LIMIT 1")  # noqa: S608 - quoted
+            found |= {tuple(values): _Row(columns, tuple(values)) for values in cursor.fetchall()}
+        self._rows[table] = tuple(found.values())
 
-    def forget(self, place: Place) -> None:
+    def forget(self, table: str) -> None:
         """The table has another key now: ask for the table alone."""
-        self._keys.pop(place.table, None)
-        self._rows[place] = None
+        self._keys.pop(table, None)
+        self._rows[table] = ()
 
-    def statement(self, kind: Kind, place: Place, *, patient: bool) -> tuple[str, tuple[Any, ...]]:
-        """What asks for a place, and the values in it: that it finds no row means that the row has gone, unless it
-        asked for none."""
+    def statement(self, kind: Kind, table: str, row: _Row | None, *, patient: bool) -> tuple[str, tuple[Any, ...]]:
+        """What asks for a table, or for a row of it, and the values in it."""
         at_once = "" if patient or not self.mariadb else "SET STATEMENT lock_wait_timeout = 0 FOR "
-        what = f"{at_once}SELECT 1 FROM {self._table(place)}"  # noqa: S608 - quoted
-        row = self._rows.get(place)
+        what = f"{at_once}SELECT 1 FROM {self._name(table)}"  # noqa: S608 - quoted
         if kind is Kind.READ:
             return f"{what} LIMIT 0", ()
         if row is None:
@@ -124,8 +122,8 @@ class MySQLProbes:
         where = " AND ".join(f"{quoted(column)} = %s" for column in row.columns)
         return f"{what} WHERE {where} FOR UPDATE{'' if self.mariadb else ' NOWAIT'}", row.values
 
-    def _table(self, place: Place) -> str:
-        return f"{quoted(self.database)}.{quoted(place.table)}"
+    def _name(self, table: str) -> str:
+        return f"{quoted(self.database)}.{quoted(table)}"
 
 
 @define
@@ -139,17 +137,28 @@ class MySQLProbe:
     cost: Mapping[str, int]
     _read: int = 0
     """How many rows it has read."""
+    _row: _Row | None = None
+    """What it asked for last."""
 
-    def ask(self, place: Place, *, patient: bool) -> Answer:
-        statement, values = self.probes.statement(self.kind, place, patient=patient)
+    def ask(self, table: str, *, patient: bool) -> Answer:
+        rows: Sequence[_Row | None] = (self._row,) if patient else (self.probes.rows(table) or (None,))
+        for row in rows if self.kind is Kind.WRITE else (None,):
+            self._row = row
+            answer = self._ask(table, patient=patient)
+            if answer is not Answer.FREE:
+                return answer
+        return Answer.FREE
+
+    def _ask(self, table: str, *, patient: bool) -> Answer:
+        statement, values = self.probes.statement(self.kind, table, self._row, patient=patient)
         began = time.monotonic()
         try:
             found = self.cursor.execute(statement, values)
             self._read += found
-            if values and not found:
-                self.probes.choose(self.cursor, place)
+            if self._row is not None and not found:  # it has gone
+                self.probes.choose(self.cursor, table)
         except (pymysql.MySQLError, OSError) as error:
-            return self._refused(place, error)
+            return self._refused(table, error)
         # MySQL cannot be told not to wait for a table.
         waited = not self.probes.mariadb and time.monotonic() - began >= LEAST_S
         return Answer.BLOCKED if waited else Answer.FREE
@@ -160,12 +169,12 @@ class MySQLProbe:
         share = {name: own.get(name.lower(), 0) + self.cost.get(name, 0) for name in _OWN}
         return {**share, "Innodb_rows_read": self._read}
 
-    def _refused(self, place: Place, error: Exception) -> Answer:
+    def _refused(self, table: str, error: Exception) -> Answer:
         code = error.args[0] if error.args else 0
         if code in _BUSY:
             return Answer.BLOCKED
         if code == _NO_SUCH_COLUMN:
-            self.probes.forget(place)
+            self.probes.forget(table)
             return Answer.FREE
         if code in _NO_TABLE:
             return Answer.GONE

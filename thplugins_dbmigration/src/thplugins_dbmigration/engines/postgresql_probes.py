@@ -10,6 +10,7 @@ what looks into an index may clean up the page that it leads to.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,24 +19,21 @@ from attrs import define, field
 from psycopg import sql
 
 from thcore.errors import InfrastructureError
-from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Place
+from thplugins_dbmigration.engines.postgresql_log import SILENT
+from thplugins_dbmigration.engines.private import pause
+from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind
 
 ROWS = 3
 """How many rows of a table are asked for: one in its first, one in its middle and one in its last block."""
+ENDING_S = 10.0
+"""How long a session that was closed is given to end."""
 LINES = 300
 """As many rows as a block can have, and some more."""
 MODES = {Kind.READ: sql.SQL("ACCESS SHARE"), Kind.WRITE: sql.SQL("ROW EXCLUSIVE")}
 OPTIONS = {
     # What it does is in no counter of the database, but for its transactions, and in no log.
     "track_counts": "off",
-    "log_min_messages": "panic",
-    "log_statement": "none",
-    "log_duration": "off",
-    "log_min_duration_statement": "-1",
-    "log_min_duration_sample": "-1",
-    "log_transaction_sample_rate": "0",
-    "log_lock_waits": "off",
-    "log_temp_files": "-1",
+    **SILENT,
     # A database may have functions of its own that are called as the server's are, and this session may do anything.
     "search_path": "pg_catalog",
     # How long it may wait for the lock of an index while it has the table's, in milliseconds.
@@ -57,7 +55,7 @@ _LOCKED = sql.SQL(
     "CASE WHEN xmax::text = '0' THEN false WHEN mxid_age(xmax) > 0 THEN true "
     "ELSE NOT pg_visible_in_snapshot(xmax::text::xid8, pg_current_snapshot()) END"
 )
-_WARM = Place("")
+_WARM = ""
 # The last two: another relation has its name now, such as a view.
 _NO_TABLE = (
     psycopg.errors.UndefinedTable,
@@ -73,21 +71,20 @@ _ALIGNMENT = 8
 @define
 class PostgreSQLProbes:
     """Of one database. ``connect`` answers a new session of the administrator with some settings, None when there is
-    none to be had; ``inside`` is the one that the server has already, and raises InfrastructureError; ``ended`` waits
-    until a process of the server's has gone, and so told its counts."""
+    none to be had; ``inside`` is the one that the server has in this database already, and raises InfrastructureError;
+    ``outside`` is one that it has in another."""
 
     connect: Callable[[Mapping[str, str]], Any]
     inside: Callable[[str], contextlib.AbstractContextManager[Any]]
-    ended: Callable[[int], None]
-    _names: dict[str, sql.Identifier] = field(factory=lambda: {_WARM.table: sql.Identifier("pg_catalog", "pg_am")})
-    _rows: dict[Place, str] = field(factory=dict)
+    outside: Any
+    _names: dict[str, sql.Identifier] = field(factory=lambda: {_WARM: sql.Identifier("pg_catalog", "pg_am")})
+    _rows: dict[str, tuple[str, ...]] = field(factory=dict)
 
-    def places(self, kind: Kind, tables: Sequence[str]) -> Sequence[Place]:
+    def known(self, tables: Sequence[str]) -> Sequence[str]:
         with self.inside("find the tables to watch") as connection:
             for schema, table in connection.execute(_TABLES).fetchall():
                 self._names[table if schema == "public" else f"{schema}.{table}"] = sql.Identifier(schema, table)
-        rows = range(ROWS if kind is Kind.WRITE else 1)
-        return [Place(table, row) for row in rows for table in tables if table in self._names]
+        return [table for table in tables if table in self._names]
 
     def open(self, kind: Kind, *, late: bool = False) -> PostgreSQLProbe:
         connection = self.connect(OPTIONS)
@@ -100,51 +97,55 @@ class PostgreSQLProbes:
         probe.ask(_WARM, patient=False)
         return probe
 
-    def lock(self, kind: Kind, place: Place, *, patient: bool) -> sql.Composed:
+    def lock(self, kind: Kind, table: str, *, patient: bool) -> sql.Composed:
         """What asks for the table's lock."""
-        lock = sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(self._names[place.table], MODES[kind])
+        lock = sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(self._names[table], MODES[kind])
         if not patient:
             return lock + sql.SQL(" NOWAIT; ")
         patience = sql.SQL("SET LOCAL lock_timeout = {}; ").format(sql.Literal(int(LEAST_S * 1000)))
         return patience + lock + sql.SQL("; SET LOCAL lock_timeout TO DEFAULT; ")
 
-    def look(self, kind: Kind, place: Place) -> sql.Composed:
-        """What looks at the table when its lock is there; for a writer, where the row is and whether somebody has ever
-        locked it."""
-        name = self._names[place.table]
+    def look(self, kind: Kind, table: str, row: str | None = None) -> sql.Composed:
+        """What looks at the table when its lock is there; for a writer, where its rows are, or this one, and whether
+        somebody may have locked them."""
+        name = self._names[table]
         if kind is Kind.READ:
             return sql.SQL("SELECT FROM ONLY {} LIMIT 0").format(name)
-        row = self._rows.get(place)
-        where = _one(row) if row is not None else _in_block(name, place.row)
-        return sql.SQL("SELECT ctid::text, {} FROM ONLY {} WHERE ctid = {} ORDER BY 2 LIMIT 1").format(
-            _LOCKED, name, where
-        )
+        rows = (row,) if row is not None else self._rows.get(table)
+        look = sql.SQL("SELECT ctid::text AS row, {} AS locked FROM ONLY {} WHERE ctid = ANY ({})")
+        if rows is not None:
+            return look.format(_LOCKED, name, sql.SQL("{}::tid[]").format(sql.Literal(list(rows))))
+        each = look.format(_LOCKED, name, _block(name)) + sql.SQL(" ORDER BY locked LIMIT 1")
+        parts = sql.SQL("SELECT row, locked FROM generate_series(0, {}) part, LATERAL ({}) found")
+        return parts.format(sql.Literal(ROWS - 1), each)
 
-    def row_lock(self, place: Place, row: str) -> sql.Composed:
+    def row_lock(self, table: str, row: str) -> sql.Composed:
         """What asks for a row's lock, and says whether it was to be had and what was written for it."""
-        take = sql.SQL("SELECT FROM ONLY {} WHERE ctid = {} FOR NO KEY UPDATE SKIP LOCKED")
+        take = sql.SQL("SELECT FROM ONLY {} WHERE ctid = {}::tid FOR NO KEY UPDATE SKIP LOCKED")
         explain = sql.SQL("EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) ")
-        return explain + take.format(self._names[place.table], _one(row))
+        return explain + take.format(self._names[table], sql.Literal(row))
 
-    def keep(self, place: Place, row: str | None) -> None:
-        """Which row to ask for at a place from now on; None: look for one."""
-        if row is None:
-            self._rows.pop(place, None)
-        else:
-            self._rows[place] = row
+    def keep(self, table: str, rows: Sequence[str]) -> None:
+        """Which rows to ask for from now on; where one has gone, look for others."""
+        different = tuple(dict.fromkeys(rows))  # a small table has only one block
+        if len(different) < len(self._rows.get(table, ())):
+            del self._rows[table]
+        elif different:
+            self._rows[table] = different
+
+    def forget(self, table: str) -> None:
+        """Look for other rows."""
+        self._rows.pop(table, None)
 
 
-def _one(row: str) -> sql.Composed:
-    return sql.SQL("{}::tid").format(sql.Literal(row))
-
-
-def _in_block(name: sql.Identifier, row: int) -> sql.Composed:
+def _block(name: sql.Identifier) -> sql.Composed:
+    """All places of rows in one of some blocks that lie as far from each other as can be."""
     last = sql.SQL("greatest(pg_relation_size({}) / current_setting('block_size')::int - 1, 0)").format(
         sql.Literal(name.as_string())
     )
     return sql.SQL(
-        "ANY (ARRAY(SELECT format('(%s,%s)', {} * {} / {}, line)::tid FROM generate_series(1, {}) line))"
-    ).format(last, sql.Literal(row), sql.Literal(ROWS - 1), sql.Literal(LINES))
+        "ARRAY(SELECT format('(%s,%s)', {} * part / {}, line)::tid FROM generate_series(1, {}) line)"
+    ).format(last, sql.Literal(ROWS - 1), sql.Literal(LINES))
 
 
 @define
@@ -155,46 +156,48 @@ class PostgreSQLProbe:
     kind: Kind
     connection: Any
     _share: dict[str, int]
+    _row: str | None = None
+    """The one that it was refused last, None where that was the table."""
 
-    def ask(self, place: Place, *, patient: bool) -> Answer:
-        question = self.probes.lock(self.kind, place, patient=patient) + self.probes.look(self.kind, place)
+    def ask(self, table: str, *, patient: bool) -> Answer:
+        wanted = self._row if patient else None
+        self._row = None
+        lock = self.probes.lock(self.kind, table, patient=patient)
         try:
-            found = self._committed(question)
-            if self.kind is Kind.READ:
-                return Answer.FREE
-            if not found:
-                self.probes.keep(place, None)
-                return Answer.FREE
-            ((row, locked),) = found
-            self.probes.keep(place, row)
-            return self._ask_for_row(place, row) if locked else Answer.FREE
+            found = self._committed(lock + self.probes.look(self.kind, table, wanted))
+            if self.kind is Kind.WRITE and wanted is None:
+                self.probes.keep(table, [row for row, _ in found])
+            for row, locked in found if self.kind is Kind.WRITE else ():
+                if locked and not self._has(table, row):
+                    self._row = row
+                    return Answer.BLOCKED
         except psycopg.errors.LockNotAvailable:
+            self._row = wanted
             return Answer.BLOCKED
         except _NO_TABLE:
             return Answer.GONE
         except psycopg.Error as error:
             raise _broken(error) from error
+        return Answer.FREE
 
     def close(self) -> Mapping[str, int]:
         if self.connection.closed:
             raise _broken("it has ended by itself")
         process = self.connection.info.backend_pid
         self.connection.close()
-        self.probes.ended(process)
+        _await_end(self.probes.outside, process)
         return self._share
 
-    def _ask_for_row(self, place: Place, row: str) -> Answer:
+    def _has(self, table: str, row: str) -> bool:
         """Ask for the lock itself: whoever had it may have ended long ago, or need less than an UPDATE."""
-        question = self.probes.lock(self.kind, place, patient=False) + self.probes.row_lock(place, row)
+        question = self.probes.lock(self.kind, table, patient=False) + self.probes.row_lock(table, row)
         ((answer,),) = self._rolled_back(question)
         plan = answer[0]["Plan"]
         written = int(plan["WAL Bytes"])
         if written:
             self._share["wal_bytes"] += -(-written // _ALIGNMENT) * _ALIGNMENT + _ROLLBACK_BYTES
-        if not plan["Actual Rows"]:
-            return Answer.BLOCKED
-        self.probes.keep(place, None)  # there may be one that nobody has ever locked
-        return Answer.FREE
+            self.probes.forget(table)  # there may be one that nobody has ever locked
+        return bool(plan["Actual Rows"])
 
     def _committed(self, question: sql.Composed) -> list[Any]:
         try:
@@ -222,6 +225,18 @@ class PostgreSQLProbe:
                 rows = cursor.fetchall()
             if not cursor.nextset():
                 return rows
+
+
+def _await_end(connection: Any, process: int) -> None:
+    """Wait until a session that was closed has ended: before that, it tells its counts."""
+    deadline = time.monotonic() + ENDING_S
+    try:
+        while connection.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (process,)).fetchone() is not None:
+            if time.monotonic() > deadline:
+                raise _broken("it does not end")
+            pause(0.002)
+    except psycopg.Error as error:
+        raise _broken(error) from error
 
 
 def _broken(error: object) -> InfrastructureError:

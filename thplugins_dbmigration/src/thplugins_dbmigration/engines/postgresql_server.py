@@ -235,19 +235,8 @@ class PostgreSQLServer:
         return PostgreSQLProbes(
             lambda settings: connect(self.socket, address.database, self.password, settings),
             lambda what: self._inside(address.database, what),
-            self._await_end,
+            self.connection,
         )
-
-    def _await_end(self, process: int) -> None:
-        """Wait until a session that was closed has ended: it tells its counts before."""
-        deadline = time.monotonic() + ENDING_S
-        with self._asked("look at the sessions"):
-            while (
-                self.connection.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (process,)).fetchone()
-                is not None
-                and time.monotonic() < deadline
-            ):
-                pause(0.002)
 
     def abandon(self) -> None:
         """Ask the server to stop without writing what is in its memory."""
@@ -301,14 +290,10 @@ class PostgreSQLServer:
 
 
 # A migration that waits for us must not be waited for.
-_OWN = {"lock_timeout": "3s", **SILENT}
+_OWN: Mapping[str, str] = {"lock_timeout": "3s", **SILENT}
 
 
-# A migration that waits for us must not be waited for.
-_GIVING_WAY: Mapping[str, str] = {"lock_timeout": "3s"}
-
-
-def connect(socket: Path, database: str, password: Secret, settings: Mapping[str, str] = _GIVING_WAY) -> Any:
+def connect(socket: Path, database: str, password: Secret, settings: Mapping[str, str] = _OWN) -> Any:
     """A session of the superuser with these settings, or None when the server does not answer."""
     try:
         return psycopg.connect(

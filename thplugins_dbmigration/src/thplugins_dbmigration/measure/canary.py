@@ -6,15 +6,16 @@ Views of locks mislead: some are not told, others are told in a mode that they n
 from __future__ import annotations
 
 import collections
+import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, evolve, field
 
+from thcore.errors import InfrastructureError
 from thcore.model import Statement, Wait
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
-from thplugins_dbmigration.measure.meaning import Meaning
 from thplugins_dbmigration.measure.probes import Kind
 from thplugins_dbmigration.measure.rounds import Rounds, Spell
 
@@ -22,12 +23,6 @@ TABLES = 24
 """How many tables are watched, of those that are given; the first ones count."""
 SLACK_S = 0.02
 """How exactly the time of a probe and that of a statement can be compared."""
-
-COUNTERS = {
-    "reads_wait_s": Meaning("seconds", "the longest that a SELECT on a table that was there before had to wait"),
-    "writes_wait_s": Meaning("seconds", "the longest that an UPDATE of one row of such a table had to wait"),
-}
-"""What limits can be for; see ``longest``."""
 
 _HARMLESS = {
     Kind.READ: re.compile(r"\s*(select|insert|update|delete|with|values|set|show)\b", re.IGNORECASE),
@@ -58,10 +53,11 @@ class Canary:
         probes = server.probes(address)
         if probes is None:
             return cls(why_not="this engine lets nobody read or write beside a step")
+        known = probes.known(tables)[:TABLES]
         rounds: list[Rounds] = []
         try:
             for kind in Kind:
-                rounds.append(Rounds.ready(probes, kind, tables[:TABLES]))  # noqa: PERF401 - those before are closed
+                rounds.append(Rounds.ready(probes, kind, known))  # noqa: PERF401 - those before are closed
         except BaseException:
             for each in rounds:
                 each.close()
@@ -74,7 +70,7 @@ class Canary:
             rounds.begin()
 
     def stop(self) -> tuple[Wait, ...]:
-        """The step has ended, or nobody wants to know any more: end the sessions. The longest wait of each kind for
+        """The step has ended: end the sessions. The longest wait of each kind for
         each table that made anybody wait for as long as ``LEAST_S``, the longest first. Idempotent.
 
         Raises InfrastructureError when a session has gone, and what it did cannot be told.
@@ -87,6 +83,11 @@ class Canary:
             for error in rounds.trouble:
                 self.why_not = str(error)
         return () if self.why_not else _longest_each(self.spells)
+
+    def leave(self) -> None:
+        """Nobody wants to know any more, not even what broke. Idempotent."""
+        with contextlib.suppress(InfrastructureError):
+            self.stop()
 
     @property
     def spells(self) -> tuple[Spell, ...]:
@@ -113,12 +114,6 @@ def attribute(statements: Iterable[Statement], spells: Iterable[Spell]) -> tuple
         if number is not None:
             caused[number].append(spell)
     return tuple(evolve(each, waits=_longest_each(caused[number])) for number, each in enumerate(told))
-
-
-def longest(waits: Iterable[Wait], counter: str) -> float:
-    """The value of ``reads_wait_s`` or ``writes_wait_s``: seconds, 0 where nobody had to wait."""
-    kind = Kind.READ if counter == "reads_wait_s" else Kind.WRITE
-    return max((wait.wait_s for wait in waits if wait.kind == kind), default=0.0)
 
 
 def _cause(statements: Sequence[Statement], spell: Spell) -> int | None:

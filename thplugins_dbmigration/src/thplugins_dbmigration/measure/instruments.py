@@ -1,4 +1,4 @@
-"""What a step that the change adds is watched with, beside the counters: statements, disk, sizes of tables."""
+"""What a step that the change adds is watched with, beside the counters: statements, disk, sizes of tables, waits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.measure import sizes
+from thplugins_dbmigration.measure.canary import Canary, attribute
 from thplugins_dbmigration.measure.sampling import Sampler
+
+NO_CANARY = "the job's option canary is off"
+"""Why nothing is known of waits then."""
 
 
 @define
@@ -28,25 +32,42 @@ class Instruments:
     _marked_s: float
     """When it was set, on the clock of ``time.monotonic``."""
     _sampler: Sampler
+    _canary: Canary
     after: Mapping[str, TableSize] = field(factory=dict)
     """Of all tables after it, once that is known."""
 
     @classmethod
-    def start(cls, server: Server, address: Address) -> Instruments:
-        """Set them up. Raises InfrastructureError when the server does not answer."""
+    def start(cls, server: Server, address: Address, *, canary: bool) -> Instruments:
+        """Set them up, with a canary or without. Raises InfrastructureError when the server does not answer."""
         found = server.sizes(address)
+        beside = Canary.start(server, address, sizes.largest(found)) if canary else Canary(NO_CANARY)
         mark, marked_s = server.mark(address), time.monotonic()
-        return cls(server, address, found, mark, marked_s, Sampler.start(server.storage))
+        return cls(server, address, found, mark, marked_s, Sampler.start(server.storage), beside)
+
+    def begin(self) -> None:
+        """The counters were read, and the step begins."""
+        self._canary.begin()
 
     def end(self) -> None:
-        """Leave the step alone: it is over, or nobody wants to know any more. Idempotent."""
+        """The step is over; the counters are read next. Raises InfrastructureError. Idempotent."""
         self._sampler.stop()
+        self._canary.stop()
+
+    def leave(self) -> None:
+        """Leave the step alone: nobody wants to know any more. Idempotent."""
+        self._sampler.stop()
+        self._canary.leave()
+
+    def without(self, counters: Mapping[str, int | None]) -> Mapping[str, int | None]:
+        """A reading of the counters without what the instruments themselves did."""
+        return self._canary.without(counters)
 
     def measurement(self, began_s: float, wall_s: float, counters: Mapping[str, int | None]) -> Measurement:
         """All that is known of a step that began at ``began_s`` of ``time.monotonic`` and whose counters are these."""
         late = began_s - self._marked_s
         told = self.server.statements(self.address, self._mark)
         statements = tuple(evolve(each, began_s=max(0.0, each.began_s - late)) for each in told)
+        statements = attribute(statements, self._canary.spells)
         self.after = self.server.sizes(self.address)
         every = {**counters, **self._sampler.stop(), **sizes.counted(self.sizes, self.after)}
         unknown = {
@@ -54,4 +75,6 @@ class Instruments:
             for name, reason in self.server.reasons(self.address).items()
             if (not statements if name == "statements" else name in every and every[name] is None)
         }
-        return Measurement(wall_s, every, unknown, statements)
+        if self._canary.why_not:
+            unknown["waits"] = self._canary.why_not
+        return Measurement(wall_s, every, unknown, statements, self._canary.stop())

@@ -6,8 +6,6 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from attrs import frozen
-
 LEAST_S = 0.1
 """The shortest wait that is one, in seconds; whether somebody meets a shorter one is chance. It is also how long a
 session stays in a queue before it says that it still waits."""
@@ -31,23 +29,15 @@ class Answer(enum.Enum):
     """There is no such table, at least not now."""
 
 
-@frozen
-class Place:
-    """What is asked for: a table, and for a writer also a row of it. ``row`` counts the rows of a table that are asked
-    for in turn."""
-
-    table: str
-    row: int = 0
-
-
 class Probe(Protocol):
     """A session, for one thread at a time. What it was given it has given back when it answers, and it never waits for
     anything while it has something: a migration waits for it at most for the moment of one statement, and no deadlock
     can have it in its circle."""
 
-    def ask(self, place: Place, *, patient: bool) -> Answer:
-        """Ask once; without patience, for what is to be had at once, else wait in the queue for about ``LEAST_S``.
-        Raises InfrastructureError when the session broke."""
+    def ask(self, table: str, *, patient: bool) -> Answer:
+        """Ask once, for the table and, as a writer, for a few of its rows. Without patience, for what is to be had at
+        once; else for what was refused before, and in the queue for it for about ``LEAST_S``. Raises
+        InfrastructureError when the session broke."""
 
     def close(self) -> Mapping[str, int]:
         """End the session, and tell its share of the server's counters, from its beginning to its end. Raises
@@ -57,9 +47,8 @@ class Probe(Protocol):
 class Probes(Protocol):
     """Where a canary gets its sessions from."""
 
-    def places(self, kind: Kind, tables: Sequence[str]) -> Sequence[Place]:
-        """What to ask for in turn on these tables, named as a census names them. What is no table is left out. Raises
-        InfrastructureError."""
+    def known(self, tables: Sequence[str]) -> Sequence[str]:
+        """Those of these names, as a census writes them, that are tables. Raises InfrastructureError."""
 
     def open(self, kind: Kind, *, late: bool = False) -> Probe:
         """A session; ``late`` when the counters were read already that its share is to be taken off. Raises

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from attrs import define, field, frozen
 
 from thcore.errors import InfrastructureError
-from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Place, Probe, Probes
+from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Probe, Probes
 
 PAUSE_S = 0.005
 """How long to wait at least between two probes."""
 SPARING = 20
 """How many times as long as a probe took to wait before the next one, up to a bound: a busy machine is asked less."""
-LONGEST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 0.02
 """The bound."""
 AGAIN_S = 0.01
 """How long after the last time to ask again for something that somebody has."""
@@ -43,12 +43,13 @@ class Spell:
 
 @define
 class Rounds:
-    """Asks for one place after the other. A session whose place is not free stays with it until it is, as a client of
+    """Asks for one table after the other. A session whose table is not free stays with it until it is, as a client of
     the project's would, while another one goes on with the rounds."""
 
     probes: Probes
     kind: Kind
-    _places: collections.deque[Place]
+    _tables: collections.deque[str]
+    """Those that no session waits for."""
     _open: list[Probe]
     spells: list[Spell] = field(factory=list)
     """Those that have ended, in the order of their ends."""
@@ -56,9 +57,7 @@ class Rounds:
     """What broke, if anything did; the rounds end then."""
     _idle: list[Probe] = field(factory=list)
     _most: int = SESSIONS
-    _waited_for: set[str] = field(factory=set)
-    """Tables that have a session waiting for them."""
-    _free_s: dict[Place, float] = field(factory=dict)
+    _free_s: dict[str, float] = field(factory=dict)
     _threads: list[threading.Thread] = field(factory=list)
     _over: threading.Event = field(factory=threading.Event)
     _began_s: float = 0.0
@@ -67,9 +66,8 @@ class Rounds:
     @classmethod
     def ready(cls, probes: Probes, kind: Kind, tables: Sequence[str]) -> Rounds:
         """With a session; nothing is asked yet. Raises InfrastructureError."""
-        places = collections.deque(probes.places(kind, tables))
         session = probes.open(kind)
-        return cls(probes, kind, places, [session], idle=[session])
+        return cls(probes, kind, collections.deque(tables), [session], idle=[session])
 
     def begin(self) -> None:
         """Ask from now on, in threads of its own."""
@@ -112,24 +110,19 @@ class Rounds:
     def _go_round(self) -> None:
         pause_s = 0.0
         while not self._over.wait(pause_s):
-            place = self._next()
-            session = self._session() if place is not None else None
-            if place is None or session is None:
+            session = self._session() if self._tables else None
+            if session is None:
                 pause_s = AGAIN_S
                 continue
-            self._places.remove(place)
+            table = self._tables.popleft()
             began_s = self._now()
-            answer = session.ask(place, patient=False)
+            answer = session.ask(table, patient=False)
             pause_s = min(max(PAUSE_S, SPARING * (self._now() - began_s)), LONGEST_PAUSE_S)
             if answer is Answer.BLOCKED:
-                self._waited_for.add(place.table)
-                self._start(self._stay, session, place, began_s)
+                self._start(self._stay, session, table, began_s)
             else:
-                self._free_s[place] = began_s
-                self._back(session, place)
-
-    def _next(self) -> Place | None:
-        return next((place for place in tuple(self._places) if place.table not in self._waited_for), None)
+                self._free_s[table] = began_s
+                self._back(session, table)
 
     def _session(self) -> Probe | None:
         if self._idle:
@@ -144,20 +137,19 @@ class Rounds:
                 return session
         return None
 
-    def _stay(self, session: Probe, place: Place, began_s: float) -> None:
+    def _stay(self, session: Probe, table: str, began_s: float) -> None:
         answer = Answer.BLOCKED
         while answer is Answer.BLOCKED and not self._over.is_set():
             asked_s = self._now()
-            answer = session.ask(place, patient=True)
+            answer = session.ask(table, patient=True)
             if answer is Answer.BLOCKED:
                 self._over.wait(max(0.0, AGAIN_S - (self._now() - asked_s)))
         ended_s = self._over_s if self._over.is_set() else self._now()
         if ended_s - began_s >= LEAST_S:
-            self.spells.append(Spell(self.kind, place.table, self._free_s.get(place, 0.0), began_s, ended_s))
-        self._free_s[place] = ended_s
-        self._waited_for.discard(place.table)
-        self._back(session, place)
+            self.spells.append(Spell(self.kind, table, self._free_s.get(table, 0.0), began_s, ended_s))
+        self._free_s[table] = ended_s
+        self._back(session, table)
 
-    def _back(self, session: Probe, place: Place) -> None:
+    def _back(self, session: Probe, table: str) -> None:
         self._idle.append(session)
-        self._places.append(place)
+        self._tables.append(table)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
 
+from thplugins_dbmigration.census import keeps_versions
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.measure.meaning import Meaning
 
@@ -34,6 +35,12 @@ def rewritten(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -
     return tuple(name for name in before if name in after and before[name].identity != after[name].identity)
 
 
+def largest(sizes: Mapping[str, TableSize]) -> tuple[str, ...]:
+    """The tables, the largest first, without those in which tools keep their versions."""
+    own = [name for name in sizes if not keeps_versions(name)]
+    return tuple(sorted(own, key=lambda name: -_known(sizes[name].data_bytes, sizes[name].index_bytes)))
+
+
 def counted(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -> dict[str, int | None]:
     """The counters of a step, all of them None where the server tells no sizes."""
     if not before and not after:
@@ -47,6 +54,10 @@ def counted(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -> 
     }
 
 
+def _known(*values: int | None) -> int:
+    return sum(value for value in values if value is not None)
+
+
 def _total(values: Iterable[int | None]) -> int | None:
     known = list(values)
-    return None if None in known else sum(value for value in known if value is not None)
+    return None if None in known else _known(*known)

@@ -35,27 +35,32 @@ class Watch:
         read: Callable[[], Mapping[str, int | None]],
         *,
         closely: bool,
+        canary: bool = False,
     ) -> Watch:
-        """Watch the step that comes now, ``closely`` with all instruments. The clock runs when this returns.
+        """Watch the step that comes now, ``closely`` with all instruments, and where wanted with a ``canary``. The
+        clock runs when this returns.
 
         Raises what ``read`` raises, and InfrastructureError when the server does not answer.
         """
-        instruments = Instruments.start(server, address) if closely else None
+        instruments = Instruments.start(server, address, canary=canary) if closely else None
         try:
             before = read()
         except BaseException:
             if instruments is not None:
-                instruments.end()
+                instruments.leave()
             raise
-        return cls(engine, read, instruments, before, time.monotonic())
+        began_s = time.monotonic()
+        if instruments is not None:
+            instruments.begin()
+        return cls(engine, read, instruments, before, began_s)
 
     def stop(self) -> Measurement:
         """What the step cost, whether it failed or not. Raises like ``start``."""
         wall_s = time.monotonic() - self._began_s
-        self.leave()
-        counters = measured(self.engine, self._before, self.read())
         if self.instruments is None:
-            return Measurement(wall_s, counters)
+            return Measurement(wall_s, measured(self.engine, self._before, self.read()))
+        self.instruments.end()
+        counters = measured(self.engine, self._before, self.instruments.without(self.read()))
         return self.instruments.measurement(self._began_s, wall_s, counters)
 
     @property
@@ -66,4 +71,4 @@ class Watch:
     def leave(self) -> None:
         """Nobody wants to know any more: nothing of it runs afterwards. Idempotent."""
         if self.instruments is not None:
-            self.instruments.end()
+            self.instruments.leave()

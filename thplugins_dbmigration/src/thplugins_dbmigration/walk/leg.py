@@ -34,7 +34,8 @@ class Leg:
 
     ``name`` is what results and progress call it: the release or the target branch whose code it is, empty for the
     change's. ``look`` is called with each chain's first plan, before anything of it is run, and may raise. ``added``
-    tells the steps that the change adds; with ``counting``, what they leave less of is found out. ``results`` are in
+    tells the steps that the change adds; with ``counting``, what they leave less of is found out, and with ``canary``,
+    how long others would have had to wait for them. ``results`` are in
     the order in which the steps ran.
     """
 
@@ -48,6 +49,7 @@ class Leg:
     look: Callable[[Plan], None] = lambda _plan: None
     added: Callable[[Step], bool] = lambda _step: False
     counting: bool = False
+    canary: bool = False
     results: list[StepResult] = field(factory=list)
     sizes: dict[Step, Sizes] = field(factory=dict)
     """Of the tables around each step, where that is known."""
@@ -113,7 +115,7 @@ class Leg:
             self._census = self._count()
         server, address = self.project.server, self.project.address
         read = partial(self._read, needed=self._needs_all(step))
-        self._watch = Watch.start(self.engine, server, address, read, closely=self.added(step))
+        self._watch = Watch.start(self.engine, server, address, read, closely=self.added(step), canary=self.canary)
         self._turn.callback(self._watch.leave)
 
     def after(self, step: Step, ok: bool) -> None:

@@ -55,6 +55,7 @@ class Trial:
             course,
             added=self.added,
             counting=counting,
+            canary=options.canary and short_of is None,
         )
         if not trail.start:
             leg.look = lambda plan: check_start(site.dataset, plan)

@@ -112,6 +112,12 @@ def test_two_datasets_on_a_real_server_and_one_has_duplicates(
     measured = clean.steps[1].measurement
     assert measured is not None
     assert (measured.counters["XInnodb_rows_changed"] or 0) >= 2
+    assert "update item set price = 1" in [statement.text for statement in measured.statements]
+    failed = doubled.steps[1].measurement
+    assert failed is not None
+    (statement,) = [statement for statement in failed.statements if statement.error]
+    assert statement.text == "create unique index u on item (name)"
+    assert statement.error[:5] == {"mysql": "1062 ", "postgresql": "23505"}[engine]
     assert {path.name for path in execution.artifacts[0].path.iterdir()} >= {"server.log", "steps.json"}
 
 

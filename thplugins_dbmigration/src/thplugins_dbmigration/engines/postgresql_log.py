@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from attrs import frozen
+from attrs import field, frozen
 
 SETTINGS = {
     "logging_collector": "off",
@@ -50,6 +50,8 @@ _STATEMENT = re.compile(
     r"(?P<kind>statement|parse|bind|execute fetch from|execute|fastpath function call)(?: .*?)?: (?P<text>.*))?",
     re.DOTALL,
 )
+_Line = tuple[re.Match[bytes] | None, bytes]
+"""A line, and its prefix unless it goes on with the one before."""
 _PARTS = frozenset((b"DETAIL", b"HINT", b"QUERY", b"CONTEXT", b"LOCATION", b"STATEMENT", b"BACKTRACE"))
 
 
@@ -68,7 +70,7 @@ class Record:
     query: int = 0
     process: str = ""
     text: str = ""
-    parts: Mapping[str, str] = {}
+    parts: Mapping[str, str] = field(factory=dict)
 
 
 @contextlib.contextmanager
@@ -97,18 +99,18 @@ def heard(record: Record) -> re.Match[str] | None:
 
 def records(stream: BinaryIO) -> Iterator[Record]:
     """What the log holds from where the stream is to its end."""
-    lines: list[bytes] = []
+    lines: list[_Line] = []
     room = 0
     for line in _lines(stream):
         further = line.startswith(b"\t")
+        head = None if further else _HEAD.match(line)
         if not further:
-            head = _HEAD.match(line)
             if lines and (head is None or head[6] not in _PARTS):
                 yield _record(lines)
                 lines = []
             room = _ROOM
         if room > 0:
-            lines.append(line[: room + further])
+            lines.append((head, line[: room + further]))
             room -= len(line) - further
     if lines:
         yield _record(lines)
@@ -123,30 +125,31 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def _record(lines: list[bytes]) -> Record:
-    head = _HEAD.match(lines[0])
+def _record(lines: Sequence[_Line]) -> Record:
+    head, first = lines[0]
+    raw = tuple(line for _, line in lines)
     if head is None:
-        return Record(tuple(lines))
-    texts: list[tuple[str, list[bytes]]] = []
-    for line in lines:
-        begins = None if line.startswith(b"\t") else _HEAD.match(line)
-        if begins is not None:
-            texts.append((begins[6].decode(), [line[begins.end() :]]))
-        else:
+        return Record(raw)
+    time, session, state, query, process, severity = head.groups()
+    texts = [(severity, [first[head.end() :]])]
+    for begins, line in lines[1:]:
+        if begins is None:
             texts[-1][1].append(line[1:])
-    (severity, text), *parts = ((name, _text(found)) for name, found in texts)
+        else:
+            texts.append((begins[6], [line[begins.end() :]]))
+    (_, text), *parts = texts
     return Record(
-        tuple(lines),
-        severity,
-        datetime.fromisoformat(head[1].decode()).replace(tzinfo=UTC).timestamp(),
-        head[2].decode(),
-        head[3].decode(),
-        int(head[4]),
-        head[5].decode(),
-        text,
-        dict(parts),
+        raw,
+        severity.decode(),
+        datetime.fromisoformat(f"{time.decode()}+00:00").timestamp(),
+        session.decode(),
+        state.decode(),
+        int(query),
+        process.decode(),
+        _text(text),
+        {name.decode(): _text(found) for name, found in parts},
     )
 
 
-def _text(lines: list[bytes]) -> str:
+def _text(lines: Sequence[bytes]) -> str:
     return b"".join(lines).removesuffix(b"\n").decode("utf-8", "replace")

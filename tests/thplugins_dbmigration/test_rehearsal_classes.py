@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg
+import pymysql
 import pytest
-import sqlalchemy
 from attrs import frozen
 
 from thcore.model import Statement
@@ -16,7 +19,7 @@ from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.measure.sizes import Sizes
 from thplugins_dbmigration.rehearsal import WORKS, classify
 
-from parts.servers import MARIADB, SQLITE, SYSTEM, ground, query
+from parts.servers import MARIADB, SQLITE, SYSTEM, ground
 
 pytestmark = pytest.mark.system
 
@@ -257,11 +260,16 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tupl
 @contextmanager
 def session(address: Address) -> Iterator[Callable[[str], object]]:
     """Runs statements one by one in one session, each on its own, as a project would."""
-    driver = {"mysql": "pymysql", "postgresql": "psycopg"}.get(address.dialect)
-    engine = sqlalchemy.create_engine(address.url(driver), poolclass=sqlalchemy.pool.NullPool)
-    with engine.connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql
-    engine.dispose()
+    connection: Any
+    if address.dialect == "sqlite":
+        connection = sqlite3.connect(address.database, isolation_level=None)
+    elif address.dialect == "mysql":
+        login = {"user": address.user, "password": address.password.reveal(), "database": address.database}
+        connection = pymysql.connect(unix_socket=str(address.socket), autocommit=True, ssl_disabled=True, **login)
+    else:
+        connection = psycopg.connect(address.url(), autocommit=True)
+    with closing(connection):
+        yield connection.cursor().execute
 
 
 def made_anew(engine: str, address: Address, prepared: tuple[str, ...], *, rows: bool) -> None:
@@ -274,8 +282,7 @@ def made_anew(engine: str, address: Address, prepared: tuple[str, ...], *, rows:
             run("CREATE DATABASE app")
             run("USE app")
         elif engine == "postgresql":
-            for each in query(address, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_|information_schema'"):
-                run(f"DROP SCHEMA {each[0]} CASCADE")
+            run("DROP SCHEMA IF EXISTS public, other CASCADE")
             run("CREATE SCHEMA public")
         for statement in (*TABLES[engine], *prepared):
             if rows or not statement.startswith("INSERT"):

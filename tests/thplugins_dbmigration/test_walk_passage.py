@@ -224,7 +224,7 @@ def test_an_edited_migration_is_judged_from_the_state_before_it(project: Release
         "change d->e failed added",
         "change e->f not-run added",
     ]
-    assert project.starts() == ["change"]
+    assert project.starts() == ["change", "change"]  # once more, without rows
 
 
 def test_an_edited_migration_that_a_release_has_run_is_walked_from_before_that_release(project: Releases) -> None:
@@ -396,7 +396,7 @@ def test_the_state_before_a_step_that_fails_is_kept_and_the_step_repeated_from_i
         "change f->g failed added",
         "change g->h not-run added",
     ]
-    assert project.starts() == ["change", "change"]
+    assert project.starts() == ["change"] * 4  # each once more, without rows
     tree.revision("g", "f", "create index u on item (name)")
     assert said(project.gate(keep_boundaries=True)) == {"migration-too-long": Severity.FAILURE}
 

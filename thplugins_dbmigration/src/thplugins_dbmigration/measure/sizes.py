@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from thplugins_dbmigration.census import keeps_versions
 from thplugins_dbmigration.engines.table_size import TableSize
@@ -27,6 +27,11 @@ class Sizes:
 
     before: Mapping[str, TableSize] = field(factory=dict)
     after: Mapping[str, TableSize] = field(factory=dict)
+
+    def having(self, rows: Mapping[str, int]) -> Sizes:
+        """The same, with the rows before the step as they were counted."""
+        before = {name: evolve(size, rows=rows.get(name, size.rows)) for name, size in self.before.items()}
+        return evolve(self, before=before)
 
 
 def rewritten(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -> tuple[str, ...]:

@@ -61,4 +61,6 @@ class Names:
         for name, size in self.sizes.after.items():
             origin = self.origin(name)
             if origin is not None and origin in before:
-                yield origin, before[origin].identity != size.identity
+                # Of partitions there is an identity each; one that came or went moves no other.
+                was, now = set(before[origin].identity.split()), set(size.identity.split())
+                yield origin, bool(was - now) and bool(now - was)

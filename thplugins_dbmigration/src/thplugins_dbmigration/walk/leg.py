@@ -122,7 +122,8 @@ class Leg:
         """Called by the tool when a step has ended."""
         assert self._watch is not None, "no step ends that has not started"  # noqa: S101 - for the type checker
         measurement = self._watch.stop()
-        self.sizes[step] = self._watch.sizes
+        rows = {name: table.rows for name, table in (self._census or {}).items()}
+        self.sizes[step] = self._watch.sizes.having(rows)
         self._watch = None
         told = "ended" if ok else "failed"
         self.build.log(f"step {way(step)} {told} after {measurement.wall_s:.3f} s", source=self.dataset.name)

@@ -281,6 +281,28 @@ MYSQL = (
         "1 row of people has values that the check does not allow: town < 100",
     ),
     Offending(
+        "a key that is there, in another collation",
+        (
+            "CREATE TABLE t (id int PRIMARY KEY, a varchar(9) COLLATE utf8mb4_bin, UNIQUE KEY one (a)) CHARSET utf8mb4",
+            "INSERT INTO t VALUES (1, 'bob'), (2, 'BOB'), (3, 'e')",
+        ),
+        "ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+        "duplicate",
+        2,
+        "2 rows of t have the same a as another row",
+    ),
+    Offending(
+        "a key that is there, of a column with another collation",
+        (
+            "CREATE TABLE t (id int PRIMARY KEY, a varchar(9) COLLATE utf8mb4_bin UNIQUE) CHARSET utf8mb4",
+            "INSERT INTO t VALUES (1, 'bob'), (2, 'BOB'), (3, 'e')",
+        ),
+        "ALTER TABLE t MODIFY a varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL",
+        "duplicate",
+        2,
+        "2 rows of t have the same a as another row",
+    ),
+    Offending(
         "rows that are too long for where they go",
         _STAFF,
         "INSERT INTO staff (id, mail, name) SELECT id, mail, concat(name, '!') FROM people WHERE id < 3",
@@ -418,6 +440,27 @@ POSTGRESQL = (
         "2 rows of people have no row in towns for town",
     ),
     Offending(
+        "a key that is there, on values that are cut",
+        (*_PEOPLE, "ALTER TABLE people ADD UNIQUE (id, name)", "ALTER TABLE people ADD UNIQUE (name, mail, id)"),
+        "ALTER TABLE people ALTER id TYPE integer USING id / 2",
+        "duplicate",
+        4,
+        "4 rows of people have the same id as another row",
+    ),
+    Offending(
+        "a foreign key that is looked at in the end",
+        (
+            *_PEOPLE,
+            "DELETE FROM people WHERE town > 2",
+            "ALTER TABLE people ADD CONSTRAINT lives FOREIGN KEY (town) REFERENCES towns DEFERRABLE INITIALLY DEFERRED",
+        ),
+        "COMMIT",
+        "orphan",
+        1,
+        "1 row of people has no row in towns for town",
+        earlier=("BEGIN", "UPDATE people SET town = 7 WHERE id = 1"),
+    ),
+    Offending(
         "a foreign key that was not looked at before",
         (*_PEOPLE, "ALTER TABLE people ADD CONSTRAINT lives FOREIGN KEY (town) REFERENCES towns NOT VALID"),
         "ALTER TABLE people VALIDATE CONSTRAINT lives",
@@ -458,6 +501,18 @@ _REBUILT = (
     "CONSTRAINT brief CHECK (length(name) <= 3), boss integer REFERENCES new, CONSTRAINT one UNIQUE (mail, boss))"
 )
 SQLITE = (
+    Offending(
+        "a foreign key that is looked at in the end",
+        (
+            *_PEOPLE,
+            "CREATE TABLE shops (id integer PRIMARY KEY, town int REFERENCES towns (id) DEFERRABLE INITIALLY DEFERRED)",
+        ),
+        "COMMIT",
+        "orphan",
+        2,
+        "2 rows of shops have no row in towns for town",
+        earlier=("BEGIN", "INSERT INTO shops VALUES (1, 1), (2, 8), (3, 9), (4, NULL)"),
+    ),
     Offending(
         "a column without a value",
         _PEOPLE,

@@ -39,7 +39,7 @@ def wanted(dialect: str, statement: str) -> Wish:
             "ALTER TABLE t CHANGE COLUMN a `b` VARCHAR(7) CHARSET latin1 COLLATE x DEFAULT 'x, y' NOT NULL",
             Name(("t",)),
             (
-                Fits("a", "varchar", ("7",), charset="latin1", whole="VARCHAR(7)"),
+                Fits("a", "varchar", ("7",), charset="latin1", collation="x", whole="VARCHAR(7)"),
                 Present("a"),
             ),
         ),
@@ -52,12 +52,19 @@ def wanted(dialect: str, statement: str) -> Wish:
         (
             "postgresql",
             (
-                'ALTER TABLE IF EXISTS ONLY S."T" ALTER Mail TYPE character varying (7) COLLATE "C" USING left(mail),'
+                'ALTER TABLE IF EXISTS ONLY S."T" ALTER Mail TYPE varchar (7) COLLATE "C" USING left(mail),'
                 " ALTER COLUMN x SET NOT NULL"
             ),
             Name(("s", "T")),
             (
-                Fits("mail", "character varying", ("7",), whole="character varying (7)", using="left(mail)"),
+                Fits(
+                    "mail",
+                    "character varying",
+                    ("7",),
+                    collation='"C"',
+                    whole="character varying (7)",
+                    using="left(mail)",
+                ),
                 Present("x"),
             ),
         ),

@@ -71,6 +71,20 @@ def test_the_open_transaction_is_repeated_unless_only_a_part_of_it_is_known(plac
     assert not why(place, Stop(STEP), begin, column, committed, failed).offences
 
 
+def test_a_transaction_that_the_driver_began_by_itself_is_repeated(place: Ground) -> None:
+    with contextlib.closing(sqlite3.connect(place.address.database)) as session:
+        session.execute("ALTER TABLE t ADD COLUMN b int")
+    column, filled = Statement("ALTER TABLE t ADD COLUMN b int", 0, 0), Statement("UPDATE t SET b = 7", 0, 0)
+    failed = Statement("CREATE UNIQUE INDEX one ON t (b)", 1, 0, error="UNIQUE constraint failed: t.b")
+    rollback = Statement("ROLLBACK", 2, 0)
+    assert [offence.count for offence in why(place, Stop(STEP), column, filled, failed, rollback).offences] == [2]
+    assert not why(place, Stop(STEP), column, filled, failed).offences
+    back = Statement("rollback to savepoint x", 2, 0)
+    assert not why(place, Stop(STEP), column, filled, failed, back).offences
+    committed = Statement("COMMIT", 2, 0)
+    assert not why(place, Stop(STEP), column, filled, committed, failed, rollback).offences
+
+
 @pytest.mark.parametrize(
     ("path", "said", "line"),
     [

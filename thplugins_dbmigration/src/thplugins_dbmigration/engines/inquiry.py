@@ -38,12 +38,41 @@ def open_transaction(earlier: Sequence[str]) -> tuple[str, ...]:
     when the next one failed. Without a BEGIN nothing is known of a transaction."""
     begun: list[str] | None = None
     for statement in earlier:
-        first = statement.lstrip().split(maxsplit=1)
-        word = first[0].rstrip(";").upper() if first else ""
-        if word in {"BEGIN", "START"}:
+        if _begins(statement):
             begun = []
-        elif word in {"COMMIT", "END"} or (word == "ROLLBACK" and " TO " not in statement.upper()):
+        elif _ends(statement):
             begun = None
         elif begun is not None:
             begun.append(statement)
     return tuple(begun or ())
+
+
+def with_begin(earlier: Sequence[str]) -> tuple[str, ...]:
+    """Statements before one that a ROLLBACK came after, with the BEGIN that belongs to it: some drivers begin a
+    transaction without saying so when rows are changed, as Python's sqlite3 does."""
+    first = next((place + 1 for place in reversed(range(len(earlier))) if _ends(earlier[place])), 0)
+    changes = [place for place in range(first, len(earlier)) if _word(earlier[place]) in _CHANGES]
+    if not changes or any(_begins(statement) for statement in earlier[first:]):
+        return tuple(earlier)
+    return (*earlier[: changes[0]], "BEGIN", *earlier[changes[0] :])
+
+
+def is_rollback(statement: str) -> bool:
+    """Whether a statement undoes a whole transaction."""
+    return _word(statement) == "ROLLBACK" and " TO " not in f" {statement.upper()} "
+
+
+_CHANGES = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE"})
+
+
+def _begins(statement: str) -> bool:
+    return _word(statement) in {"BEGIN", "START"}
+
+
+def _ends(statement: str) -> bool:
+    return _word(statement) in {"COMMIT", "END"} or is_rollback(statement)
+
+
+def _word(statement: str) -> str:
+    words = statement.split(maxsplit=1)
+    return words[0].rstrip(";").upper() if words else ""

@@ -56,7 +56,7 @@ _REFERRING = {
     "JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = relnamespace "
     "WHERE contype = 'f' AND confrelid = to_regclass({table}) AND conparentid = 0 ORDER BY 1, 2",
     "sqlite": "SELECT name, NULL AS place FROM sqlite_master WHERE type = 'table' AND sql LIKE '%references%' "
-    "AND {last} <> '' ORDER BY 1",
+    "AND {last} IS NOT NULL ORDER BY 1",
 }
 
 

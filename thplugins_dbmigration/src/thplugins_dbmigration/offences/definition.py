@@ -182,15 +182,19 @@ def type_of(clause: Clause, column: str) -> Fits:
         else:
             words.append(clause.next().text.lower())
     whole = clause.source[clause.words[start].start : clause.words[clause.at - 1].end] if clause.at > start else ""
-    unsigned, charset = False, ""
+    unsigned, charset, collation = False, "", ""
     while True:
         if clause.take("UNSIGNED") or clause.take("ZEROFILL"):
             unsigned = True
         elif clause.take("CHARACTER", "SET") or clause.take("CHARSET"):
             charset = clause.next().text
+        elif clause.take("COLLATE"):
+            place = clause.at
+            clause.table()
+            collation = clause.source[clause.words[place].start : clause.words[clause.at - 1].end]
         elif not clause.take("SIGNED"):
             break
-    return Fits(column, " ".join(words), arguments, unsigned, charset, whole)
+    return Fits(column, " ".join(words), arguments, unsigned, charset, collation, whole)
 
 
 def _past_type(clause: Clause, *, first: bool) -> bool:

@@ -40,13 +40,14 @@ class Present:
 @frozen
 class Fits:
     """The values of a column, or those that ``using`` makes of them, are of a type: its name in lower case, such as
-    ``character varying``; its ``arguments``, verbatim; and ``whole``, all that is said of it."""
+    ``character varying``; its ``arguments`` and its ``collation``, verbatim; and ``whole``, all that makes the type."""
 
     column: str
     type: str
     arguments: tuple[str, ...] = ()
     unsigned: bool = False
     charset: str = ""
+    collation: str = ""
     whole: str = ""
     using: str = ""
 

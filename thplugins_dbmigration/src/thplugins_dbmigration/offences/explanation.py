@@ -13,13 +13,14 @@ from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.engines.inquiry import Unanswered
 from thplugins_dbmigration.offences import removal
 from thplugins_dbmigration.offences.catalogue import Ask, look_up, referring
-from thplugins_dbmigration.offences.clause import Unreadable
+from thplugins_dbmigration.offences.clause import Name, Unreadable
 from thplugins_dbmigration.offences.confidential import MASK, Confidential, is_confidential, touches
 from thplugins_dbmigration.offences.definition import Definition
-from thplugins_dbmigration.offences.demand import Demand, Fits
+from thplugins_dbmigration.offences.demand import Demand, Fits, Refers
+from thplugins_dbmigration.offences.demanded import demanded
 from thplugins_dbmigration.offences.failure import Failure, failure
 from thplugins_dbmigration.offences.search import Ground, Search, columns_of, searches
-from thplugins_dbmigration.offences.wish import Wish, demanded, wish
+from thplugins_dbmigration.offences.wish import Wish, wish
 
 ROWS = 5
 """Offending rows that are shown."""
@@ -52,7 +53,7 @@ class Explained:
             f"{self.sentence}:",
             *(f"  {row}" for row in rows),
             *([f"  and {more:,} more"] if more > 0 else []),
-            f"This finds them: {self.offence.query}",
+            *f"This finds them: {self.offence.query}".splitlines(),
         )
 
 
@@ -67,12 +68,24 @@ def explain(server: Server, address: Address, failed: Failed, confidential: Conf
         return ()
     try:
         made = wish(address.dialect, failed.text)
-        if made is None:
-            return ()
         with server.inquiry(address, failed.earlier) as ask:
-            return tuple(_explained(ask, address.dialect, made, said, confidential))
+            wishes = (made,) if made is not None else _late(ask, address.dialect, said)
+            return tuple(
+                explained for each in wishes for explained in _explained(ask, address.dialect, each, said, confidential)
+            )
     except (Unreadable, Unanswered, RecursionError):
         return ()
+
+
+def _late(ask: Ask, dialect: str, said: Failure) -> Iterator[Wish]:
+    """What was to be made sure of by a COMMIT, or by whatever it was that wants nothing itself. SQLite does not say
+    which reference it is."""
+    if said.table and said.constraints:
+        yield Wish(Name((said.table,)), constraints=said.constraints)
+    elif dialect == "sqlite" and "orphan" in said.kinds:
+        for table in referring(ask, dialect, Name(("",))):
+            found = look_up(ask, dialect, table).demands
+            yield Wish(table, tuple(demand for demand in found if isinstance(demand, Refers)))
 
 
 def _explained(ask: Ask, dialect: str, made: Wish, said: Failure, confidential: Confidential) -> Iterator[Explained]:
@@ -92,16 +105,15 @@ def _searches(ask: Ask, ground: Ground, said: Failure) -> Iterator[Search]:
     if ground.made.removed is not None:
         for child in referring(ask, ground.dialect, ground.made.table) if "orphan" in said.kinds else ():
             yield from removal.searches(ground, ground.made.removed, child)
-    for demand in _relevant(_demands(ground.made, ground.known, said), said):
+    for demand in _relevant(_demands(ground.dialect, ground.made, ground.known, said), said):
         yield from searches(ground, demand)
 
 
-def _demands(made: Wish, known: Definition, said: Failure) -> tuple[Demand, ...]:
+def _demands(dialect: str, made: Wish, known: Definition, said: Failure) -> tuple[Demand, ...]:
     """All that the statement demands. One that has a table written anew demands of each value that it still fits,
     which an old value may not; the error names its column."""
-    demands = demanded(made, known)
-    altered = {column for demand in demands for column in columns_of(demand)}
-    names = set(said.columns) - altered
+    demands = demanded(dialect, made, known)
+    names = set(said.columns) - {column for demand in demands for column in columns_of(demand)}
     return (*demands, *(each for each in known.demands if isinstance(each, Fits) and each.column in names))
 
 

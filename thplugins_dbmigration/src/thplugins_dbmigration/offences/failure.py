@@ -35,7 +35,8 @@ _WORDS: Mapping[str, str] = {
     "null": "cannot be null|Invalid use of NULL|null values?|NOT NULL constraint failed|NOT NULL column with default",
     "too-long": "Data too long|value too long",
     "out-of-range": "out of range|field overflow",
-    "orphan": "a foreign key constraint fails|violates foreign key constraint|FOREIGN KEY constraint failed",
+    "orphan": "a foreign key constraint fails|violates foreign key constraint|FOREIGN KEY constraint failed|"
+    "has an invalid foreign key",
     "check": "violates check constraint|check constraint .* is violated|CHECK constraint failed",
     "invalid-date": "Incorrect (date|datetime|timestamp|time) value|date/time field",
     "invalid-text": "Incorrect .* value|invalid input (syntax|value)|Invalid JSON|datatype mismatch|cannot store",
@@ -53,16 +54,18 @@ _CONSTRAINTS = (
     r"\bunique index [`'\"]([^`'\"]+)[`'\"]",
     r"\bCHECK constraint failed: (\S.*)",
 )
+_TABLE = r'\b(?:on table|of relation) "([^"]+)"'
 
 
 @frozen
 class Failure:
     """``kinds`` as an Offence has them, none where the error is not about rows. ``columns`` and ``constraints`` are
-    what the error names."""
+    what the error names, and ``table`` is where it says that they are."""
 
     kinds: frozenset[str]
     columns: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    table: str = ""
 
 
 def failure(dialect: str, error: str) -> Failure:
@@ -74,7 +77,8 @@ def failure(dialect: str, error: str) -> Failure:
         kinds = {kind for kind, words in _WORDS.items() if re.search(words, error, re.IGNORECASE)}
     columns = [part.strip(" `'\"") for each in _found(_COLUMNS, error) for part in each.split(",")]
     names = tuple(re.split(r"`?\.`?", column)[-1] for column in columns)
-    return Failure(frozenset(kinds), names, tuple(_found(_CONSTRAINTS, error)))
+    table = next(iter(_found((_TABLE,), error)), "")
+    return Failure(frozenset(kinds), names, tuple(_found(_CONSTRAINTS, error)), table)
 
 
 def _found(patterns: tuple[str, ...], error: str) -> list[str]:

@@ -7,8 +7,8 @@ import re
 from attrs import evolve, frozen
 
 from thplugins_dbmigration.offences.clause import Clause, Name, Unreadable, read
-from thplugins_dbmigration.offences.definition import Definition, column, element, keys, type_of
-from thplugins_dbmigration.offences.demand import Demand, Fits, Present, Unique
+from thplugins_dbmigration.offences.definition import column, element, keys, type_of
+from thplugins_dbmigration.offences.demand import Demand, Present, Unique
 from thplugins_dbmigration.offences.naming import Quote, quoting
 
 
@@ -35,13 +35,15 @@ class Removed:
 @frozen
 class Wish:
     """``demands`` are those that the statement makes itself. It makes ``all`` of the table's own demands as well of
-    rows that it stores, and those that are named in ``constraints``; ``charset`` is what it converts all text to."""
+    rows that it stores, and those that are named in ``constraints``; ``charset`` and
+    ``collation`` are what it converts all text to."""
 
     table: Name
     demands: tuple[Demand, ...] = ()
     stored: Stored | None = None
     constraints: tuple[str, ...] = ()
     charset: str = ""
+    collation: str = ""
     removed: Removed | None = None
 
 
@@ -107,7 +109,8 @@ def _action(made: Wish, action: Clause, quote: Quote) -> Wish:
     if action.take("CONVERT", "TO"):
         if not action.take("CHARSET"):
             action.demand("CHARACTER", "SET")
-        return evolve(made, charset=action.next().text)
+        charset = action.next().text
+        return evolve(made, charset=charset, collation=action.next().text if action.take("COLLATE") else "")
     if action.take("VALIDATE", "CONSTRAINT"):
         return evolve(made, constraints=(*made.constraints, action.name()))
     return made
@@ -214,21 +217,3 @@ def _delete(clause: Clause) -> Wish:
     if not clause.done and not clause.ahead("RETURNING"):
         raise Unreadable("which rows it removes depends on more than the row")
     return Wish(table, removed=Removed(where, alias))
-
-
-def demanded(made: Wish, known: Definition) -> tuple[Demand, ...]:
-    """All that a wish demands of rows of a table that is defined like that."""
-    if made.stored is not None:
-        return known.demands
-    named = tuple(demand for demand in known.demands if getattr(demand, "name", "") in made.constraints)
-    texts = tuple(
-        evolve(demand, charset=made.charset)
-        for demand in known.demands
-        if made.charset and isinstance(demand, Fits) and demand.type in _TEXTS
-    )
-    return (*made.demands, *named, *texts)
-
-
-_TEXTS = frozenset(
-    {"char", "character", "varchar", "character varying", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
-)

@@ -220,9 +220,10 @@ class Passage:
     def _failed(self, stop: Stop, step: Step, why: Reason | None) -> None:
         """``why`` is None for a step that is not the change's."""
         evidence = self._evidence(stop, why)
-        reason = faults.machine_fault(evidence)
-        if reason is not None:
-            finding = messages.machine_fault(step, self.dataset.name, reason, evidence)
+        # Not in what was found of rows: they may hold any words.
+        broken = faults.machine_fault(project.said(stop, self.change))
+        if broken is not None:
+            finding = messages.machine_fault(step, self.dataset.name, broken, evidence)
         elif why is None:
             finding = messages.older_failed(step, self.dataset.name, evidence)
         elif stop.code == "final-version-mismatch":

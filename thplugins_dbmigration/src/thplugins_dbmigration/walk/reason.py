@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 
 from thcore.model import Measurement, Offence, Statement, StepResult
 from thplugins_dbmigration import offences
+from thplugins_dbmigration.engines.inquiry import is_rollback, with_begin
 from thplugins_dbmigration.offences import Confidential, Failed
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.walk.ground import Ground
@@ -39,7 +40,9 @@ def reason(
         offences.explain(ground.server, ground.address, failed, confidential) for failed in _asked(stop, statements)
     )
     found = next(filter(None, explanations), ())
-    lines = [line for explained in found for line in (*explained.lines(), *_declared(explained.offence, checkout))]
+    lines = [
+        line[:LONGEST] for explained in found for line in (*explained.lines(), *_declared(explained.offence, checkout))
+    ]
     path = stop.failed.path if stop.failed is not None else None
     return Reason(
         tuple(explained.offence for explained in found),
@@ -68,8 +71,8 @@ def _asked(stop: Stop, statements: Sequence[Statement]) -> Iterator[Failed]:
     place = _failed(statements)
     if place is not None:
         failed = statements[place]
-        yield Failed(failed.text, failed.error, _repeatable(statements[:place]))
-    if stop.statement:
+        yield Failed(failed.text, failed.error, _repeatable(statements, place))
+    if stop.error:
         yield Failed(stop.statement, stop.error)
 
 
@@ -81,10 +84,14 @@ def _failed(statements: Sequence[Statement]) -> int | None:
     return max(places, default=None)
 
 
-def _repeatable(statements: Sequence[Statement]) -> tuple[str, ...]:
-    """The statements before it, unless only a part is known of some."""
-    known = all("text" not in statement.unknown for statement in statements)
-    return tuple(text for each in statements if not each.error for text in [each.text] * each.calls) if known else ()
+def _repeatable(statements: Sequence[Statement], place: int) -> tuple[str, ...]:
+    """The statements before one, unless only a part is known of some."""
+    earlier = statements[:place]
+    if any("text" in statement.unknown for statement in earlier):
+        return ()
+    texts = [text for each in earlier if not each.error for text in [each.text] * each.calls]
+    rolled_back = any(is_rollback(statement.text) for statement in statements[place + 1 : place + 2])
+    return with_begin(texts) if rolled_back else tuple(texts)
 
 
 def _said(stop: Stop, statements: Sequence[Statement]) -> tuple[str, ...]:
@@ -99,7 +106,7 @@ def _said(stop: Stop, statements: Sequence[Statement]) -> tuple[str, ...]:
 
 def _declared(offence: Offence, checkout: Path) -> tuple[str, ...]:
     found = declaration(checkout, offence.table, offence.columns)
-    return () if found is None else (f"{found.path}, line {found.line}: {found.text}"[:LONGEST],)
+    return () if found is None else (f"{found.path}, line {found.line}: {found.text}",)
 
 
 def _line(path: str | None, said: Iterable[str]) -> int | None:

@@ -41,7 +41,7 @@ def schema() -> dict[str, Any]:
 
 
 def test_the_example_on_the_page_is_a_policy_and_has_every_key(example: str) -> None:
-    policy = parse(example.encode())
+    policy = parse(example)
 
     assert isinstance(policy, Policy), policy
     for cls in (Policy, Waiver, AllowedLoss):

@@ -165,7 +165,8 @@ def altered(*limits: Limit, slowness: float | None = None, wall_s: float = 6.0, 
     statement = Statement(ALTER, 0.0, 5.9, works=(COPIED,), waits=WAITS)
     measured = Measurement(wall_s, {"wal_bytes": 100}, {}, (statement,), WAITS, slowness)
     if unknown:
-        measured = Measurement(wall_s, {}, {"waits": unknown, "works": unknown})
+        blind = Statement(ALTER, 0.0, 5.9, unknown={"works": unknown})
+        measured = Measurement(wall_s, {}, {"waits": unknown}, (blind,))
     step = StepResult(STEP, added=True, result="ok", measurement=measured, limits=limits)
     return DatasetRun("small", "mysql", "10.11", "f" * 64, "command", steps=(step,))
 
@@ -209,6 +210,19 @@ def test_waits_and_works_that_nobody_could_look_at_are_no_pass_and_the_reason_is
     (finding,) = judge([altered(Limit(counter, 3, "there"), unknown="a file has no sessions")])
     assert (finding.code, finding.severity) == ("counter-missing", Severity.UNVERIFIED)
     assert f"{counter}: a file has no sessions" in finding.evidence
+
+
+def test_what_is_known_to_be_too_much_fails_whatever_else_is_not_known() -> None:
+    copied = Statement(ALTER, 0.0, 5.9, works=(COPIED,))
+    blind = Statement("ALTER TABLE people …", 0.0, 5.9, unknown={"works": "its text was cut"})
+    measured = Measurement(6.0, statements=(copied, blind))
+    step = StepResult(STEP, added=True, result="ok", measurement=measured, limits=(Limit("copied_rows", 3, "there"),))
+    run = DatasetRun("small", "mysql", "10.11", "f" * 64, "command", steps=(step,))
+    (finding,) = judge([run])
+    assert finding.code == "table-work-exceeded"
+    (finding,) = judge([evolve(run, steps=(evolve(step, limits=(Limit("copied_rows", 4_000_000, "there"),)),))])
+    assert finding.code == "counter-missing"
+    assert "copied_rows: its text was cut" in finding.evidence
 
 
 def test_who_asked_for_no_limit_is_not_told_that_it_cannot_be_measured() -> None:

@@ -14,8 +14,8 @@ def limit(counter: str, table: str = "") -> Limit:
 
 
 def altered(*works: TableWork, waits: tuple[Wait, ...] = (), unknown: str = "") -> Measurement:
-    statement = Statement(ALTER, 0.0, 5.9, works=works, waits=waits)
     reasons = {unknown: "it cannot be had"} if unknown else {}
+    statement = Statement(ALTER, 0.0, 5.9, unknown=reasons, works=works, waits=waits)
     return Measurement(6.0, unknown=reasons, statements=(statement, NOTED), waits=waits)
 
 
@@ -62,17 +62,20 @@ def test_the_largest_table_that_something_was_done_to_counts() -> None:
     assert figure(measured, limit("rebuilt_rows")) == Figure(0.0)
 
 
-def test_work_on_a_table_of_unknown_size_is_unknown() -> None:
+def test_work_on_a_table_of_unknown_size_may_be_more_than_what_is_known() -> None:
     measured = altered(TableWork("orders", "copy", None, 41_000), TableWork("people", "copy", 5, 6))
 
-    assert figure(measured, limit("copied_rows")) is None
+    assert figure(measured, limit("copied_rows")) == Figure(5, "people", ALTER, least=True)
     assert figure(measured, limit("copied_bytes")) == Figure(41_000, "orders", ALTER)
     assert figure(measured, limit("copied_rows"), {"orders"}) == Figure(5, "people", ALTER)
 
 
 def test_nothing_was_done_only_where_somebody_looked() -> None:
     assert figure(altered(), limit("copied_rows")) == Figure(0.0)
-    assert figure(altered(unknown="works"), limit("copied_rows")) is None
+    assert figure(altered(unknown="works"), limit("copied_rows")) == Figure(0.0, least=True)
+    assert figure(altered(TableWork("orders", "copy", 7), unknown="works"), limit("copied_rows")) == Figure(
+        7, "orders", ALTER, least=True
+    )
     assert figure(Measurement(1.0), limit("copied_rows")) is None
 
 
@@ -88,7 +91,10 @@ def test_the_log_of_one_statement_is_that_of_the_largest_and_of_one_call(counter
     assert figure(Measurement(2.0, statements=(many,)), limit("statement_bytes")) == Figure(
         51, statement="INSERT INTO a …"
     )
-    assert figure(Measurement(2.0, statements=(many, unknown)), limit("statement_bytes")) is None
+    assert figure(Measurement(2.0, statements=(many, unknown)), limit("statement_bytes")) == Figure(
+        51, statement="INSERT INTO a …", least=True
+    )
+    assert figure(Measurement(2.0, statements=(unknown,)), limit("statement_bytes")) is None
     assert figure(Measurement(2.0), limit("statement_bytes")) is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Sequence
 
 from thcore.hooks import Build
 from thcore.model import (
@@ -19,9 +20,9 @@ from thplugins_dbmigration import datasets, messages
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.lanes import side_by_side
 from thplugins_dbmigration.limits.rules import Rules
-from thplugins_dbmigration.options import DbmigrationOptions, Judge, LearnedLimits
+from thplugins_dbmigration.options import DbmigrationOptions, Judge, LearnedLimits, PolicyFrom
 from thplugins_dbmigration.policy.record import record_of
-from thplugins_dbmigration.policy.source import Ruling, ruling
+from thplugins_dbmigration.policy.source import Ruling, content, own_ruling, ruling
 from thplugins_dbmigration.turns import Turns
 from thplugins_dbmigration.walk.leg import count
 from thplugins_dbmigration.walk.passage import Passage
@@ -43,8 +44,7 @@ def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environme
             messages.seed_not_found(f"no dataset in {options.datasets} is for the project {build.change.project}")
         )
     branch = _target(build, options)
-    today = datetime.datetime.now(datetime.UTC).date()
-    ruled = ruling(build, options, checkout, branch, today) if found else Ruling()
+    policy = content(checkout.path)  # before the change's programs have run
     turns = Turns(build.check)
     lanes = _lanes(build, len(found))
 
@@ -56,6 +56,7 @@ def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environme
         return passage
 
     passages = side_by_side(taken, found, lanes)
+    ruled = _ruled(options, policy, passages, branch)
     for passage in passages:
         passage.limit(Rules(passage.dataset, ruled.policy, build.past, _weight(options)))
     runs = tuple(passage.run for passage in passages if passage.run is not None)
@@ -66,7 +67,7 @@ def run(build: Build, options: DbmigrationOptions, checkout: Checkout, environme
         artifacts=tuple(_evidence(passage) for passage in passages if passage.evidence.is_dir()),
         records=(record_of(ruled.policy),),
         datasets=runs,
-        findings=(*findings, *ruled.told(runs), *(finding for passage in passages for finding in passage.findings)),
+        findings=(*findings, *ruled.findings, *(finding for passage in passages for finding in passage.findings)),
     )
 
 
@@ -80,6 +81,15 @@ def _target(build: Build, options: DbmigrationOptions) -> str | None:
     """The target branch, None when every step is to be judged."""
     judges_all = options.judge is Judge.ALL or build.change.kind is not ChangeKind.CHANGE
     return None if judges_all else build.change.branch
+
+
+def _ruled(options: DbmigrationOptions, own: str, passages: Sequence[Passage], branch: str | None) -> Ruling:
+    """The policy that counts. Where no dataset got to the target branch, no step was judged either."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    if branch is None or options.policy_from is PolicyFrom.CHANGE:
+        return own_ruling(own, change=branch is not None, today=today) if passages else Ruling()
+    theirs = next((passage.policy for passage in passages if passage.policy is not None), None)
+    return Ruling() if theirs is None else ruling(own, theirs, branch, today)
 
 
 def _weight(options: DbmigrationOptions) -> Severity | None:

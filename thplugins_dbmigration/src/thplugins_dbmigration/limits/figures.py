@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from thcore.model import Limit, Measurement, Statement, StepResult, TableWork
+from thcore.model import Limit, Measurement, StepResult, TableWork
 from thplugins_dbmigration.dataset_file import WALL
 from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS
 
@@ -27,17 +27,22 @@ WORKS: Mapping[str, tuple[str, str]] = {
     f"{done}_{size}": (kind, size) for done, kind in _DONE.items() for size in _SIZES
 }
 """Size of the largest table that was copied, rebuilt, indexed or scanned: the kind of ``TableWork``, and its size."""
+WAITS_UNKNOWN, WORKS_UNKNOWN = "waits", "works"
+"""What ``unknown`` of a measurement says why nobody could wait, and that of a statement, why it is not known what it
+does."""
 BY_TABLE = frozenset({*WAITS, *WORKS})
 """What can be told of one table."""
 
 
 @frozen
 class Figure:
-    """A number to compare with a limit; the table that it is of and the text of the statement, where it is of one."""
+    """A number to compare with a limit; the table that it is of and the text of the statement, where it is of one. With
+    ``least`` it may be more: something of it could not be measured."""
 
     value: float
     table: str = ""
     statement: str = ""
+    least: bool = False
 
 
 def known() -> frozenset[str]:
@@ -72,7 +77,9 @@ def figure(measurement: Measurement | None, limit: Limit, apart: Collection[str]
 
 
 def _wait(measurement: Measurement, kind: str, table: str, apart: Collection[str]) -> Figure | None:
-    if not _watched(measurement, "waits", seen=bool(measurement.waits)):
+    # Nobody waited only where somebody could have: a step that was watched has statements, if only the one that notes
+    # its version, and where no session was beside it, that is said.
+    if not measurement.waits and (WAITS_UNKNOWN in measurement.unknown or not measurement.statements):
         return None
     waits = [wait for wait in measurement.waits if wait.kind == kind and _meant(wait.table, table, apart)]
     longest = max(waits, key=lambda wait: wait.wait_s, default=None)
@@ -93,26 +100,18 @@ def _blamed(measurement: Measurement, kind: str, table: str) -> str:
 
 
 def _work(measurement: Measurement, kind: str, size: str, table: str, apart: Collection[str]) -> Figure | None:
+    if not measurement.statements:
+        return None
     works = [
-        (work, statement)
-        for statement, work in _works(measurement)
+        (_SIZES[size](work), work, statement)
+        for statement in measurement.statements
+        for work in statement.works
         if work.kind == kind and _meant(work.table, table, apart)
     ]
-    sizes = [_SIZES[size](work) for work, _ in works]
-    if None in sizes or not _watched(measurement, "works", seen=any(True for _ in _works(measurement))):
-        return None
-    found = [Figure(float(_SIZES[size](work) or 0), work.table, statement.text) for work, statement in works]
-    return max(found, key=lambda each: each.value, default=Figure(0.0, table))
-
-
-def _works(measurement: Measurement) -> Iterator[tuple[Statement, TableWork]]:
-    return ((statement, work) for statement in measurement.statements for work in statement.works)
-
-
-def _watched(measurement: Measurement, what: str, *, seen: bool) -> bool:
-    """Whether nothing means that there was nothing. A step that was looked at has statements, if only the one that
-    notes its version; where nobody could look, that is said."""
-    return seen or (what not in measurement.unknown and bool(measurement.statements))
+    unknown = any(WORKS_UNKNOWN in statement.unknown for statement in measurement.statements)
+    least = unknown or any(value is None for value, *_ in works)
+    found = [Figure(float(value), work.table, statement.text, least) for value, work, statement in works if value]
+    return max(found, key=lambda each: each.value, default=Figure(0.0, table, least=least))
 
 
 def _meant(table: str, wanted: str, apart: Collection[str]) -> bool:
@@ -120,10 +119,11 @@ def _meant(table: str, wanted: str, apart: Collection[str]) -> bool:
 
 
 def _largest(measurement: Measurement) -> Figure | None:
-    found = []
+    found, least = [], False
     for statement in measurement.statements:
         size = next((value for name in _LOGS if (value := statement.counters.get(name)) is not None), None)
-        if size is None:
-            return None
-        found.append(Figure(math.ceil(size / max(1, statement.calls)), statement=statement.text))
-    return max(found, key=lambda each: each.value, default=None)
+        least = least or size is None
+        if size is not None:
+            found.append(Figure(math.ceil(size / max(1, statement.calls)), statement=statement.text))
+    largest = max(found, key=lambda each: each.value, default=None)
+    return evolve(largest, least=least) if largest else None

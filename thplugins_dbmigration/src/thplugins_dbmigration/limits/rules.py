@@ -53,7 +53,7 @@ class Rules:
 
     def _value(self, step: StepResult, limit: Limit) -> float | None:
         found = figure_of(step, limit, self.policy.small_tables)
-        return found.value if found else None
+        return None if found is None or found.least else found.value
 
     def _by_rank(self, result: StepResult, run: DatasetRun) -> Iterator[Limit]:
         """All limits of a step. Of those for the same counter, the first counts."""

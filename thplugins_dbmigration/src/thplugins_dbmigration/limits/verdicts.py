@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from thcore.model import DatasetRun, Finding, Limit, Location, Severity, StepResult
+from thcore.model import DatasetRun, Finding, Limit, Location, Measurement, Severity, StepResult
 from thplugins_dbmigration import messages
 from thplugins_dbmigration.dataset_file import WALL
-from thplugins_dbmigration.limits.figures import WAITS, WORKS, Figure, figure_of
+from thplugins_dbmigration.limits.figures import WAITS, WAITS_UNKNOWN, WORKS, WORKS_UNKNOWN, Figure, figure_of
 from thplugins_dbmigration.policy.file import Policy, Waiver
 from thplugins_dbmigration.step_names import names
 
@@ -43,11 +43,10 @@ class Bench:
                 continue
             for limit in step.limits:
                 found = figure_of(step, limit, self.policy.small_tables)
-                if found is None:
-                    if limit.severity is Severity.FAILURE:
-                        missing.setdefault((limit.counter, step.added), []).append((step, limit))
-                elif found.value > limit.maximum:
+                if found is not None and found.value > limit.maximum:
                     yield self._exceeded(run, step, limit, found)
+                elif (found is None or found.least) and limit.severity is Severity.FAILURE:
+                    missing.setdefault((limit.counter, step.added), []).append((step, limit))
         for (counter, added), steps in missing.items():
             yield _missing(run, counter, steps, added=added)
 
@@ -155,10 +154,15 @@ def _missing(run: DatasetRun, counter: str, steps: Sequence[tuple[StepResult, Li
 
 
 def _reasons(counter: str, steps: Iterable[tuple[StepResult, Limit]]) -> Iterator[str]:
-    what = "waits" if counter in WAITS else "works" if counter in WORKS else counter
+    what = WAITS_UNKNOWN if counter in WAITS else counter
     for step, _ in steps:
-        if step.measurement is not None and what in step.measurement.unknown:
-            yield f"{counter}: {step.measurement.unknown[what]}"
+        measurement = step.measurement or Measurement(0.0)
+        found = [measurement.unknown.get(what)]
+        if counter in WORKS:
+            found += [statement.unknown.get(WORKS_UNKNOWN) for statement in measurement.statements]
+        if not measurement.statements:
+            found.append(measurement.unknown.get("statements"))
+        yield from (f"{counter}: {reason}" for reason in found if reason)
 
 
 def _number(value: float) -> str:

@@ -91,10 +91,10 @@ class PolicyFile:
     dbmigration: Policy = Factory(Policy)
 
 
-def parse(text: bytes) -> Policy | tuple[str, ...]:
+def parse(text: str) -> Policy | tuple[str, ...]:
     """Structure the content of the file, or answer all problems that it has."""
     try:
-        tree = load(text, LARGEST)
+        tree = load(text.encode("utf-8", "surrogateescape"), LARGEST)
     except ValueError as error:
         return (str(error),)
     try:

@@ -1,82 +1,58 @@
-"""Which policy counts: the target branch's, so that no change excuses itself.
-
-The policy of a commit of the target branch is kept below the plugin's state, so that only the first build of that
-commit needs its work tree.
-"""
+"""Which policy counts: the target branch's, so that no change excuses itself."""
 
 from __future__ import annotations
 
 import datetime
 import os
-import secrets
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import Factory, frozen
 
-from thcore.errors import ChangeError, InfrastructureError
-from thcore.hooks import Build
-from thcore.model import Checkout, DatasetRun, Finding, Location, Revision, Severity
-from thplugins_dbmigration.options import DbmigrationOptions, PolicyFrom
+from thcore.model import Finding, Location, Severity
 from thplugins_dbmigration.policy.file import FILE, LARGEST, Policy, parse
 
-KEPT = "policies"
-MOST_KEPT = 200
 _REMEDY = "Correct what the evidence names; the schema of the file is published with the documentation."
 
 
 @frozen
 class Ruling:
-    """The policy that counts for a build, and what is to be said of it. ``unread`` is why there is none."""
+    """The policy that counts for a build, and what is to be said of it."""
 
     policy: Policy = Factory(Policy)
     findings: tuple[Finding, ...] = ()
-    unread: Finding | None = None
-
-    def told(self, runs: Iterable[DatasetRun]) -> tuple[Finding, ...]:
-        """What is to be said beside these runs. A target branch that cannot be had is no news where no step could be
-        judged on account of that."""
-        if self.unread is None or not any(step.added and step.result == "ok" for run in runs for step in run.steps):
-            return self.findings
-        return (*self.findings, self.unread)
 
 
-def ruling(
-    build: Build, options: DbmigrationOptions, checkout: Checkout, branch: str | None, today: datetime.date
-) -> Ruling:
-    """Find and read the policy. ``branch`` is the target branch, None where every step is judged: then, and with
-    ``policy_from: change``, the checkout's own counts. Raises only CancelledError and DeadlineError."""
-    own = content(checkout.path)
-    if branch is None or options.policy_from is PolicyFrom.CHANGE:
-        severity = Severity.FAILURE if branch is not None else Severity.UNVERIFIED
-        return _ruled(own, "the change" if branch is not None else "the checkout", severity, today)
-    try:
-        theirs = _of_target(build, branch)
-    except (ChangeError, InfrastructureError) as error:
-        told = _unusable(f"of {branch} cannot be had", str(error).splitlines(), Severity.UNVERIFIED)
-        return Ruling(unread=told)
+def ruling(own: str, theirs: str, branch: str, today: datetime.date) -> Ruling:
+    """What the target branch's file says, ``theirs``, beside the change's ``own``."""
     if own == theirs:
         return _ruled(theirs, branch, Severity.UNVERIFIED, today)
     return _edited(own, theirs, branch, today)
 
 
-def content(checkout: Path) -> bytes:
-    """What a checkout's policy file holds, one byte more than allowed at most; nothing where there is none, or anything
-    that is no plain file."""
+def own_ruling(own: str, *, change: bool, today: datetime.date) -> Ruling:
+    """What the file of the checkout says, where the job lets a change rule itself, or where there is no ``change``."""
+    whose, severity = ("the change", Severity.FAILURE) if change else ("the checkout", Severity.UNVERIFIED)
+    return _ruled(own, whose, severity, today)
+
+
+def content(checkout: Path) -> str:
+    """What a checkout's policy file holds, a bit more than is allowed at most; nothing where there is none, or anything
+    that is no plain file. Bytes that are no UTF-8 are kept as Python keeps those of file names."""
     try:
         # No link: it could lead out of the checkout. Not blocking: opening a pipe would wait for a writer.
         descriptor = os.open(checkout / FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return b""
+        return ""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        return b""
+        return ""
     with os.fdopen(descriptor, "rb") as stream:
-        return stream.read(LARGEST + 1)
+        return stream.read(LARGEST + 1).decode("utf-8", "surrogateescape")
 
 
-def _edited(own: bytes, theirs: bytes, branch: str, today: datetime.date) -> Ruling:
+def _edited(own: str, theirs: str, branch: str, today: datetime.date) -> Ruling:
     """The policy, where the change writes another one than its target branch has."""
     mended, valid = parse(own), parse(theirs)
     if isinstance(mended, tuple):
@@ -102,7 +78,7 @@ def _edited(own: bytes, theirs: bytes, branch: str, today: datetime.date) -> Rul
     return Ruling(valid, (told, *_expired(valid, today)))
 
 
-def _ruled(text: bytes, whose: str, severity: Severity, today: datetime.date) -> Ruling:
+def _ruled(text: str, whose: str, severity: Severity, today: datetime.date) -> Ruling:
     found = parse(text)
     if isinstance(found, tuple):
         return Ruling(findings=(_unusable(f"of {whose}", found, severity),))
@@ -110,8 +86,8 @@ def _ruled(text: bytes, whose: str, severity: Severity, today: datetime.date) ->
 
 
 def _unusable(which: str, problems: Sequence[str], severity: Severity) -> Finding:
-    which = which if which.endswith("had") else f"{which} cannot be used"
-    return Finding("policy-unusable", severity, f"{FILE} {which}", Location(FILE), tuple(problems), _REMEDY)
+    message = f"{FILE} {which} cannot be used"
+    return Finding("policy-unusable", severity, message, Location(FILE), tuple(problems), _REMEDY)
 
 
 def _expired(policy: Policy, today: datetime.date) -> Iterator[Finding]:
@@ -125,25 +101,3 @@ def _expired(policy: Policy, today: datetime.date) -> Iterator[Finding]:
                 (f"owner: {waiver.owner}", f"reason: {waiver.reason}"),
                 "It excuses nothing any more. Take it out, or agree on another date.",
             )
-
-
-def _of_target(build: Build, branch: str) -> bytes:
-    revision = Revision(branch=branch)
-    kept = build.state / KEPT / build.resolve(revision)
-    try:
-        return kept.read_bytes()
-    except FileNotFoundError:
-        pass
-    text = content(build.provision(revision).checkout.path)
-    _keep(kept, text)
-    return text
-
-
-def _keep(kept: Path, text: bytes) -> None:
-    kept.parent.mkdir(exist_ok=True)
-    draft = kept.with_suffix(f".{secrets.token_hex(8)}")
-    draft.write_bytes(text)
-    draft.replace(kept)
-    old = sorted(kept.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-MOST_KEPT]
-    for path in old:
-        path.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-LAYOUT = 2
+LAYOUT = 3
 """Counted up whenever snapshots are made or kept in another way, so that older ones are not used."""
 
 

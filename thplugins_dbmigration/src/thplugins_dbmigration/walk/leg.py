@@ -13,9 +13,9 @@ from attrs import define, evolve, field
 from thcore.hooks import Build
 from thcore.model import Loss, Measurement, Progress, Step, StepResult
 from thplugins_dbmigration.census import TableCensus, losses
-from thplugins_dbmigration.dataset_file import WALL
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.measure.sizes import Sizes
+from thplugins_dbmigration.measure.slowness import slowness
 from thplugins_dbmigration.measure.watch import Watch
 from thplugins_dbmigration.messages import way
 from thplugins_dbmigration.project import Chosen
@@ -114,7 +114,7 @@ class Leg:
         if self.counting and self._census is None and self.added(step):
             self._census = self._count()
         server, address = self.project.server, self.project.address
-        read = partial(self._read, needed=self._needs_all(step))
+        read = partial(self._read, needed=self.added(step))  # the project's policy may limit any of them
         self._watch = Watch.start(self.engine, server, address, read, closely=self.added(step), canary=self.canary)
         self._turn.callback(self._watch.leave)
 
@@ -125,6 +125,8 @@ class Leg:
         rows = {name: table.rows for name, table in (self._census or {}).items()}
         self.sizes[step] = self._watch.sizes.having(rows)
         self._watch = None
+        if self.added(step):
+            measurement = evolve(measurement, slowness=slowness(self.build.state, self.build.workspace.temporary))
         told = "ended" if ok else "failed"
         self.build.log(f"step {way(step)} {told} after {measurement.wall_s:.3f} s", source=self.dataset.name)
         self._keep(step, "ok" if ok else "failed", measurement, self._lost(step, ok=ok))
@@ -139,9 +141,6 @@ class Leg:
 
     def _count(self) -> Mapping[str, TableCensus]:
         return self.project.server.census(self.project.address)
-
-    def _needs_all(self, step: Step) -> bool:
-        return self.added(step) and any(limit.counter != WALL for limit in self.dataset.limits_for(step))
 
     def _read(self, *, needed: bool) -> dict[str, int | None]:
         """The counters. One that was known and is not now will be: a session has just ended and not reported yet."""

@@ -51,6 +51,8 @@ class Passage:
     branch: str | None
     run: DatasetRun | None = None
     findings: list[Finding] = field(factory=list)
+    policy: str | None = None
+    """The policy file of the target branch, empty where it has none; None: the dataset did not get there."""
     _fingerprint: str = ""
     """Of the dataset, before anything was done with it."""
     _proves_nothing: bool = False
@@ -165,6 +167,7 @@ class Passage:
         state = states.at(len(states.waypoints))
         if self.branch is None:
             return state, None
+        self.policy = state.trail.policy
         checkout = self.change.checkout.path
         edited, lacking = state.trail.edited(checkout), state.trail.lacking(checkout)
         if not edited and not lacking:

@@ -11,6 +11,7 @@ from attrs import define, evolve, field, frozen
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Progress
 from thplugins_dbmigration import snapshots
+from thplugins_dbmigration.policy.source import content
 from thplugins_dbmigration.snapshots import Key, Snapshot, dataset_key
 from thplugins_dbmigration.walk.ascent import ascend, lost
 from thplugins_dbmigration.walk.ground import Site
@@ -88,13 +89,14 @@ class States:
             provision = site.build.provision(waypoint.revision, options=waypoint.provisioning)
         except (ChangeError, InfrastructureError) as error:
             raise _unprepared(site, waypoint, error, before.trail) from error
+        policy = content(provision.checkout.path)  # before its programs have run
         with site.ground(before.snapshot, data) as ground:
             trail = ascend(site, ground, waypoint, provision, before.trail)
             with site.turns.beside():
                 ground.server.settle(ground.address)
         site.freeze(data)
         self._fresh.add(waypoint.label)
-        return trail.notes
+        return evolve(trail, policy=policy).notes
 
 
 def _prepared(site: Site, waypoint: Waypoint) -> tuple[str, str]:

@@ -24,7 +24,7 @@ class Trail:
 
     ``start`` and ``versions`` are where the database was and is, ``steps`` what was run, leg by leg. ``files`` are the
     digests of the steps' source files as they are in the code of the last leg, by path. ``fixups`` are those of the
-    job or the dataset itself that are done.
+    job or the dataset itself that are done. ``policy`` is the policy file of that code, empty where it has none.
     """
 
     start: Versions = field(factory=dict)
@@ -32,6 +32,7 @@ class Trail:
     steps: tuple[StepResult, ...] = ()
     files: Mapping[str, str] = field(factory=dict)
     fixups: tuple[Fixup, ...] = ()
+    policy: str = ""
 
     @classmethod
     def of(cls, notes: Mapping[str, Any]) -> Trail:

@@ -12,7 +12,8 @@ from parts.releases import Releases
 
 SEED = """
 create table alembic_version (version_num varchar(32) not null primary key);
-insert into alembic_version values ('a');
+insert into alembic_version values ('b');
+create table other (id integer not null primary key);
 create table item (id integer not null primary key, name varchar(20), price integer);
 insert into item values (1, 'spade', 10), (2, 'rake', 20), (3, 'rake', 30);
 """
@@ -20,7 +21,7 @@ ITEM = "create table item (id integer not null primary key, name varchar(20), pr
 
 
 def checked_project(root: Path, *, seed: str = SEED, **keys: Any) -> Releases:
-    """The target branch ends at b, the dataset is at a; the change is a copy of the branch, to which tests add c."""
+    """The target branch ends at b, where the dataset is; the change is a copy of the branch, to which tests add c."""
     made = Releases(root)
     made.tree("master").revision("a", None, ITEM, back=["drop table item"])
     made.tree("master").revision(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from thcore.model import Check
-from thplugins_dbmigration.options import InterruptedRun
+from thplugins_dbmigration.options import InterruptedRun, Judge
 
 from parts.checked import checked_project
 from parts.releases import Releases
@@ -24,10 +24,10 @@ def root() -> Iterator[Path]:
 
 
 def checks(project: Releases, interrupted_run: InterruptedRun) -> dict[str, Check]:
-    """What is found by all checks at once."""
-    execution = project.gate(interrupted_run=interrupted_run, round_trip=True, same_schema=True)
+    """What is found by all checks at once, by name and step."""
+    execution = project.gate(interrupted_run=interrupted_run, round_trip=True, same_schema=True, judge=Judge.ALL)
     (run,) = execution.datasets
-    return {check.name: check for check in run.checks}
+    return {f"{check.name} {check.step}".strip(): check for check in run.checks}
 
 
 def test_mariadb_keeps_half_of_a_step_whoever_dies(root: Path) -> None:
@@ -42,7 +42,7 @@ def test_mariadb_keeps_half_of_a_step_whoever_dies(root: Path) -> None:
     found = checks(project, InterruptedRun.BOTH)
     assert (found["same-schema"].result, found["same-schema"].details) == ("ok", ())
     assert (found["round-trip"].result, found["round-trip"].details) == ("ok", ())
-    for name in ("interrupted-client", "interrupted-server"):
+    for name in ("interrupted-client c", "interrupted-server c"):
         assert found[name].result == "failed"
         assert "Duplicate column name 'note'" in found[name].details[0]
         left = found[name].details[1:]
@@ -50,27 +50,30 @@ def test_mariadb_keeps_half_of_a_step_whoever_dies(root: Path) -> None:
         assert not any("of_item" in line for line in left), "the second half was never begun"
 
 
+CONCURRENTLY = """
+with op.get_context().autocommit_block():
+    op.execute("create index concurrently {} on item (name)")
+"""
+
+
 def test_postgresql_undoes_a_step_but_for_an_index_that_is_made_concurrently(root: Path) -> None:
     project = checked_project(root, type="postgresql")
-    project.tree("change").revision(
+    tree = project.tree("change")
+    tree.revision(
         "c",
         "b",
         "alter table item add column note varchar(9)",
         "alter table other add constraint of_item foreign key (id) references item (id)",
         back=["alter table other drop constraint of_item", "alter table item drop column note"],
     )
-    found = checks(project, InterruptedRun.BOTH)
-    assert {name: (check.result, check.details) for name, check in found.items()} == dict.fromkeys(
-        ("same-schema", "round-trip", "interrupted-client", "interrupted-server"), ("ok", ())
-    )
-    body = "with op.get_context().autocommit_block():\n    op.execute('create index {} concurrently by_name on item (name)')"
-    project.tree("change").revision("c", "b", body=body.format(""), back=["drop index by_name"])
-    broken = checks(project, InterruptedRun.SERVER)["interrupted-server"]
-    assert broken.result == "failed"
-    assert 'relation "by_name" already exists' in broken.details[0]
-    assert broken.details[1:] == ("index item.by_name: only after the interruption: INVALID btree (name)",)
-    project.tree("change").revision("c", "b", body=body.format("").replace("by_name", "if not exists by_name"), back=[])
-    silent = checks(project, InterruptedRun.SERVER)["interrupted-server"]
+    tree.revision("d", "c", body=CONCURRENTLY.format("loud"), back=["drop index loud"])
+    tree.revision("e", "d", body=CONCURRENTLY.format("if not exists silent"), back=["drop index silent"])
+    found = checks(project, InterruptedRun.SERVER)
+    for name in ("same-schema", "round-trip", "interrupted-server c"):
+        assert (found[name].result, found[name].details) == ("ok", ()), name
+    loud, silent = found["interrupted-server d"], found["interrupted-server e"]
+    assert 'relation "loud" already exists' in loud.details[0]
+    assert loud.details[1:] == ("index item.loud: only after the interruption: INVALID btree (name)",)
     assert silent.details == (
-        "index item.by_name: btree (name) without an interruption, INVALID btree (name) after one",
+        "index item.silent: btree (name) without an interruption, INVALID btree (name) after one",
     )

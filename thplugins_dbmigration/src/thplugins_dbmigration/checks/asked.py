@@ -12,7 +12,7 @@ from thcore.model import Check, Finding, Progress, Severity, Step, StepResult
 from thplugins_dbmigration.checks import messages
 from thplugins_dbmigration.checks.interruption import Victim, interrupted
 from thplugins_dbmigration.checks.likeness import Likeness, schema_of
-from thplugins_dbmigration.checks.rerun import ImpossibleError
+from thplugins_dbmigration.checks.rerun import ImpossibleError, Rerun
 from thplugins_dbmigration.checks.round_trip import round_trip
 from thplugins_dbmigration.checks.same_schema import same_schema
 from thplugins_dbmigration.options import DbmigrationOptions, InterruptedRun, Weight
@@ -104,15 +104,15 @@ def _wanted(trial: Trial, states: States, results: Sequence[StepResult]) -> Iter
     first = next((number for number, result in enumerate(results) if result.added), None)
     if first is None:
         return
-    steps = [result.step for result in results[first:]]
+    rerun, steps = Rerun(trial, results[0].step), [result.step for result in results[first:]]
     if options.same_schema:
         yield Asked("same-schema", lambda end: same_schema(trial, states, end.schema))
     if options.round_trip:
-        yield Asked("round-trip", lambda _end: [round_trip(trial, steps, steps[0] if first else None)])
+        yield Asked("round-trip", lambda _end: [round_trip(rerun, steps)])
     for result in results[first:]:
         for victim in _VICTIMS[options.interrupted_run] if result.added else ():
-            yield Asked(f"interrupted-{victim}", _breaking(trial, result, victim), result.step)
+            yield Asked(f"interrupted-{victim}", _breaking(rerun, result, victim), result.step)
 
 
-def _breaking(trial: Trial, result: StepResult, victim: Victim) -> Callable[[Likeness], list[Check]]:
-    return lambda end: [interrupted(trial, result, victim, end)]
+def _breaking(rerun: Rerun, result: StepResult, victim: Victim) -> Callable[[Likeness], list[Check]]:
+    return lambda end: [interrupted(rerun, result, victim, end)]

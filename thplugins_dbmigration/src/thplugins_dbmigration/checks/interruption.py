@@ -18,12 +18,11 @@ from thcore.errors import InfrastructureError, StoppedError
 from thcore.model import Check, Step, StepResult
 from thplugins_dbmigration import messages
 from thplugins_dbmigration.checks.likeness import Likeness
-from thplugins_dbmigration.checks.rerun import ImpossibleError, clone, leg_of, must_end_well, prepared, scratch, words
+from thplugins_dbmigration.checks.rerun import ImpossibleError, Rerun, scratch
 from thplugins_dbmigration.observer.channel import changes
 from thplugins_dbmigration.tools.tool import Enough, Pause, Plan
 from thplugins_dbmigration.walk.ground import Ground
 from thplugins_dbmigration.walk.leg import Leg
-from thplugins_dbmigration.walk.trial import Trial
 
 Victim = Literal["client", "server"]
 _GONE = {"server-died", "server-not-answering"}
@@ -64,13 +63,14 @@ class Breach:
         self.strike()
 
 
-def interrupted(trial: Trial, result: StepResult, victim: Victim, end: Likeness) -> Check:
+def interrupted(rerun: Rerun, result: StepResult, victim: Victim, end: Likeness) -> Check:
     """Kill the project's program or the server in the middle of a step of the change that has ended well, and run the
     command again. ``end`` is what the change led the dataset to. Raises ImpossibleError."""
+    trial = rerun.trial
     if victim == "server" and trial.site.engine.name == "sqlite":
         raise ImpossibleError("SQLite has no server that could be killed")
     for statements in dict.fromkeys((middle(result), 1)):
-        check = _interrupted(trial, result.step, victim, end, statements)
+        check = _interrupted(rerun, result.step, victim, end, statements)
         if check is not None:
             return check
     raise ImpossibleError(
@@ -85,30 +85,31 @@ def middle(result: StepResult) -> int:
     return max(1, (sum(statement.calls for statement in seen if changes(statement.text)) + 1) // 2)
 
 
-def _interrupted(trial: Trial, step: Step, victim: Victim, end: Likeness, statements: int) -> Check | None:
+def _interrupted(rerun: Rerun, step: Step, victim: Victim, end: Likeness, statements: int) -> Check | None:
     """None when the step ended before."""
-    breach = Breach(step, statements)
-    with scratch(trial.site, "interrupted") as data:
+    site, breach = rerun.trial.site, Breach(step, statements)
+    with scratch(site, "interrupted") as data:
         try:
-            with prepared(trial, data, short_of=step) as (ground, leg):
+            with rerun.prepared(data, before=step) as (ground, leg):
                 if victim == "server":
                     breach.strike = ground.server.kill
                     with _in_a_statement(ground, breach):
-                        _walk(trial, leg, breach)
+                        _walk(rerun, leg, breach)
                 else:
-                    _walk(trial, leg, breach)
+                    _walk(rerun, leg, breach)
                     if breach.struck:
-                        return _again(trial, ground, leg, breach, victim, end)
+                        return _again(rerun, ground, leg, breach, victim, end)
         except InfrastructureError as error:
             if victim != "server" or not breach.struck or error.code not in _GONE:
                 raise
         if not breach.struck:
             return None
-        with trial.site.again(data) as ground:
-            return _again(trial, ground, leg, breach, victim, end)
+        with site.again(data) as ground:
+            return _again(rerun, ground, leg, breach, victim, end)
 
 
-def _walk(trial: Trial, leg: Leg, breach: Breach) -> None:
+def _walk(rerun: Rerun, leg: Leg, breach: Breach) -> None:
+    trial = rerun.trial
     trial.chosen.tool.walk(trial.site.build, trial.chosen.options, leg.project, breach)
 
 
@@ -134,40 +135,39 @@ def _in_a_statement(ground: Ground, breach: Breach) -> Iterator[None]:
             watcher.join()
 
 
-def _again(trial: Trial, ground: Ground, before: Leg, breach: Breach, victim: Victim, end: Likeness) -> Check:
+def _again(rerun: Rerun, ground: Ground, before: Leg, breach: Breach, victim: Victim, end: Likeness) -> Check:
     """Run the command again on what the interruption has left."""
     name = f"interrupted-{victim}"
-    leg = leg_of(trial, ground, after=before)
-    stop = leg.walk(trial.chosen)
+    chosen, leg = rerun.trial.chosen, rerun.leg(ground, after=before)
+    stop = leg.walk(chosen)
     if stop.failed is not None:
-        said = words(trial, stop)[0]
-        left = _left(trial, ground, breach.step)
-        fails = f"{messages.way(stop.failed)} fails when it is run again: {said}"
+        fails = f"{messages.way(stop.failed)} fails when it is run again: {rerun.said(stop)}"
+        left = _left(rerun, ground, breach.step)
         if not left:
             return Check(name, "ok", breach.step.version, (fails, "nothing of the step is left, as before it"))
         return Check(name, "failed", breach.step.version, (fails, *left))
-    if missed := leg.course.missed(leg.final(trial.chosen), leg.walked):
+    if missed := leg.course.missed(leg.final(chosen), leg.walked):
         return Check(name, "failed", breach.step.version, missed)
-    told = _otherwise(trial, ground, end)
+    told = _otherwise(rerun, ground, end)
     return Check(name, "failed" if told else "ok", breach.step.version, told)
 
 
-def _left(trial: Trial, ground: Ground, step: Step) -> tuple[str, ...]:
+def _left(rerun: Rerun, ground: Ground, step: Step) -> tuple[str, ...]:
     """What the interruption has left of a step, in comparison with the state before it."""
     now = Likeness.of(ground)
-    with clone(trial, short_of=step) as (other, _leg):
+    with rerun.clone(before=step) as (other, _leg):
         before = Likeness.of(other)
     return tuple(before.unlike(now, here="before the step", there="after the interruption").values())
 
 
-def _otherwise(trial: Trial, ground: Ground, end: Likeness) -> tuple[str, ...]:
+def _otherwise(rerun: Rerun, ground: Ground, end: Likeness) -> tuple[str, ...]:
     """In what the dataset has ended otherwise than without the interruption. What is another one in each run, such as
     the time of day, is left out."""
     here, there = "without an interruption", "after one"
     told = end.unlike(Likeness.of(ground), here=here, there=there)
     if told:
-        with clone(trial) as (other, leg):
-            must_end_well(trial, leg.walk(trial.chosen))
+        with rerun.clone(before=rerun.first) as (other, led):
+            rerun.ended_well(rerun.leg(other, after=led))
             by_chance = end.unlike(Likeness.of(other), here=here, there=there)
         told = {about: line for about, line in told.items() if about not in by_chance}
     return tuple(told.values())

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from attrs import frozen
+
 from thcore.errors import InfrastructureError
 from thcore.model import Step
 from thplugins_dbmigration import faults, messages, project
@@ -20,22 +22,51 @@ class ImpossibleError(Exception):
     """Why a check cannot be made. It is nobody's fault."""
 
 
-@contextmanager
-def clone(trial: Trial, *, short_of: Step | None = None) -> Iterator[tuple[Ground, Leg]]:
-    """As ``prepared``, in a directory of which nothing stays."""
-    with scratch(trial.site, "check") as data, prepared(trial, data, short_of=short_of) as found:
-        yield found
+@frozen
+class Rerun:
+    """A change that has been tried on a dataset, to be tried again. ``first`` is the first step of its leg."""
 
+    trial: Trial
+    first: Step
 
-@contextmanager
-def prepared(trial: Trial, data: Path, *, short_of: Step | None = None) -> Iterator[tuple[Ground, Leg]]:
-    """A server on a clone, in the directory ``data``, of the state that the change goes on from. With ``short_of`` the
-    change's steps before that one have been run on it, and the leg that is answered says which fix-ups were."""
-    with trial.site.ground(trial.state.snapshot, data, kept=False) as ground:
-        leg = leg_of(trial, ground, short_of=short_of)
-        if short_of is not None:
-            must_end_well(trial, leg.walk(trial.chosen))
-        yield ground, leg
+    @contextmanager
+    def clone(self, *, before: Step) -> Iterator[tuple[Ground, Leg]]:
+        """As ``prepared``, in a directory of which nothing stays."""
+        with scratch(self.trial.site, "check") as data, self.prepared(data, before=before) as found:
+            yield found
+
+    @contextmanager
+    def prepared(self, data: Path, *, before: Step) -> Iterator[tuple[Ground, Leg]]:
+        """A server on a clone, in the directory ``data``, that is in the state before a step of the change. The leg
+        that led there is answered for ``leg``."""
+        with self.trial.site.ground(self.trial.state.snapshot, data, kept=False) as ground:
+            leg = self.leg(ground, short_of=before)
+            if before != self.first or leg.course.pending:
+                self.ended_well(leg)
+            yield ground, leg
+
+    def leg(self, ground: Ground, *, short_of: Step | None = None, after: Leg | None = None) -> Leg:
+        """The change's leg, not to be judged: nothing is counted, and other datasets go on beside it. ``after`` is the
+        one that was walked before on the same clone: its fix-ups are done."""
+        leg = self.trial.leg(ground, self.trial.site.place / "checks", short_of)
+        leg.added = lambda _step: False
+        if after is not None:
+            leg.course.pending = list(after.course.pending)
+        return leg
+
+    def ended_well(self, leg: Leg) -> None:
+        """Walk a leg that has ended well before. Raises ImpossibleError, or InfrastructureError, when this time it does
+        not."""
+        stop = leg.walk(self.trial.chosen)
+        if stop.failed is not None:
+            raise ImpossibleError(f"{messages.way(stop.failed)} failed this time: {self.said(stop)}")
+
+    def said(self, stop: Stop) -> str:
+        """Why a step failed, in one line. Raises InfrastructureError (``machine-fault``) when that was the machine's
+        fault."""
+        told = project.said(stop, self.trial.change)
+        not_machine_fault(told)
+        return told[0]
 
 
 @contextmanager
@@ -49,29 +80,10 @@ def scratch(site: Site, name: str) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def leg_of(trial: Trial, ground: Ground, *, short_of: Step | None = None, after: Leg | None = None) -> Leg:
-    """The change's leg, not to be judged: nothing is counted, and other datasets go on beside it. ``after`` is the one
-    that was walked before on the same clone."""
-    leg = trial.leg(ground, trial.site.place / "checks", short_of)
-    leg.added = lambda _step: False
-    if after is not None:
-        leg.course.pending = list(after.course.pending)
-    return leg
-
-
-def must_end_well(trial: Trial, stop: Stop) -> None:
-    """Raises ImpossibleError, or InfrastructureError, when what ended well before does not do so this time."""
-    if stop.failed is not None:
-        raise ImpossibleError(f"{messages.way(stop.failed)} failed this time: {words(trial, stop)[0]}")
-
-
-def words(trial: Trial, stop: Stop) -> tuple[str, ...]:
-    """What is told of a step that failed. Raises InfrastructureError (``machine-fault``) when it was the machine's
-    fault."""
-    told = project.said(stop, trial.change)
+def not_machine_fault(told: tuple[str, ...]) -> None:
+    """Raises InfrastructureError (``machine-fault``) when what was told says that the machine failed."""
     reason = faults.machine_fault(told)
     if reason is not None:
         raise InfrastructureError(
             f"the migrations stopped for a reason that is not their own: {reason}", code="machine-fault"
         )
-    return told

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from thcore.errors import InfrastructureError
 from thcore.model import Check, CommandResult, Step
-from thplugins_dbmigration import faults, messages, project
+from thplugins_dbmigration import messages, project
 from thplugins_dbmigration.checks.likeness import Likeness
-from thplugins_dbmigration.checks.rerun import ImpossibleError, clone, leg_of, must_end_well, words
+from thplugins_dbmigration.checks.rerun import ImpossibleError, Rerun, not_machine_fault
 from thplugins_dbmigration.tools.tool import OneWay, Reversible
 from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.trial import Trial
 
 NAME = "round-trip"
+_ERROR = re.compile(r"[\w.]+(Error|Exception)\b|ERROR\b")
+"""How the line begins that says what went wrong."""
 _IRREVERSIBLE = re.compile(
     r"NotImplementedError|IrreversibleError|has no attribute '(downgrade|rollback)'|does not define .*downgrade"
     r"|\b(irreversible|not reversible|cannot be reversed)\b",
@@ -22,16 +23,17 @@ _IRREVERSIBLE = re.compile(
 )
 
 
-def round_trip(trial: Trial, steps: Sequence[Step], first: Step | None) -> Check:
-    """Run the change's ``steps``, take them back, and run them again. ``first`` is the first of them where the change's
-    leg has older ones before it. Raises ImpossibleError."""
+def round_trip(rerun: Rerun, steps: Sequence[Step]) -> Check:
+    """Run the change's ``steps``, the last ones of its leg, take them back, and run them again. Raises
+    ImpossibleError."""
+    trial = rerun.trial
     tool, build = trial.chosen.tool, trial.site.build
     if not isinstance(tool, Reversible):
         raise ImpossibleError(f"the tool {tool.name} cannot take steps back")
-    with clone(trial, short_of=first) as (ground, there):
+    with rerun.clone(before=steps[0]) as (ground, there):
         before = Likeness.of(ground)
-        leg = leg_of(trial, ground, after=there)
-        must_end_well(trial, leg.walk(trial.chosen))
+        leg = rerun.leg(ground, after=there)
+        rerun.ended_well(leg)
         top = Likeness.of(ground)
         try:
             result = tool.back(build, trial.chosen.options, leg.project, steps)
@@ -42,11 +44,10 @@ def round_trip(trial: Trial, steps: Sequence[Step], first: Step | None) -> Check
         after = Likeness.of(ground)
         told = _still_there(trial, leg, steps)
         lost = before.unlike(after, here="before", there="after going back")
-        again = leg_of(trial, ground, after=leg)
-        stop = again.walk(trial.chosen)
+        stop = rerun.leg(ground, after=leg).walk(trial.chosen)
         told += lost.values()
         if stop.failed is not None:
-            told.append(f"{messages.way(stop.failed)} fails when it is run again: {words(trial, stop)[0]}")
+            told.append(f"{messages.way(stop.failed)} fails when it is run again: {rerun.said(stop)}")
         else:
             told += _otherwise(before, top, Likeness.of(ground), lost)
     return Check(NAME, "failed" if told else "ok", details=tuple(told))
@@ -69,12 +70,8 @@ def _still_there(trial: Trial, leg: Leg, steps: Sequence[Step]) -> list[str]:
 
 def _stuck(trial: Trial, result: CommandResult) -> Check:
     told = project.with_short_paths(result.tail, trial.change)
-    reason = faults.machine_fault(told)
-    if reason is not None:
-        raise InfrastructureError(
-            f"going back stopped for a reason that is not its own: {reason}", code="machine-fault"
-        )
-    one_way = [line for line in told if _IRREVERSIBLE.search(line)]
-    if one_way:
-        raise ImpossibleError(f"the migration cannot be taken back: {one_way[-1].strip()}")
-    return Check(NAME, "failed", details=(f"going back fails: {result.reason()}", *told))
+    not_machine_fault(told)
+    errors = [line.strip() for line in told if _ERROR.match(line)] or [result.reason()]
+    if any(_IRREVERSIBLE.search(line) for line in told):
+        raise ImpossibleError(f"the migration cannot be taken back: {errors[-1]}")
+    return Check(NAME, "failed", details=(f"going back fails: {errors[-1]}", *told))

@@ -116,16 +116,18 @@ class Alembic:
             told = json.loads(report.read_bytes()[:LARGEST]) if result.ok and report.is_file() else None
         except (OSError, ValueError):
             return None
-        return tuple(str(line)[:1000] for line in told) if isinstance(told, list) else None
+        return tuple(sorted(str(line)[:1000] for line in told)) if isinstance(told, list) else None
 
 
 def _targets(steps: Sequence[Step]) -> list[str]:
-    """What to downgrade to, so that ``steps`` are taken back, last one first."""
+    """What to downgrade to, so that ``steps`` are taken back: what stands on a step that goes, goes with it."""
     if any(step.chain for step in steps):
         raise OneWay("steps of several chains of versions were run, and only those of the main one can be taken back")
-    if not all(step.parents for step in steps[1:]) and len(steps) > 1:
+    taken = {step.version for step in steps}
+    roots = [step for step in reversed(steps) if not taken.intersection(step.parents)]
+    if len(roots) > 1 and not all(root.parents for root in roots):
         raise OneWay("the change begins a branch, which has no version to go back to")
-    return [step.parents[0] if step.parents else "base" for step in reversed(steps)]
+    return [root.parents[0] if root.parents else "base" for root in roots]
 
 
 def _tool(options: AlembicOptions) -> observed.Observed:

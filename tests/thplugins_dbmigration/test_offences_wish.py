@@ -59,10 +59,10 @@ def wanted(dialect: str, statement: str) -> Wish:
             (
                 Fits(
                     "mail",
-                    "character varying",
+                    "varchar",
                     ("7",),
                     collation='"C"',
-                    whole="character varying (7)",
+                    whole="varchar (7)",
                     using="left(mail)",
                 ),
                 Present("x"),

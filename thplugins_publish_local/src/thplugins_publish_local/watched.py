@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from thcore.model import Offence, Statement, StepResult, TableWork, Wait
-from thcore.model.quantity import format_duration, format_size
+from thcore.model import Offence, Statement, StepResult, Wait
+from thcore.model.quantity import format_duration
 from thplugins_publish_local.bar import Bar, per_cent
 
 MOST = 60
@@ -15,15 +15,6 @@ MOST = 60
 LEAST_WAIT_S = 0.05
 """A wait that is shorter is not worth a word."""
 
-_WORK = {
-    "metadata": "changes metadata of {} only",
-    "scan": "reads all of {}",
-    "index": "builds an index of {}",
-    "rebuild": "writes {} anew",
-    "copy": "copies {}",
-}
-_HEAVY = frozenset({"rebuild", "copy"})
-_WAIT = {"read": "readers", "write": "writers"}
 _OFFENCE = {
     "duplicate": "the same values more than once",
     "null": "no value",
@@ -106,16 +97,9 @@ def _statement(statement: Statement, whole_s: float) -> StatementView:
         format_duration(statement.wall_s),
         Bar(start, min(per_cent(statement.wall_s, whole_s), 100.0 - start)),
         statement.error,
-        tuple((_work(work), work.kind in _HEAVY) for work in statement.works),
+        tuple((str(work), work.writes_all) for work in statement.works),
         _waits(statement.waits),
     )
-
-
-def _work(work: TableWork) -> str:
-    size = [f"{work.rows:,} rows"] if work.rows is not None else []
-    size += [format_size(work.bytes)] if work.bytes is not None else []
-    words = _WORK.get(work.kind, work.kind + " of {}").format(work.table)
-    return words + (f" ({', '.join(size)})" if size and work.kind != "metadata" else "")
 
 
 def _waits(waits: Iterable[Wait]) -> tuple[str, ...]:
@@ -123,10 +107,7 @@ def _waits(waits: Iterable[Wait]) -> tuple[str, ...]:
     for wait in waits:
         if wait.wait_s >= max(LEAST_WAIT_S, longest[wait.kind].wait_s if wait.kind in longest else 0.0):
             longest[wait.kind] = wait
-    return tuple(
-        f"{_WAIT.get(kind, kind)} of {wait.table} waited {format_duration(wait.wait_s)}"
-        for kind, wait in sorted(longest.items())
-    )
+    return tuple(str(wait) for _, wait in sorted(longest.items()))
 
 
 def _offence(offence: Offence) -> OffenceView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from rich.console import Console
@@ -14,6 +14,9 @@ from thcore.model.quantity import format_duration
 
 RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
 MAXIMUM_LOSSES = 10
+LONGEST_STATEMENT = 80
+LEAST_WAIT_S = 0.05
+"""A wait that is shorter is not worth a word."""
 SHORT = 12
 """Digits of a fingerprint that are shown; result.json has all of them."""
 
@@ -34,7 +37,7 @@ def show_dataset(console: Console, dataset: DatasetRun, *, every_counter: bool =
         else:
             own = tuple(steps)
             console.print(_table(own, every_counter=every_counter))
-            for line in _losses(own):
+            for line in (*_telling(own), *_losses(own)):
                 console.print(f"    {line}", highlight=False, soft_wrap=True)
 
 
@@ -79,6 +82,22 @@ def _counters(result: StepResult, *, every: bool) -> list[str]:
         for name, value in counters.items()
         if every or name in limited
     ]
+
+
+def _telling(steps: Iterable[StepResult]) -> Iterator[str]:
+    """The statements that wrote whole tables, made somebody wait or failed, and what that was."""
+    statements = [each for step in steps if step.measurement for each in step.measurement.statements]
+    for statement in statements:
+        told = [f"[yellow]{plain(str(work))}[/yellow]" for work in statement.works if work.writes_all]
+        told += [f"[yellow]{plain(str(wait))}[/yellow]" for wait in statement.waits if wait.wait_s >= LEAST_WAIT_S]
+        told += [f"[red]{plain(statement.error)}[/red]"] if statement.error else []
+        if told:
+            yield f"{plain(_short(statement.text))}: {', '.join(told)}"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_STATEMENT else f"{line[:LONGEST_STATEMENT]}…"
 
 
 def _losses(steps: Iterable[StepResult]) -> list[str]:

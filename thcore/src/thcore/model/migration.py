@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from thcore.model.finding import Severity
+from thcore.model.quantity import format_duration, format_size
+
+_DOES = {"scan": "reads all of", "index": "builds an index of", "rebuild": "rewrites", "copy": "copies"}
 
 
 @frozen
@@ -40,6 +43,10 @@ class Wait:
     wait_s: float
     began_s: float = 0.0
 
+    def __str__(self) -> str:
+        who = {"read": "readers", "write": "writers"}.get(self.kind, self.kind)
+        return f"{who} of {self.table} waited {format_duration(self.wait_s)}"
+
 
 @frozen
 class TableWork:
@@ -56,6 +63,18 @@ class TableWork:
     rows: int | None = None
     bytes: int | None = None
     how: str = ""
+
+    @property
+    def writes_all(self) -> bool:
+        """Whether all of the table was written."""
+        return self.kind in {"rebuild", "copy"}
+
+    def __str__(self) -> str:
+        if self.kind == "metadata":
+            return f"changes metadata of {self.table} only"
+        size = [f"{self.rows:,} rows"] if self.rows is not None else []
+        size += [format_size(self.bytes)] if self.bytes is not None else []
+        return f"{_DOES.get(self.kind, self.kind)} {self.table}" + (f" ({', '.join(size)})" if size else "")
 
 
 @frozen

@@ -1,0 +1,35 @@
+"""What a terminal is told of a dataset's steps."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from thcore.cli.dataset import show_dataset
+from thcore.model import DatasetRun
+
+from parts.outcomes import passing, watched
+
+
+def shown(dataset: DatasetRun) -> list[str]:
+    text = io.StringIO()
+    show_dataset(Console(file=text, width=200), dataset)
+    return [line.strip() for line in text.getvalue().splitlines()]
+
+
+def test_statements_that_copy_a_table_or_make_somebody_wait_or_fail_are_told() -> None:
+    lines = shown(watched().datasets[1])
+
+    assert (
+        "ALTER TABLE orders MODIFY total BIGINT NOT NULL: copies orders (1,200,000 rows, 135.0 MiB), "
+        "writers of orders waited 41 s"
+    ) in lines
+    assert (
+        "CREATE UNIQUE INDEX ix_orders_number ON orders (number): 1062 Duplicate entry '7' for key 'ix_orders_number'"
+    ) in lines
+    assert not any("ADD note" in line or "UPDATE" in line for line in lines), "they do nothing of the kind"
+
+
+def test_a_dataset_whose_statements_were_not_noted_has_no_line_of_theirs() -> None:
+    assert not any("waited" in line or "copies" in line for line in shown(passing().datasets[0]))

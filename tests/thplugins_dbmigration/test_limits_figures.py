@@ -100,4 +100,5 @@ def test_the_log_of_one_statement_is_that_of_the_largest_and_of_one_call(counter
 
 def test_counters_of_every_engine_can_have_limits() -> None:
     assert {"wall_s", "reads_wait_s", "copied_rows", "statement_bytes", "wal_bytes", "Handler_write"} <= known()
+    assert {"peak_bytes", "temporary_bytes", "tables_rewritten"} <= known()
     assert "copied_row" not in known()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import psycopg
 import pymysql
 import pytest
@@ -16,6 +19,7 @@ from attrs import frozen
 from thcore.model import Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.measure.sizes import Sizes
 from thplugins_dbmigration.rehearsal import WORKS, classify
 
@@ -310,3 +314,16 @@ def test_a_statement_is_told_to_do_what_it_does(
     assert {work.table: work.kind for work in last.works} == case.works, [work.how for work in last.works]
     assert WORKS not in last.unknown
     assert "but" not in " ".join(work.how for work in last.works)  # what the same statements did to rows agrees
+
+
+def test_the_example_of_the_page_is_what_is_told(servers: dict[str, tuple[Server, Address]]) -> None:
+    server, address = servers["mysql"]
+    page = Path(__file__).parents[2].joinpath("docs", "rehearsal.md").read_text("utf-8")
+    (block,) = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    example = json.loads(block)
+    made_anew("mysql", address, ("CREATE TABLE tickets (reporter VARCHAR(40) CHARACTER SET utf8mb4)",), rows=False)
+    (shown,) = example["works"]
+    sizes = Sizes({"tickets": TableSize(shown["rows"], shown["bytes"] - 1, 1, "1")})
+    with server.stage(address) as stage:
+        (seen,) = classify(stage, told(example["text"]), sizes)
+    assert [attrs.asdict(work) for work in seen.works] == [shown]

@@ -396,6 +396,7 @@ def test_the_state_before_a_step_that_fails_is_kept_and_the_step_repeated_from_i
         "change f->g failed added",
         "change g->h not-run added",
     ]
+    assert small.steps[-3].measurement == first.datasets[0].steps[-3].measurement, "as it was judged"
     assert project.starts() == ["change"] * 4  # each once more, without rows
     tree.revision("g", "f", "create index u on item (name)")
     assert said(project.gate(keep_boundaries=True)) == {"migration-too-long": Severity.FAILURE}

@@ -48,6 +48,7 @@ class MySQLStage:
     database: str
     mariadb: bool
     rewriting: str = "rebuild"
+    settles: bool = True
     _layout: Layout | None = field(default=None)
     """How the tables are now, where that is known."""
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from attrs import field, frozen
+from attrs import frozen
 
 SETTINGS = {
     "logging_collector": "off",
@@ -50,6 +50,7 @@ _STATEMENT = re.compile(
     r"(?P<kind>statement|parse|bind|execute fetch from|execute|fastpath function call)(?: .*?)?: (?P<text>.*))?",
     re.DOTALL,
 )
+_NONE: Mapping[str, str] = {}
 _Line = tuple[re.Match[bytes] | None, bytes]
 """A line, and its prefix unless it goes on with the one before."""
 _PARTS = frozenset((b"DETAIL", b"HINT", b"QUERY", b"CONTEXT", b"LOCATION", b"STATEMENT", b"BACKTRACE"))
@@ -57,20 +58,47 @@ _PARTS = frozenset((b"DETAIL", b"HINT", b"QUERY", b"CONTEXT", b"LOCATION", b"STA
 
 @frozen
 class Record:
-    """One message of the log. ``time`` is in seconds since the epoch, exact to a millisecond. ``session`` is the
-    server's name for the process, ``query`` its number for statements that differ in values only, 0 where it has none.
-    ``parts`` are what follows the text, by name: ``DETAIL``, ``CONTEXT``, ``STATEMENT``. ``raw`` are the lines, cut
-    like the texts. A line that is not of the server's making has no ``severity``."""
+    """One message of the log. ``parts`` are what follows its text, by name: ``DETAIL``, ``CONTEXT``, ``STATEMENT``.
+    ``raw`` are the lines, cut like the texts. ``head`` is None for a line that is not of the server's making. What is
+    in there is only read when it is asked for: there can be millions of records."""
 
-    raw: tuple[bytes, ...]
-    severity: str = ""
-    time: float = 0.0
-    session: str = ""
-    state: str = ""
-    query: int = 0
-    process: str = ""
+    raw: Sequence[bytes]
+    head: re.Match[bytes] | None = None
     text: str = ""
-    parts: Mapping[str, str] = field(factory=dict)
+    parts: Mapping[str, str] = _NONE
+
+    @property
+    def severity(self) -> str:
+        """``LOG``, ``ERROR``; empty for a line that is not of the server's making."""
+        return self._said(6)
+
+    @property
+    def time(self) -> float:
+        """When it was said, in seconds since the epoch, exact to a millisecond."""
+        return datetime.fromisoformat(f"{self._said(1)}+00:00").timestamp()
+
+    @property
+    def session(self) -> str:
+        """The server's name for the process."""
+        return self._said(2)
+
+    @property
+    def state(self) -> str:
+        """The SQLSTATE."""
+        return self._said(3)
+
+    @property
+    def query(self) -> int:
+        """The server's number for statements that differ in values only, 0 where it has none."""
+        return int(self._said(4))
+
+    @property
+    def process(self) -> str:
+        """The kind of process: ``client backend`` is one that serves a session."""
+        return self._said(5)
+
+    def _said(self, group: int) -> str:
+        return self.head[group].decode() if self.head is not None else ""
 
 
 @contextlib.contextmanager
@@ -127,28 +155,19 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
 
 def _record(lines: Sequence[_Line]) -> Record:
     head, first = lines[0]
-    raw = tuple(line for _, line in lines)
     if head is None:
-        return Record(raw)
-    time, session, state, query, process, severity = head.groups()
-    texts = [(severity, [first[head.end() :]])]
+        return Record([first])
+    if len(lines) == 1:
+        return Record([first], head, _text([first[head.end() :]]))
+    texts = [(head[6], [first[head.end() :]])]
     for begins, line in lines[1:]:
         if begins is None:
             texts[-1][1].append(line[1:])
         else:
             texts.append((begins[6], [line[begins.end() :]]))
     (_, text), *parts = texts
-    return Record(
-        raw,
-        severity.decode(),
-        datetime.fromisoformat(f"{time.decode()}+00:00").timestamp(),
-        session.decode(),
-        state.decode(),
-        int(query),
-        process.decode(),
-        _text(text),
-        {name.decode(): _text(found) for name, found in parts},
-    )
+    raw = [line for _, line in lines]
+    return Record(raw, head, _text(text), {name.decode(): _text(found) for name, found in parts})
 
 
 def _text(lines: Sequence[bytes]) -> str:

@@ -36,10 +36,11 @@ class Run:
     @classmethod
     def of(cls, text: str, began: float) -> Run:
         """A run that has just begun. The text is cut where it is very long."""
-        encoded = text.encode()
-        if len(encoded) <= LONGEST:
+        if len(text) <= LONGEST // 4:  # no character takes more than four bytes
             return cls(text, began)
-        return cls(encoded[:LONGEST].decode("utf-8", "ignore"), began, cut=True)
+        encoded = text.encode()
+        cut = encoded[:LONGEST].decode("utf-8", "ignore")
+        return cls(cut, began, cut=len(encoded) > LONGEST)
 
 
 def runs(records: Iterable[Record], now: float) -> Iterator[Run]:

@@ -61,6 +61,7 @@ class PostgreSQLStage:
 
     session: Any
     rewriting: str = "copy"
+    settles: bool = True
 
     def play(self, text: str, *, undone: bool = False) -> tuple[Effect, ...]:
         statement = bare(text)

@@ -40,6 +40,7 @@ class SQLiteStage:
 
     connection: sqlite3.Connection
     rewriting: str = "copy"
+    settles: bool = False
     until: float = 0.0
     """When the running statement has to be done, by the monotonic clock."""
 

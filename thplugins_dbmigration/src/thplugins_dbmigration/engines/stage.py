@@ -32,6 +32,8 @@ class Stage(Protocol):
 
     rewriting: str
     """What it is called when a table is written anew in a way that nobody has seen: ``rebuild`` or ``copy``."""
+    settles: bool
+    """Whether a table that is stored where it was cannot have been written anew."""
 
     def play(self, text: str, *, undone: bool = False) -> tuple[Effect, ...]:
         """Run a statement, and tell what it did to every table that it changed, checked or locked; nothing for one that

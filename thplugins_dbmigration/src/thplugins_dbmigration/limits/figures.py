@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from thcore.model import Limit, Measurement, StepResult, TableWork
 from thplugins_dbmigration.dataset_file import WALL
-from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS
+from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS, OWN
 
 WAITS: Mapping[str, str] = {"reads_wait_s": "read", "writes_wait_s": "write"}
 """Seconds that a session beside the step waited for a table, at most: the kind of ``Wait``."""
@@ -48,7 +48,7 @@ class Figure:
 def known() -> frozenset[str]:
     """Everything that can have a limit, on whatever engine."""
     counters = (name for counters in MEANINGS.values() for name in counters)
-    return frozenset({WALL, STATEMENT_BYTES, *BY_TABLE, *LEGACY, *counters})
+    return frozenset({WALL, STATEMENT_BYTES, *BY_TABLE, *LEGACY, *OWN, *counters})
 
 
 def figure_of(step: StepResult, limit: Limit, small: Collection[str]) -> Figure | None:

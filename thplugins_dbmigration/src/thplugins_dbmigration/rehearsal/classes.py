@@ -39,7 +39,7 @@ def classify(stage: Stage, statements: Sequence[Statement], sizes: Sizes) -> tup
     names = Names(sizes)
     scenes = [_Scene.of(stage, statements[number:], names) for number in range(len(statements))]
     if not any(WORKS in scene.statement.unknown for scene in scenes):  # else that one may have done it
-        scenes = _compared(scenes, names, stage.rewriting)
+        scenes = _compared(scenes, names, stage)
     return tuple(scene.told for scene in scenes)
 
 
@@ -116,7 +116,7 @@ def _succession(stage: Stage, statement: Statement, later: Sequence[Statement], 
     return (Effect(table, table, "copy", f"its rows are written to {successor}, which takes its place", anew=True),)
 
 
-def _compared(scenes: Sequence[_Scene], names: Names, rewriting: str) -> list[_Scene]:
+def _compared(scenes: Sequence[_Scene], names: Names, stage: Stage) -> list[_Scene]:
     """The same, with what was seen of the tables with all their rows."""
     told = list(scenes)
     expected = {origin for scene in scenes for effect, origin in scene.effects if effect.anew and origin}
@@ -124,8 +124,10 @@ def _compared(scenes: Sequence[_Scene], names: Names, rewriting: str) -> list[_S
         touching = [number for number, scene in enumerate(told) if scene.concerns(table)]
         if touching and not any(_heavy(told[number], table) for number in touching):
             number = max(touching, key=lambda number: told[number].statement.wall_s)
-            told[number] = told[number].contradicted(table, "with its rows, the table was written anew", rewriting)
-    if any(scene.statement.error for scene in scenes):  # what failed may have been undone
+            told[number] = told[number].contradicted(
+                table, "with its rows, the table was written anew", stage.rewriting
+            )
+    if not stage.settles or any(scene.statement.error for scene in scenes):  # what failed may have been undone
         return told
     for table in names.unmoved() & expected:
         for number, scene in enumerate(told):

@@ -156,7 +156,7 @@ class Passage:
             and failed is not None
             and any(step.added and step.result == "ok" for step in self.run.steps)
         ):
-            begun.keep(failed)
+            begun.keep(failed, self.run.steps)
         made, found = checks.asked(begun, states, [step for step in self.run.steps if not step.leg], end)
         self._tell(checks=made)
         self.findings += found

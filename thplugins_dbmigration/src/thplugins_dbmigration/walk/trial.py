@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +87,13 @@ class Trial:
         added = self.added(result.step)
         return evolve(result, added=added, limits=self.site.dataset.limits_for(result.step) if added else ())
 
-    def keep(self, step: Step) -> None:
-        """Make the state before a step of the change that has failed, and freeze it. That it cannot be made is told in
-        the build log only: the verdict stands. Raises only CancelledError and DeadlineError."""
+    def keep(self, step: Step, results: Sequence[StepResult]) -> None:
+        """Make the state before a step of the change that has failed, and freeze it with the ``results`` of the steps
+        before that one, as they were judged. That it cannot be made is told in the build log only: the verdict stands.
+        Raises only CancelledError and DeadlineError."""
         name = f"dataset {self.site.dataset.name}, before {messages.way(step)}"
         try:
-            snapshots.frozen(self.site.build, self._key, name, lambda data: self._before(step, data))
+            snapshots.frozen(self.site.build, self._key, name, lambda data: self._before(step, results, data))
         except StoppedError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the verdict stands
@@ -113,7 +114,7 @@ class Trial:
         }
         return Key("boundary", dataset.name, {**parts, **own})
 
-    def _before(self, step: Step, data: Path) -> Mapping[str, Any]:
+    def _before(self, step: Step, results: Sequence[StepResult], data: Path) -> Mapping[str, Any]:
         trail = self.state.trail
         with self.site.ground(self.state.snapshot, data) as ground:
             leg = self.leg(ground, self.site.place / "boundary", step)
@@ -124,7 +125,9 @@ class Trial:
             with self.site.turns.beside():
                 ground.server.settle(ground.address)
         self.site.freeze(data)
-        walked = tuple(evolve(result, limits=()) for result in leg.results if result.result == "ok")
+        judged = {result.step: result for result in results if not result.leg}
+        again = (judged.get(result.step, result) for result in leg.results if result.result == "ok")
+        walked = tuple(evolve(result, limits=()) for result in again)
         start = trail.start or {chain: tuple(sorted(plan.current)) for chain, plan in leg.course.plans.items()}
         steps, done = (*trail.steps, *walked), (*trail.fixups, *leg.course.done)
         return Trail(start, {**trail.versions, **versions}, steps, trail.files, done).notes

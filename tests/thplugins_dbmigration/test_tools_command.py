@@ -18,7 +18,7 @@ from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.template import Placeholders
 from thplugins_dbmigration.tools.command import CommandOptions, CommandTool
-from thplugins_dbmigration.tools.tool import Plan, Project, Stop
+from thplugins_dbmigration.tools.tool import OneWay, Plan, Project, Stop
 
 from parts.guide import Told
 
@@ -203,3 +203,14 @@ def test_templates_can_name_the_logging_configuration_of_the_dataset(tmp_path: P
 
     assert with_one.fill("--log-config={logging_conf}", "command.go") == f"--log-config={tmp_path}/logging.conf"
     assert without.fill("--log-config={logging_conf}", "command.go") == "--log-config="
+
+
+def test_steps_are_taken_back_by_a_program_that_the_job_names(build: Build, project: Project) -> None:
+    steps = plan_of(build, NOVA, project).steps
+    walk(build, project)
+    with pytest.raises(OneWay, match=r"dbmigration\.command\.back"):
+        TOOL.back(build, NOVA, project, steps)
+    options = evolve(NOVA, back=(*PROGRAM, "sync", "--version", "{step}"))
+
+    assert TOOL.back(build, options, project, steps).ok
+    assert TOOL.versions(build, options, project) == {"254"}

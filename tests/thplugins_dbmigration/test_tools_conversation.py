@@ -12,7 +12,7 @@ from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import CommandResult, Step
 from thplugins_dbmigration.tools.conversation import Conversation
 from thplugins_dbmigration.tools.told import LONGEST, MOST
-from thplugins_dbmigration.tools.tool import Plan, Stop
+from thplugins_dbmigration.tools.tool import Enough, Pause, Plan, Stop
 
 from parts.guide import Told
 
@@ -138,3 +138,23 @@ def test_what_a_program_tells_about_an_error_is_bounded() -> None:
     stop = talk.conversation.stop(CommandResult(1))
     assert len(stop.evidence) == MOST
     assert max(map(len, (stop.message, *stop.evidence))) <= LONGEST + len("Error: ")
+
+
+def test_a_step_waits_where_the_guide_wants_it_to_and_goes_on_or_ends() -> None:
+    met: list[str] = []
+    talk = Talk(Told(pause=Pause(3, lambda: met.append("here"))))
+    talk.say(CHAIN)
+    assert talk.say({"event": "before", "chain": 0, "step": "a"}) == {"go": True, "pause": 3}
+    assert not talk.step("midway", "b"), "which does not run"
+    assert talk.step("midway", "a")
+    assert met == ["here"]
+    assert talk.step("after", "a", ok=True)
+
+    def enough() -> None:
+        raise Enough
+
+    talk.guide.pause = Pause(1, enough)
+    talk.step("before", "b")
+    assert not talk.step("midway", "b")
+    stop = talk.conversation.stop(CommandResult(0))
+    assert (stop.failed, talk.guide.told[-1]) == (B, "failed b")

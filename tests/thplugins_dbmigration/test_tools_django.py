@@ -19,7 +19,7 @@ from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.template import Placeholders
 from thplugins_dbmigration.tools.django import Django, DjangoOptions
-from thplugins_dbmigration.tools.tool import Plan, Project, Stop
+from thplugins_dbmigration.tools.tool import Enough, OneWay, Pause, Plan, Project, Stop
 
 from parts.django_project import VARIABLES, DjangoProject
 from parts.guide import Told
@@ -526,3 +526,38 @@ def test_older_releases_are_walked_as_well(build: Build, shop: DjangoProject, tm
     assert (stop.failed.version, stop.line) == ("shop.0004_unique", 7)
     assert stop.evidence[1].startswith("statement: INSERT INTO")
     assert "shop.0003_sku" in TOOL.versions(build, OPTIONS, project)
+
+
+def test_migrations_are_taken_back_app_by_app_unless_one_cannot_be(build: Build, shop: DjangoProject) -> None:
+    project = project_of(shop, build)
+    guide, _ = walk(build, project)
+    (plan,) = guide.plans
+
+    assert TOOL.back(build, OPTIONS, project, plan.steps[2:]).ok
+    assert rows(project, "SELECT max(name) FROM django_migrations") == [("0002_rows",)]
+    refused = TOOL.back(build, OPTIONS, project, plan.steps[1:2])
+    assert not refused.ok
+    assert "IrreversibleError" in "".join(refused.tail)
+    assert TOOL.versions(build, OPTIONS, project) == {"shop.0001_initial", "shop.0002_rows"}
+    with pytest.raises(OneWay, match=r"dbmigration\.django\.command"):
+        TOOL.back(build, evolve(OPTIONS, command=("migrate",)), project, plan.steps)
+
+
+def test_a_program_can_be_ended_after_so_many_statements_of_a_step(build: Build, shop: DjangoProject) -> None:
+    two = "migrations.RunSQL(['CREATE TABLE one (id int)', 'SELECT 1', 'CREATE TABLE two (id int)'])"
+    shop.migration("shop.0004_two", ["shop.0003_sku"], two, more="atomic = False")
+    project = project_of(shop, build)
+    walk(build, project, most=3)
+    met: list[str] = []
+
+    def end() -> None:
+        met.extend(str(name) for (name,) in rows(project, "SELECT name FROM sqlite_master WHERE length(name) = 3"))
+        raise Enough
+
+    guide = Told(pause=Pause(1, end))
+    stop = TOOL.walk(build, OPTIONS, project, guide)
+
+    assert met == ["one"]
+    assert guide.told == ["before shop.0004_two", "failed shop.0004_two"]
+    assert stop.failed is not None
+    assert rows(project, "SELECT count(*) FROM sqlite_master WHERE name IN ('one', 'two')") == [(1,)]

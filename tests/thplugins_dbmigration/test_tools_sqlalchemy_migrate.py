@@ -11,7 +11,7 @@ import pytest
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Checkout, Environment, Provision, Step
-from thplugins_dbmigration.tools.sqlalchemy_migrate import SqlalchemyMigrate
+from thplugins_dbmigration.tools.sqlalchemy_migrate import SqlalchemyMigrate, SqlalchemyMigrateOptions
 from thplugins_dbmigration.tools.tool import Enough, Stop
 
 from parts.guide import Told
@@ -224,3 +224,18 @@ def test_the_project_is_detected_by_its_repositories(checkout: Path, tmp_path: P
     assert TOOL.detect(checkout) == "shop/repo/migrate.cfg"
     (tmp_path / "empty").mkdir()
     assert TOOL.detect(tmp_path / "empty") is None
+
+
+def test_changes_are_taken_back_where_they_say_how(here: Site, checkout: Path) -> None:
+    back = "def upgrade(engine):\n    engine.execute('CREATE INDEX n ON users (name)')\n\n\n"
+    back += "def downgrade(engine):\n    engine.execute('DROP INDEX n')\n"
+    write(checkout, {"shop/repo/versions/004_index.py": back})
+    guide, _ = here.walk()
+    steps = guide.plans[0].steps
+
+    assert TOOL.back(here.build, SqlalchemyMigrateOptions(), here.project, steps[3:]).ok
+    assert here.versions() == {"3"}
+    refused = TOOL.back(here.build, SqlalchemyMigrateOptions(), here.project, steps[2:3])
+    assert not refused.ok
+    assert here.versions() == {"3"}
+    assert refused.tail[-1] == "AssertionError: There is no script for 3 version"

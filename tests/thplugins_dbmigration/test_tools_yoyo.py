@@ -12,8 +12,8 @@ from attrs import evolve
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Step
-from thplugins_dbmigration.tools.tool import Enough, Stop
-from thplugins_dbmigration.tools.yoyo import Yoyo
+from thplugins_dbmigration.tools.tool import Enough, Pause, Stop
+from thplugins_dbmigration.tools.yoyo import Yoyo, YoyoOptions
 
 from parts.guide import Told
 from parts.servers import EMBEDDED, MARIADB, SQLITE
@@ -279,3 +279,26 @@ def test_sources_count_from_the_working_directory(here: Site, made: YoyoProject)
     below.mkdir()
     _, stop = evolve(here, project=evolve(here.project, directory=below)).walk(sources=("../migrations",))
     assert stop == Stop()
+
+
+def test_migrations_are_rolled_back_as_far_as_they_say_how(here: Site) -> None:
+    guide, stop = here.walk()
+    assert stop == Stop()
+
+    assert TOOL.back(here.build, YoyoOptions(), here.project, guide.plans[0].steps).ok
+
+    assert here.versions() == frozenset()
+    assert here.query("SELECT * FROM users ORDER BY id") == [(1, "Ann"), (2, None)], "the first one says nothing"
+
+
+def test_a_program_can_be_ended_after_so_many_statements_of_a_step(here: Site, made: YoyoProject) -> None:
+    made.migration("0003-two.sql", "-- transactional: false\nCREATE TABLE one (id int);\nCREATE TABLE two (id int);\n")
+
+    def end() -> None:
+        raise Enough
+
+    here.walk(Told(most=2))
+    _, stop = here.walk(Told(pause=Pause(1, end)))
+
+    assert stop.failed is not None
+    assert here.query("SELECT name FROM sqlite_master WHERE name IN ('one', 'two')") == [("one",)]

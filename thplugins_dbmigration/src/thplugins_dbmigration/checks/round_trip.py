@@ -17,7 +17,7 @@ NAME = "round-trip"
 _ERROR = re.compile(r"[\w.]+(Error|Exception)\b|ERROR\b")
 """How the line begins that says what went wrong."""
 _IRREVERSIBLE = re.compile(
-    r"NotImplementedError|IrreversibleError|has no attribute '(downgrade|rollback)'|does not define .*downgrade"
+    r"NotImplementedError|IrreversibleError|has no attribute '(downgrade|rollback)'|There is no script for \d+ version"
     r"|\b(irreversible|not reversible|cannot be reversed)\b",
     re.IGNORECASE,
 )

@@ -18,7 +18,7 @@ from thplugins_dbmigration.curation.draft import draft, write
 from thplugins_dbmigration.curation.dump import dump, pack, whole
 from thplugins_dbmigration.curation.source import Source
 from thplugins_dbmigration.datasets import Dataset
-from thplugins_dbmigration.engines.sqlite import MAGIC
+from thplugins_dbmigration.engines.sqlite_seed import MAGIC
 from thplugins_dbmigration.seeds import GZIP, LARGEST_WINDOW, ZSTD
 
 SEED = "seed"

@@ -1,10 +1,12 @@
-"""SQLite: a file in a directory. There is no server; the same words are used all the same."""
+"""SQLite: a file in a directory. There is no server; the same words are used all the same.
+
+What a step does is told by the observer in the project's interpreter, in a file beside the database."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,19 +25,20 @@ from thplugins_dbmigration.engines import (
     sqlite_emptying,
     sqlite_inquiry,
     sqlite_schema,
+    sqlite_seed,
+    sqlite_sizes,
     sqlite_stage,
 )
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.inquiry import Ask
+from thplugins_dbmigration.engines.sqlite_observed import SUFFIX, UNOBSERVED, observed
 from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
-from thplugins_dbmigration.measure.sqlite import COUNTERS
+from thplugins_dbmigration.measure.sqlite import COUNTERS, OBSERVED
 from thplugins_dbmigration.schema import Schema
 
-MAGIC = b"SQLite format 3\x00"
-"""How a database file starts; a seed may be one instead of SQL text."""
 STEPS = 200_000
 """After how many steps of SQLite's machine a long statement looks whether the build was told to end."""
 
@@ -74,8 +77,11 @@ class SQLite:
             raise InfrastructureError(f"{directory} is no data directory", code="server-not-started")
         yield SQLiteServer(directory, build.check)
 
-    def freeze(self, build: Build, installation: Installation, directory: Path) -> None:
-        """Nothing to do: there is nothing but the file."""
+    def freeze(self, build: Build, installation: Installation, directory: Path) -> None:  # noqa: ARG002
+        """Nothing but the database stays: what was observed is about connections that are gone."""
+        for leftover in (*directory.glob(f"*.sqlite{SUFFIX}"), *directory.glob(f"*.sqlite{SUFFIX}~")):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
 
 
 def _never() -> None:
@@ -112,8 +118,8 @@ class SQLiteServer:
         return address
 
     def load(self, build: Build, address: Address, seed: Path) -> None:
-        if is_database(seed):
-            _copy(build, seed, Path(address.database))
+        if sqlite_seed.is_database(seed):
+            sqlite_seed.copy(build, seed, Path(address.database))
             return
         with contextlib.closing(sqlite3.connect(address.database, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = OFF")
@@ -122,7 +128,7 @@ class SQLiteServer:
             connection.set_progress_handler(lambda: _told_to_end(build.check), STEPS)
             line = 1
             try:
-                for start, statement in _statements(seed):
+                for start, statement in sqlite_seed.statements(seed):
                     build.check()
                     line = start
                     connection.execute(statement).close()
@@ -145,19 +151,26 @@ class SQLiteServer:
             page = int(connection.execute("PRAGMA page_size").fetchone()[0])
             counters["database_bytes"] = page * int(connection.execute("PRAGMA page_count").fetchone()[0])
             counters["freelist_bytes"] = page * int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+        seen = observed(Path(address.database))
+        if seen is not None:
+            counters |= seen.totals()
         return counters
 
-    def reasons(self, address: Address) -> dict[str, str]:  # noqa: ARG002 - the contract's argument
-        return {"statements": "SQLite tells nobody but the program that runs them"}
+    def reasons(self, address: Address) -> dict[str, str]:
+        seen = observed(Path(address.database))
+        found = seen.reasons() if seen is not None else dict.fromkeys((*OBSERVED, "statements"), UNOBSERVED)
+        return {"rows_read": "SQLite does not count rows that are read", **found}
 
-    def mark(self, address: Address) -> object:  # noqa: ARG002 - idem
-        return None
+    def mark(self, address: Address) -> object:  # noqa: ARG002 - the contract's argument; nothing stands there in a step
+        return time.monotonic()
 
-    def statements(self, address: Address, mark: object) -> tuple[Statement, ...]:  # noqa: ARG002 - idem
-        return ()
+    def statements(self, address: Address, mark: object) -> tuple[Statement, ...]:
+        seen = observed(Path(address.database))
+        return seen.told(mark) if seen is not None and isinstance(mark, float) and seen.began >= mark else ()
 
-    def sizes(self, address: Address) -> dict[str, TableSize]:  # noqa: ARG002 - idem
-        return {}
+    def sizes(self, address: Address) -> dict[str, TableSize]:
+        with self._asked(address, "measure the tables") as connection:
+            return sqlite_sizes.taken(connection)
 
     @property
     def storage(self) -> Storage:
@@ -180,16 +193,6 @@ class SQLiteServer:
 
     def hindrance(self, address: Address) -> contextlib.AbstractContextManager[Callable[[], bool]]:  # noqa: ARG002
         return contextlib.nullcontext(lambda: False)
-
-    @contextlib.contextmanager
-    def _asked(self, address: Address, what: str) -> Iterator[sqlite3.Connection]:
-        try:
-            with _reading(address) as connection:
-                connection.set_progress_handler(lambda: _told_to_end(self.check), STEPS)
-                yield connection
-        except sqlite3.Error as error:
-            self.check()  # a statement that was interrupted because the build is over is no fault of the database
-            raise InfrastructureError(f"sqlite: cannot {what}: {error}", code="server-not-answering") from error
 
     def inquiry(self, address: Address, earlier: Sequence[str] = ()) -> contextlib.AbstractContextManager[Ask]:
         return sqlite_inquiry.opened(address, earlier, self.check)
@@ -226,21 +229,16 @@ class SQLiteServer:
         except sqlite3.Error as error:
             raise InfrastructureError(f"sqlite: cannot read {table}: {error}", code="server-not-answering") from error
 
-
-def is_database(seed: Path) -> bool:
-    """Whether a file is an SQLite database rather than SQL text."""
-    with seed.open("rb") as stream:
-        return stream.read(len(MAGIC)) == MAGIC
-
-
-def _copy(build: Build, seed: Path, target: Path) -> None:
-    build.check()
-    try:
-        shutil.copyfile(seed, target)
-        with contextlib.closing(sqlite3.connect(target)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except (OSError, sqlite3.Error) as error:
-        raise InfrastructureError(f"{seed.name} cannot be loaded: {error}", code="seed-not-loaded") from error
+    @contextlib.contextmanager
+    def _asked(self, address: Address, what: str) -> Iterator[sqlite3.Connection]:
+        """For what takes long: it ends when the build does."""
+        try:
+            with _reading(address) as connection:
+                connection.set_progress_handler(lambda: _told_to_end(self.check), STEPS)
+                yield connection
+        except sqlite3.Error as error:
+            self.check()  # a statement that was interrupted because the build is over is no fault of the database
+            raise InfrastructureError(f"sqlite: cannot {what}: {error}", code="server-not-answering") from error
 
 
 @contextlib.contextmanager
@@ -248,24 +246,6 @@ def _reading(address: Address) -> Iterator[sqlite3.Connection]:
     uri = f"{Path(address.database).as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=3.0)) as connection:
         yield connection
-
-
-def _statements(seed: Path) -> Iterator[tuple[int, str]]:
-    """The statements of an SQL file one at a time, each with the line it starts at."""
-    collected: list[str] = []
-    start = 1
-    with seed.open(encoding="utf-8", newline="") as stream:
-        for number, line in enumerate(stream, 1):
-            if not collected:
-                if not line.strip():
-                    continue
-                start = number
-            collected.append(line)
-            if line.rstrip().endswith(";") and sqlite3.complete_statement("".join(collected)):
-                yield start, "".join(collected)
-                collected = []
-    if "".join(collected).strip():
-        yield start, "".join(collected)
 
 
 def _authorize(action: int, first: str | None, second: str | None, *_where: str | None) -> int:

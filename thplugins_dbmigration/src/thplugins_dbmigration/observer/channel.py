@@ -11,10 +11,10 @@ import traceback
 from os import read, write
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
+from .frames import bounded, without_ours
+
 LONGEST = 2000
 """Characters of a message or a statement."""
-LINES = 200
-"""Lines of a traceback."""
 _LOOKING = re.compile(
     r"(\s|--[^\n]*\n|/\*.*?\*/)*"
     r"(begin|commit|desc|describe|explain|pragma|release|rollback|savepoint|select|set|show|start|use)\b",
@@ -37,6 +37,9 @@ class Channel:
         self.received = b""
         self.seen = False
         """Whether a chain has shown itself."""
+        self.instruments: List[Any] = []
+        """What measures in here: each has ``chain(dialect, database)``, ``begin()`` and ``end()`` of a step, and
+        ``rest()`` when the gate has read what there is of it. They let no exception out."""
         self.paused: Optional[Chain] = None
         """The chain whose step is to wait after some more statements."""
 
@@ -73,6 +76,8 @@ class Channel:
             steps=list(steps),
             names=names or {},
         )
+        for instrument in self.instruments:
+            instrument.chain(dialect, database)
         return Chain(self, answer["chain"], answer["run"])
 
     def ran(self, statement: str) -> None:
@@ -95,7 +100,8 @@ class Channel:
         """An ``excepthook`` that does what ``hook`` does, and tells what ended the program before any migration."""
 
         def excepthook(kind: Any, error: Any, trace: Any) -> None:
-            hook(kind, error, trace)
+            without_ours(error)
+            hook(kind, error, trace if error is None else error.__traceback__)
             if not issubclass(kind, KeyboardInterrupt):
                 self.unusable(error)
 
@@ -163,6 +169,8 @@ class Chain:
         answer = self.channel.ask(event="before", chain=self.number, step=version)
         self.running, self.left = version, int(answer.get("pause", 0))
         self.channel.paused = self if self.left else None
+        for instrument in self.channel.instruments:
+            instrument.begin()
 
     def after(
         self,
@@ -176,10 +184,14 @@ class Chain:
         may go on. ``path`` is the step's file, ``place`` line and text in it, for what fails outside of its code;
         ``statement`` what failed, where the exception does not know it."""
         self.channel.paused = None
+        for instrument in self.channel.instruments:
+            instrument.end()
         failure = None if error is None else described(error, path, statement)
         if failure is not None and failure["line"] is None:
             failure["line"], failure["source"] = place
         self.channel.ask(event="after", chain=self.number, step=version, ok=error is None, error=failure)
+        for instrument in self.channel.instruments:
+            instrument.rest()
 
 
 def changes(statement: str) -> bool:
@@ -228,20 +240,6 @@ def position(error: BaseException, path: str, statement: str) -> Tuple[Optional[
             line = text.count("\n", 0, place.start())
             return line + 1, text.splitlines()[line].strip()
     return None, None
-
-
-OURS = 'File "{}{}'.format(os.path.dirname(os.path.abspath(__file__)), os.sep)
-"""In each frame of a traceback that is in the observer."""
-
-
-def bounded(text: Iterable[str]) -> List[str]:
-    """The lines of a traceback, without our own and without SQLAlchemy's advertisement; of a long one the first, where
-    the cause stands, and the last."""
-    theirs = "".join(frame for frame in text if OURS not in frame)
-    lines = [line[:LONGEST] for line in theirs.splitlines() if not line.startswith("(Background on this error at: ")]
-    if len(lines) > LINES:
-        lines[LINES // 2 : -LINES // 2] = ["..."]
-    return lines
 
 
 def flush() -> None:

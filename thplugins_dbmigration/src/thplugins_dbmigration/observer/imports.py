@@ -8,6 +8,7 @@ WATCHED = {
     "alembic.script.base": "alembic_steps",
     "django.db.migrations.executor": "django_steps",
     "migrate.versioning.schema": "sqlalchemy_migrate_steps",
+    "sqlite3": "sqlite_trace",
     "subprocess": "subprocess_channel",
     "yoyo.backends": "yoyo_steps",
 }

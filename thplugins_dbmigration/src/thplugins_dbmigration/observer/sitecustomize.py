@@ -5,7 +5,6 @@ channel.
 """
 
 import importlib
-import importlib.util
 import os
 import stat
 import sys
@@ -14,16 +13,16 @@ from types import ModuleType
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+PACKAGE = "thcore_observer"
+"""What this directory is to the project's interpreter; no project has a package of that name."""
+
+
 def load(name: str) -> ModuleType:
-    """A module of this directory, under a name that no project has."""
-    unique = "thcore_observer_" + name
-    spec = importlib.util.spec_from_file_location(unique, os.path.join(HERE, name + ".py"))
-    if spec is None or spec.loader is None:
-        raise ImportError(unique)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[unique] = module
-    spec.loader.exec_module(module)
-    return module
+    """A module of this directory."""
+    if PACKAGE not in sys.modules:
+        sys.modules[PACKAGE] = package = ModuleType(PACKAGE)
+        setattr(package, "__path__", [HERE])
+    return importlib.import_module(PACKAGE + "." + name)
 
 
 def observe(number: int) -> None:

@@ -32,7 +32,7 @@ def await_answer(build: Build, service: Service, name: str, log: Path, ask: Call
     Raises InfrastructureError (``server-not-started``) with the server's last words when it ended instead.
     """
     deadline = time.monotonic() + START_LIMIT_S
-    pause_s = 0.01
+    pause_s = 0.002
     while True:
         build.check()
         answer = ask()

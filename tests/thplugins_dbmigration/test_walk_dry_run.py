@@ -67,7 +67,7 @@ def test_a_step_that_the_data_does_not_allow_ends_well_without_rows(project: Rel
         ("d", "failed", "ok"),
         ("e", "not-run", ""),
     ]
-    assert project.starts() == ["master", "change"]
+    assert project.starts() == ["master", "change", "change"]
 
 
 def test_a_step_that_is_broken_fails_without_rows_as_well(project: Releases) -> None:
@@ -108,6 +108,32 @@ def test_a_rehearsal_that_breaks_changes_nothing_but_what_it_would_have_told(
     assert steps(execution)["c"].on_empty == ""
     assert "the rehearsal without rows broke: InfrastructureError: no space left" in project.logs()[-1]
     assert empty_snapshots(project) == 0
+
+
+def test_a_change_that_only_changes_rows_is_not_rehearsed(project: Releases) -> None:
+    project.tree("change").revision("c", "b", "update item set price = 1")
+    measurement = steps(project.gate())["c"].measurement
+    assert measurement is not None
+    assert any("update item" in statement.text for statement in measurement.statements)
+    assert empty_snapshots(project) == 0
+    assert "without rows" not in project.logs()[-1]
+
+
+def test_a_table_that_is_replaced_step_by_step_on_sqlite_is_copied(project: Releases) -> None:
+    project.tree("change").revision(
+        "c",
+        "b",
+        body="with op.batch_alter_table('item') as batch: batch.alter_column('name', nullable=False)",
+    )
+    project.tree("change").revision("d", "c", "create index i on item (name)")
+    found = steps(project.gate())
+    assert works(found["c"]) == [
+        ("_alembic_tmp_item", "metadata", 0),
+        ("item", "copy", 3),
+        ("item", "metadata", 3),
+        ("item", "metadata", 3),
+    ]
+    assert works(found["d"]) == [("item", "index", 3)]
 
 
 @pytest.mark.system

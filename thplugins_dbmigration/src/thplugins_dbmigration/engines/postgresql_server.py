@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from psycopg import sql
 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build, Service
-from thcore.model import Command, Secret, Statement
+from thcore.model import Secret, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.census import TableCensus
 from thplugins_dbmigration.checksums import TableSum
@@ -31,17 +30,17 @@ from thplugins_dbmigration.engines import (
     postgresql_sizes,
     postgresql_stage,
 )
-from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.postgresql_counts import counted
+from thplugins_dbmigration.engines.postgresql_extensions import make_extension
 from thplugins_dbmigration.engines.postgresql_hindrance import hindrance
 from thplugins_dbmigration.engines.postgresql_log import SILENT, UNHEARD
 from thplugins_dbmigration.engines.postgresql_probes import PostgreSQLProbes
 from thplugins_dbmigration.engines.postgresql_statements import Mark, noted
 from thplugins_dbmigration.engines.private import killed, pause
-from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
-from thplugins_dbmigration.engines.psql import restricted_seed, understands_restrict
+from thplugins_dbmigration.engines.programs import find, search_path
+from thplugins_dbmigration.engines.psql import load
 from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
@@ -98,30 +97,13 @@ class PostgreSQLServer:
                 execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(other)))
         with self._inside(database, "make the extensions") as connection:
             for extension in extensions:
-                _make_extension(connection, extension, role)
+                make_extension(connection, extension, role)
         return self.address(database, user, password)
 
     def load(self, build: Build, address: Address, seed: Path) -> None:
         client = program(self.installation.programs, "psql")
-        with self._unheard(address), restricted_seed(build, seed) as script:
-            # A dump selects the new value of each sequence; that is not worth reading, and rows do not belong in a log.
-            argv = [str(client), "-X", "-q", "-w", "-o", "/dev/null", "-h", str(self.socket), "-U", address.user]
-            argv += ["-d", address.database, "-v", "ON_ERROR_STOP=1"]
-            if understands_restrict(version_of(build, client, r"\(PostgreSQL\) (\S+)")):
-                # From here on the seed can only give SQL: psql's own commands start programs and read files.
-                argv += ["-c", f"\\restrict {secrets.token_hex(16)}"]
-            argv += ["-f", "-"]
-            env = {**ENVIRONMENT, "PGPASSWORD": address.password.reveal(), "HOME": "/nonexistent"}
-            command = Command(tuple(argv), cwd=Path("/"), env=env, source="seed", input=script)
-            result = build.run(acting(self.installation, command))
-        if not result.ok:
-            first = next(
-                (number for number, line in enumerate(result.tail) if _is_error(line)), max(0, len(result.tail) - 5)
-            )
-            words = "\n".join(line[:500] for line in result.tail[first : first + 4])
-            raise InfrastructureError(
-                f"{seed.name} cannot be loaded: {words or result.reason()}", code="seed-not-loaded"
-            )
+        with self._unheard(address):
+            load(build, self.installation, client, address, seed)
 
     @contextlib.contextmanager
     def _unheard(self, address: Address) -> Iterator[None]:
@@ -311,18 +293,6 @@ def connect(socket: Path, database: str, password: Secret, settings: Mapping[str
         return None
 
 
-def _make_extension(connection: Any, extension: str, owner: sql.Identifier) -> None:
-    statement = sql.SQL("CREATE EXTENSION {} CASCADE").format(sql.Identifier(extension))
-    # One that is trusted belongs to the database's owner, who may then say COMMENT ON EXTENSION, as dumps do.
-    trusted = connection.execute(
-        "SELECT bool_or(trusted) FROM pg_available_extension_versions WHERE name = %s", (extension,)
-    ).fetchone()[0]
-    if trusted:
-        connection.execute(sql.SQL("SET ROLE {}").format(owner))
-    connection.execute(statement)
-    connection.execute("RESET ROLE")
-
-
 def program(programs: Path | None, name: str) -> Path:
     """One of an installation's programs. Raises InfrastructureError (``engine-missing``)."""
     found = find((name,), (programs,) if programs else search_path())
@@ -331,7 +301,3 @@ def program(programs: Path | None, name: str) -> Path:
             f"{name} is not in {programs}; install the whole of PostgreSQL there", code="engine-missing"
         )
     return found
-
-
-def _is_error(line: str) -> bool:
-    return "ERROR:" in line or "FATAL:" in line or "error:" in line

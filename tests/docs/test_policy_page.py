@@ -10,6 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
+from thplugins_dbmigration.census import DISTINCT
 from thplugins_dbmigration.limits.figures import BY_TABLE, STATEMENT_BYTES
 from thplugins_dbmigration.limits.learned import WORK
 from thplugins_dbmigration.limits.rules import DEFAULTS
@@ -70,6 +71,9 @@ def test_everything_that_can_be_limited_is_on_the_page() -> None:
 
 def test_the_pages_numbers_are_those_of_the_code() -> None:
     text = " ".join(page("limits").split()).replace("> ", "")
+
+    assert DISTINCT == 2_000_000
+    assert "two million values" in text
 
     assert f"{DEFAULTS[0].maximum:,.0f}" in text
     assert "10,000 rows read, 1,000 rows changed, 4 MiB of log, a million steps" in text

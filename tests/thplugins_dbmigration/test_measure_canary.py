@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from thcore.model import Statement, Wait
+from thcore.model import Measurement, Statement, Wait
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.measure import difference
 from thplugins_dbmigration.measure.canary import Canary, attribute
 from thplugins_dbmigration.measure.probes import LEAST_S, Kind
 from thplugins_dbmigration.measure.rounds import Spell
+from thplugins_dbmigration.measure.watch import Watch
 
 from parts import servers
 
@@ -50,9 +51,9 @@ def run(address: Address, statements: Sequence[str]) -> None:
             connection.exec_driver_sql(statement)
 
 
-def beside(server: Server, address: Address, statements: Sequence[str]) -> Canary:
+def beside(server: Server, address: Address, statements: Sequence[str], tables: Sequence[str] = TABLES) -> Canary:
     """The canary that was there while statements ran."""
-    canary = Canary.start(server, address, TABLES)
+    canary = Canary.start(server, address, tables)
     canary.begin()
     try:
         run(address, statements)
@@ -110,10 +111,35 @@ def test_who_would_have_had_to_wait_for_a_lock_is_found_out(
 ) -> None:
     server, address = served
     *before, last = LOCKED[address.dialect][what]
-    found = beside(server, address, [*before, SLEEP[address.dialect], last])
+    found = beside(server, address, [*before, SLEEP[address.dialect], last], ("big", "no such table"))
     waits = found.stop()
     assert {(wait.kind, wait.table) for wait in waits} == {(kind, "big") for kind in kinds}
     assert all(wait.wait_s >= LEAST_S for wait in waits)
+
+
+@pytest.mark.system
+def test_a_watch_tells_waits_and_the_statement_that_caused_them(served: tuple[Server, Address]) -> None:
+    server, address = served
+    engine = address.dialect
+    *before, last = LOCKED[engine]["all"]
+
+    def measured(*, canary: bool) -> Measurement:
+        watch = Watch.start(engine, server, address, lambda: server.counters(address), closely=True, canary=canary)
+        try:
+            run(address, [*before, SLEEP[engine], last])
+            return watch.stop()
+        finally:
+            watch.leave()
+
+    found = measured(canary=True)
+    assert {(wait.kind, wait.table) for wait in found.waits} == {("read", "big"), ("write", "big")}
+    (cause,) = [statement for statement in found.statements if statement.waits]
+    assert (cause.text, set(cause.waits)) == (before[-1], set(found.waits))
+    assert "waits" not in found.unknown
+    without = measured(canary=False)
+    assert (without.waits, without.unknown["waits"]) == ((), "the job's option canary is off")
+    changing = {"XInnodb_rows_changed", "Innodb_rows_read"}
+    assert {name: found.counters[name] for name in changing} == {name: without.counters[name] for name in changing}
 
 
 @pytest.mark.system
@@ -174,10 +200,11 @@ NEARLY = {
         "Innodb_pages_written": 10_000,
     },
     "postgresql": {
-        "blks_read": 40,
-        "blks_hit": 40,
-        # A row that two have locked is locked in another way.
-        "wal_bytes": 400,
+        # While somebody looks at a row, the server cleans up nothing that is younger: a page more is begun instead.
+        "blks_read": 200,
+        "blks_hit": 2000,
+        "wal_bytes": 100_000,
+        "database_bytes": 16 * 8192,
         # Differs by a block between two runs without a canary.
         "temp_bytes": 2 * 8192,
     },

@@ -18,8 +18,8 @@ SPARING = 20
 """How many times as long as a probe took to wait before the next one, up to a bound: a busy machine is asked less."""
 LONGEST_PAUSE_S = 0.02
 """The bound."""
-AGAIN_S = 0.01
-"""How long after the last time to ask again for something that somebody has."""
+AGAIN_S = 0.05
+"""How long to wait at most before asking again for what cannot be queued for."""
 SESSIONS = 6
 """How many sessions may be open. While all of them wait, nothing else is asked for."""
 
@@ -112,7 +112,7 @@ class Rounds:
         while not self._over.wait(pause_s):
             session = self._session() if self._tables else None
             if session is None:
-                pause_s = AGAIN_S
+                pause_s = LONGEST_PAUSE_S
                 continue
             table = self._tables.popleft()
             began_s = self._now()
@@ -142,8 +142,9 @@ class Rounds:
         while answer is Answer.BLOCKED and not self._over.is_set():
             asked_s = self._now()
             answer = session.ask(table, patient=True)
-            if answer is Answer.BLOCKED:
-                self._over.wait(max(0.0, AGAIN_S - (self._now() - asked_s)))
+            took_s = self._now() - asked_s
+            if answer is Answer.BLOCKED and took_s < AGAIN_S:
+                self._over.wait(min(SPARING * took_s, AGAIN_S))
         ended_s = self._over_s if self._over.is_set() else self._now()
         if ended_s - began_s >= LEAST_S:
             self.spells.append(Spell(self.kind, table, self._free_s.get(table, 0.0), began_s, ended_s))

@@ -80,9 +80,9 @@ def interrupted(rerun: Rerun, result: StepResult, victim: Victim, end: Likeness)
 
 
 def middle(result: StepResult) -> int:
-    """After how many statements a step is broken off."""
+    """After how many statements a step is broken off. Most tools write the version last, which counts as well."""
     seen = result.measurement.statements if result.measurement else ()
-    return max(1, (sum(statement.calls for statement in seen if changes(statement.text)) + 1) // 2)
+    return max(1, sum(statement.calls for statement in seen if changes(statement.text)) // 2)
 
 
 def _interrupted(rerun: Rerun, step: Step, victim: Victim, end: Likeness, statements: int) -> Check | None:

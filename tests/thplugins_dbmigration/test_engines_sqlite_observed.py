@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from thcore.testing import make_build
-from thplugins_dbmigration.engines.sqlite import SQLite, SQLiteServer
+from thplugins_dbmigration.engines.sqlite import UNREAD, SQLite, SQLiteServer
 from thplugins_dbmigration.engines.sqlite_observed import LARGEST, MOST, UNOBSERVED, observed
 
 STATEMENT: dict[str, Any] = {
@@ -44,7 +44,8 @@ def test_a_server_tells_what_was_observed(database: Path) -> None:
     assert (counters["rows_changed"], counters["pages_written"], counters["rows_read"]) == (5, 2, None)
     assert counters["pages_spilled"] is None
     assert reasons == {
-        "rows_read": "SQLite does not count rows that are read",
+        "rows_read": UNREAD,
+        "Innodb_rows_read": UNREAD,
         "pages_spilled": "the project's SQLite does not count them",
     }
     [statement] = server.statements(address, 6.0)
@@ -60,6 +61,7 @@ def test_without_an_observer_it_tells_why_it_cannot(database: Path) -> None:
     assert server.statements(address, server.mark(address)) == ()
     reasons = server.reasons(address)
     assert (reasons["rows_changed"], reasons["vm_steps"], reasons["statements"]) == (UNOBSERVED,) * 3
+    assert reasons["XInnodb_rows_changed"] == UNOBSERVED
 
 
 def test_a_state_that_is_kept_has_none_of_it(tmp_path: Path, database: Path) -> None:

@@ -1,4 +1,4 @@
-"""Loading a seed with psql, kept to SQL: it must not be able to start programs or read files with psql's own commands."""
+"""Loading a seed with psql, kept to SQL: it must not start programs or read files with psql's own commands."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ from thplugins_dbmigration.engines import postgresql_counts, postgresql_log
 from thplugins_dbmigration.engines.accounts import acting, give, identity, private_directory
 from thplugins_dbmigration.engines.engine import Installation, memory_of
 from thplugins_dbmigration.engines.postgresql_log import apart
-from thplugins_dbmigration.engines.postgresql_server import ADMIN, PostgreSQLServer, connect, program
+from thplugins_dbmigration.engines.postgresql_server import PostgreSQLServer, program
+from thplugins_dbmigration.engines.postgresql_session import ADMIN, connect
 from thplugins_dbmigration.engines.private import await_answer, ended_cleanly
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
 from thplugins_dbmigration.engines.sockets import server_directory

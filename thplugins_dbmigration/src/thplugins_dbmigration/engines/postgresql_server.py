@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,9 @@ from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.postgresql_counts import counted
 from thplugins_dbmigration.engines.postgresql_extensions import make_extension
 from thplugins_dbmigration.engines.postgresql_hindrance import hindrance
-from thplugins_dbmigration.engines.postgresql_log import SILENT, UNHEARD
+from thplugins_dbmigration.engines.postgresql_log import UNHEARD
 from thplugins_dbmigration.engines.postgresql_probes import PostgreSQLProbes
+from thplugins_dbmigration.engines.postgresql_session import connect
 from thplugins_dbmigration.engines.postgresql_statements import Mark, noted
 from thplugins_dbmigration.engines.private import killed, pause
 from thplugins_dbmigration.engines.programs import find, search_path
@@ -48,8 +49,6 @@ from thplugins_dbmigration.engines.version_table import VersionTable
 from thplugins_dbmigration.measure.postgresql import REPORTED_COUNTERS
 from thplugins_dbmigration.schema import Schema
 
-ADMIN = "thcore"
-"""The superuser. Its password is random, and in the data directory, where only root and the worker can read it."""
 ENDING_S = 0.5
 """How long a session that was left is given to end, and so to tell its counts."""
 
@@ -269,28 +268,6 @@ class PostgreSQLServer:
                 f"postgresql {self.installation.version}: cannot {what}: {str(error).strip()}",
                 code="server-died" if not self.service.running() else "server-not-answering",
             ) from error
-
-
-# A migration that waits for us must not be waited for.
-_OWN: Mapping[str, str] = {"lock_timeout": "3s", **SILENT}
-
-
-def connect(socket: Path, database: str, password: Secret, settings: Mapping[str, str] = _OWN) -> Any:
-    """A session of the superuser with these settings, or None when the server does not answer."""
-    try:
-        return psycopg.connect(
-            host=str(socket),
-            dbname=database,
-            user=ADMIN,
-            password=password.reveal(),
-            connect_timeout=5,
-            autocommit=True,
-            options=" ".join(
-                f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in {**_OWN, **settings}.items()
-            ),
-        )
-    except psycopg.OperationalError:
-        return None
 
 
 def program(programs: Path | None, name: str) -> Path:

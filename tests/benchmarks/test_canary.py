@@ -1,6 +1,6 @@
 """What a canary costs a step of a second or more: the same step with one and without, in turn, on clones.
 
-THCORE_BENCH_ROWS is how many rows the table has (400000: steps of one to three seconds), THCORE_BENCH_TABLES how many
+THCORE_BENCH_ROWS is how many rows the table has (1000000: steps of one second and more), THCORE_BENCH_TABLES how many
 others there are (20), THCORE_BENCH_ROUNDS how often each is done (5).
 """
 
@@ -23,7 +23,7 @@ from thplugins_dbmigration.measure.canary import Canary
 
 from parts.servers import EMBEDDED, MARIADB, Ground, Kind, copied, ground, open_directory, query
 
-ROWS = int(os.environ.get("THCORE_BENCH_ROWS", "400000"))
+ROWS = int(os.environ.get("THCORE_BENCH_ROWS", "1000000"))
 TABLES = int(os.environ.get("THCORE_BENCH_TABLES", "20"))
 ROUNDS = int(os.environ.get("THCORE_BENCH_ROUNDS", "5"))
 GOAL = 1.10

@@ -250,9 +250,9 @@ SqliteDB(sys.argv[1]).migrate()
 
 CYPHERPUNKPAY = RealProject(
     name="example/cypherpunkpay",
-    trunk={"requirements.txt": "cypherpunkpay==1.0.0\n", "migrate.py": _MIGRATE},
-    change={"requirements.txt": "cypherpunkpay==1.0.11\n"},
-    venv={"exclude_newer": "2022-06-01"},
+    trunk={"requirements.txt": "cypherpunkpay==1.0.0\nsafe-pysha3\n", "migrate.py": _MIGRATE},
+    change={"requirements.txt": "cypherpunkpay==1.0.11\nsafe-pysha3\n"},
+    venv={"exclude_newer": "2023-06-01", "python": "3.9"},
     dbmigration={"tool": "yoyo", "yoyo": {"command": ["python", "migrate.py", "{database}"]}},
     source="",
     seed="empty.sql",

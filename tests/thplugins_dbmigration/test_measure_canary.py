@@ -104,7 +104,9 @@ LOCKED = {
 
 @pytest.mark.system
 @pytest.mark.parametrize(
-    ("what", "kinds"), [("all", {"read", "write"}), ("writers", {"write"}), ("row", {"write"})], ids=str
+    ("what", "kinds"),
+    [("all", {"read", "write"}), ("writers", {"write"}), ("row", {"write"})],
+    ids=["all", "writers", "row"],
 )
 def test_who_would_have_had_to_wait_for_a_lock_is_found_out(
     served: tuple[Server, Address], what: str, kinds: set[str]

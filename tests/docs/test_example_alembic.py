@@ -65,10 +65,8 @@ def test_a_change_of_the_helpdesk_is_judged_on_every_engine_with_its_own_counter
         assert dataset["final_version"] == dataset["expected_version"] == ["0003"]
         counters = dataset["steps"][1]["measurement"]["counters"]
         assert all(counters[name] > 0 for name in LIMITED[dataset["engine"]])
-        assert [limit["counter"] for limit in dataset["steps"][1]["limits"]] == [
-            "wall_s",
-            *LIMITED[dataset["engine"]],
-        ]
+        limits = [limit for limit in dataset["steps"][1]["limits"] if not limit["origin"].startswith("thcore's own")]
+        assert [limit["counter"] for limit in limits] == ["wall_s", *LIMITED[dataset["engine"]]]
         if dataset["engine"] != "sqlite":
             assert 300 <= counters["XInnodb_rows_changed"] <= 302, "the closed tickets, and the version"
 
@@ -87,4 +85,4 @@ def test_a_change_of_the_helpdesk_that_data_does_not_fit_is_refused_in_the_words
         words = shown(DOCS / "engines" / f"{finding['location']['dataset']}.md")
         assert finding["evidence"][: len(words)] == words
     (of_postgresql,) = [each for each in result["findings"] if each["location"]["dataset"] == "postgresql"]
-    assert of_postgresql["evidence"][:3] == shown(ALEMBIC)
+    assert of_postgresql["evidence"][: len(shown(ALEMBIC))] == shown(ALEMBIC)

@@ -337,7 +337,6 @@ def damaging(times: Container[int], monkeypatch: pytest.MonkeyPatch) -> list[str
     return cloned
 
 
-# The state without rows is made of the trunk's as well, for the statements of the change.
 @pytest.mark.parametrize(("time", "kind", "times"), [(1, "dataset", 2), (2, "release", 2), (3, "trunk", 3)])
 def test_a_state_that_is_damaged_while_it_is_cloned_is_made_again_in_the_same_build(
     project: Releases, monkeypatch: pytest.MonkeyPatch, time: int, kind: str, times: int

@@ -95,10 +95,21 @@ class Ground:
 
     def shown(self, columns: Sequence[str]) -> str:
         """What to select of a row: its key, and the columns that matter."""
+        return self._listed((*self._key, *columns)) or "*"
+
+    def order(self, columns: Sequence[str]) -> str:
+        """By which columns rows are told in the same order on every run: those that matter, then their key."""
+        return self._listed((*columns, *self._key))
+
+    @property
+    def _key(self) -> Sequence[str]:
+        return self.known.key if self.known.columns else ()
+
+    def _listed(self, columns: Sequence[str]) -> str:
         given = {column.lower() for column in self.given}
-        wanted = dict.fromkeys((*self.known.key, *columns) if self.known.columns else columns)
-        names = [column for column in wanted if not given or column.lower() in given]
-        return ", ".join(map(self.quote, names)) or "*"
+        return ", ".join(
+            self.quote(column) for column in dict.fromkeys(columns) if not given or column.lower() in given
+        )
 
     def named(self, expression: str) -> tuple[str, ...]:
         """The columns that an expression speaks of."""
@@ -162,7 +173,7 @@ def _duplicates(ground: Ground, demand: Unique) -> Iterator[Search]:
     shown = ground.shown(columns)
     alike = f"count(*) OVER (PARTITION BY {', '.join(map(_partition, demand.keys))}) AS alike"
     inner = f"SELECT {shown}, {alike} FROM {ground.source}{where}"
-    order = ", ".join(map(ground.quote, columns))
+    order = ground.order(columns)
     found = "alike > 1" + _there_already(ground, demand)
     select = f"{ground.before}SELECT {shown} FROM ({inner}) AS found WHERE {found}" + (
         f" ORDER BY {order}" if order else ""

@@ -28,9 +28,7 @@ _KEYS = (
     "SELECT table_name, column_name FROM information_schema.key_column_usage "
     "WHERE table_schema = %s AND constraint_name = 'PRIMARY' ORDER BY table_name, ordinal_position"
 )
-# A session is told the server's temporary files instead of its own; it makes none.
-_OWN = tuple(name for name in SESSION_COUNTERS if name != "Created_tmp_files")
-_STATUS = "SHOW SESSION STATUS WHERE Variable_name IN ({})".format(", ".join(f"'{name}'" for name in _OWN))
+_STATUS = "SHOW SESSION STATUS WHERE Variable_name IN ({})".format(", ".join(f"'{name}'" for name in SESSION_COUNTERS))
 # Timeouts of locks (1205, 3572), of the statement (1969), a deadlock (1213).
 _BUSY = frozenset({1205, 1213, 1969, 3572})
 _NO_SUCH_COLUMN = 1054
@@ -87,7 +85,7 @@ class MySQLProbes:
                 before = self.counters()
                 _told(cursor)
                 after = self.counters()
-                self._cost = {name: (after[name] or 0) - (before[name] or 0) for name in _OWN}
+                self._cost = {name: (after[name] or 0) - (before[name] or 0) for name in SESSION_COUNTERS}
         return MySQLProbe(self, kind, connection, cursor, self._cost)
 
     def rows(self, table: str) -> tuple[_Row, ...]:
@@ -166,7 +164,7 @@ class MySQLProbe:
     def close(self) -> Mapping[str, int]:
         with _unbroken(), contextlib.closing(self.connection):
             own = _told(self.cursor)
-        share = {name: own.get(name.lower(), 0) + self.cost.get(name, 0) for name in _OWN}
+        share = {name: own.get(name.lower(), 0) + self.cost.get(name, 0) for name in SESSION_COUNTERS}
         return {**share, "Innodb_rows_read": self._read}
 
     def _refused(self, table: str, error: Exception) -> Answer:

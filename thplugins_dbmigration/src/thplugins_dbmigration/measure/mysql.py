@@ -17,13 +17,13 @@ SESSION_COUNTERS = {
     "Handler_delete": Meaning("rows", "rows deleted"),
     "Rows_read": Meaning("rows", "rows read from tables that are not temporary (MariaDB)"),
     "Created_tmp_disk_tables": Meaning("tables", "temporary tables that went to disk"),
-    "Created_tmp_files": Meaning("files", "temporary files"),
     "Sort_merge_passes": Meaning("passes", "merge passes of sorts that did not fit into memory"),
     "Sort_rows": Meaning("rows", "rows sorted"),
 }
 """Counters that the server keeps for each session as well as in total."""
 
 SERVER_COUNTERS = {
+    "Created_tmp_files": Meaning("files", "temporary files"),
     "Innodb_rows_read": Meaning("rows", "rows read from InnoDB tables (MySQL, MariaDB before 10.9)"),
     "Innodb_rows_inserted": Meaning("rows", "rows inserted into InnoDB tables (MySQL, MariaDB before 10.9)"),
     "Innodb_rows_updated": Meaning("rows", "rows updated in InnoDB tables (MySQL, MariaDB before 10.9)"),

@@ -1,9 +1,9 @@
 """Whether the gate says the same of a migration on every run, on an idle machine and on a busy one.
 
 Every migration of the catalogue is run THCORE_BENCH_REPEATS times (20), every second time while other processes keep
-all processors and the disk busy. No verdict, finding, count of rows or kind of work may differ. The table tells for each
-counter how much it differed between the runs of one step, beside the time that passed: the largest value less the
-smallest, as a share of the median; of all steps the median, and the worst one with its migration.
+all processors and the disk busy. No verdict, finding, count of rows or kind of work may differ. The table tells for
+each counter how much it differed between the runs of one step, beside the time that passed: the largest value less
+the smallest, as a share of the median; of all steps the median, and the worst one with its migration.
 
 THCORE_BENCH_ENGINES (``sqlite,postgresql,mysql``) chooses engines, THCORE_BENCH_FAILING=0 leaves out those that fail,
 which take a build each.

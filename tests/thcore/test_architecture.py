@@ -61,7 +61,8 @@ def test_a_module_is_named_after_what_is_in_it_and_stays_small(path: Path) -> No
 def test_a_module_imports_absolutely_and_never_a_shell(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"line {node.lineno}"
+            # The observer is loaded into other projects' interpreters, under a name that nobody else has.
+            assert node.level == 0 or "observer" in path.parts, f"line {node.lineno}"
         if isinstance(node, ast.keyword) and node.arg == "shell":
             assert isinstance(node.value, ast.Constant), f"line {node.value.lineno}"
             assert node.value.value is False, f"line {node.value.lineno}"

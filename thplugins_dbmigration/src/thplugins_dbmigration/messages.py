@@ -62,6 +62,18 @@ def not_ended(
     )
 
 
+_ON_EMPTY = {
+    "ok": "Without any rows the step ends well: it is the data that it fails on.",
+    "failed": "The step fails without any rows as well.",
+}
+
+
+def tried_without_rows(finding: Finding, on_empty: str) -> Finding:
+    """The finding of a step that failed, with how it ends on the same schema without rows (``StepResult.on_empty``)."""
+    told = _ON_EMPTY.get(on_empty)
+    return evolve(finding, hint=f"{told} {finding.hint}") if told else finding
+
+
 def mismatch(dataset: str, evidence: Iterable[str], step: Step | None = None) -> Finding:
     """The database is not where the project wants it to end."""
     return Finding(

@@ -151,6 +151,7 @@ class Passage:
                 return
             end = checks.look(ground, self.options)
         self._tell(steps=rehearsed(trial, leg, self.run.steps))
+        self.findings = [self._tried_without_rows(finding) for finding in self.findings]
         if (
             self.options.keep_boundaries
             and failed is not None
@@ -160,6 +161,13 @@ class Passage:
         made, found = checks.asked(begun, states, [step for step in self.run.steps if not step.leg], end)
         self._tell(checks=made)
         self.findings += found
+
+    def _tried_without_rows(self, finding: Finding) -> Finding:
+        assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
+        failed = next((step for step in self.run.steps if step.on_empty), None)
+        if failed is None or finding.location.step != messages.way(failed.step):
+            return finding
+        return messages.tried_without_rows(finding, failed.on_empty)
 
     def _beginning(self, states: States) -> tuple[State, Trail | None]:
         """Where the change's leg begins, and what the target branch has walked: its state, or the last one before the

@@ -21,6 +21,7 @@ from thplugins_dbmigration.messages import way
 from thplugins_dbmigration.project import Chosen
 from thplugins_dbmigration.tools.tool import Plan, Project, Stop
 from thplugins_dbmigration.turns import Turns
+from thplugins_dbmigration.walk.conservation import takes_nothing
 from thplugins_dbmigration.walk.course import Course
 from thplugins_dbmigration.walk.fixups import run_fixup
 
@@ -129,15 +130,19 @@ class Leg:
             measurement = evolve(measurement, slowness=slowness(self.build.state, self.build.workspace.temporary))
         told = "ended" if ok else "failed"
         self.build.log(f"step {way(step)} {told} after {measurement.wall_s:.3f} s", source=self.dataset.name)
-        self._keep(step, "ok" if ok else "failed", measurement, self._lost(step, ok=ok))
+        self._keep(step, "ok" if ok else "failed", measurement, self._lost(step, measurement, ok=ok))
         self._turn.close()
 
-    def _lost(self, step: Step, *, ok: bool) -> tuple[Loss, ...]:
+    def _lost(self, step: Step, measurement: Measurement, *, ok: bool) -> tuple[Loss, ...]:
         before, self._census = self._census, None
         if before is None or not ok or not self.added(step):
             return ()
+        books = {plan.table for plan in self.course.plans.values()}
+        if takes_nothing(measurement, books):
+            self._census = before
+            return ()
         self._census = self._count()
-        return losses(before, self._census, apart={plan.table for plan in self.course.plans.values()})
+        return losses(before, self._census, apart=books)
 
     def _count(self) -> Mapping[str, TableCensus]:
         return self.project.server.census(self.project.address)

@@ -11,6 +11,7 @@ from attrs import define, evolve, field, frozen
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Progress
 from thplugins_dbmigration import snapshots
+from thplugins_dbmigration.options import SilentLoss
 from thplugins_dbmigration.policy.source import content
 from thplugins_dbmigration.snapshots import Key, Snapshot, dataset_key
 from thplugins_dbmigration.walk.ascent import ascend, lost
@@ -94,9 +95,12 @@ class States:
             trail = ascend(site, ground, waypoint, provision, before.trail)
             with site.turns.beside():
                 ground.server.settle(ground.address)
+                # So that no build that goes on from here has to count.
+                counts = waypoint.kind == "trunk" and waypoint.manner.options.silent_loss is not SilentLoss.OFF
+                census = ground.server.census(ground.address) if counts else None
         site.freeze(data)
         self._fresh.add(waypoint.label)
-        return evolve(trail, policy=policy).notes
+        return evolve(trail, policy=policy, census=census).notes
 
 
 def _prepared(site: Site, waypoint: Waypoint) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from thcore.errors import InfrastructureError
 from thcore.model import Step, StepResult
+from thplugins_dbmigration.census import TableCensus
 from thplugins_dbmigration.walk.release import Fixup
 
 Versions = Mapping[str, tuple[str, ...]]
@@ -25,6 +26,7 @@ class Trail:
     ``start`` and ``versions`` are where the database was and is, ``steps`` what was run, leg by leg. ``files`` are the
     digests of the steps' source files as they are in the code of the last leg, by path. ``fixups`` are those of the
     job or the dataset itself that are done. ``policy`` is the policy file of that code, empty where it has none.
+    ``census`` is what the database holds there, None where nobody has counted.
     """
 
     start: Versions = field(factory=dict)
@@ -33,6 +35,7 @@ class Trail:
     files: Mapping[str, str] = field(factory=dict)
     fixups: tuple[Fixup, ...] = ()
     policy: str = ""
+    census: Mapping[str, TableCensus] | None = None
 
     @classmethod
     def of(cls, notes: Mapping[str, Any]) -> Trail:

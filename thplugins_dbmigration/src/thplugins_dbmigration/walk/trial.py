@@ -55,6 +55,7 @@ class Trial:
             course,
             added=self.added,
             counting=counting,
+            census=trail.census if counting and not pending else None,
             canary=options.canary and short_of is None,
         )
         if not trail.start:

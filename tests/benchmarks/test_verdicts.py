@@ -1,109 +1,125 @@
-"""Whether the gate says the same of a migration on every run, on an idle machine and on a busy one.
+"""Whether the gate says the same of a migration every time, on an idle machine and on a busy one; and how far apart is
+what it measured: work beside time.
 
-Every migration of the catalogue is run THCORE_BENCH_REPEATS times (20), every second time while other processes keep
-all processors and the disk busy. No verdict, finding, count of rows or kind of work may differ. The table tells for
-each counter how much it differed between the runs of one step, beside the time that passed: the largest value less
-the smallest, as a share of the median; of all steps the median, and the worst one with its migration.
-
-THCORE_BENCH_ENGINES (``sqlite,postgresql,mysql``) chooses engines, THCORE_BENCH_FAILING=0 leaves out those that fail,
-which take a build each.
+Every migration of the catalogue (tests/catalogue) is judged THCORE_BENCH_REPEATS times (20), every second time with all
+processors and the disk kept busy. All of it takes some two hours; ``-k sqlite``, ``-k mysql`` or ``-k postgresql``
+takes one engine.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import statistics
-import subprocess
-import sys
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import pytest
+from attrs import frozen
 
-from catalogue import Builds, Expected, Seen
+from benchmarks.weather import busy
 
+from parts.catalogue import ENGINES, Course, Entry, Said, read
 from parts.servers import open_directory
 
 REPEATS = int(os.environ.get("THCORE_BENCH_REPEATS", "20"))
-CHOSEN = os.environ.get("THCORE_BENCH_ENGINES", "sqlite,postgresql,mysql").split(",")
-FAILING = os.environ.get("THCORE_BENCH_FAILING", "1") != "0"
-LEAST = 50
-"""A counter that is smaller than this is no work to speak of: one more or less would be a large share."""
-BURN = "while True: sum(range(10000))"
-WRITE = """
-import os, sys
-with open(sys.argv[1], "wb") as file:
-    while True:
-        file.seek(0)
-        for _ in range(64):
-            file.write(bytes(1 << 20))
-        file.flush()
-        os.fsync(file.fileno())
-"""
+WALL = "wall_s"
 
-pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.timeout(14400)]
+pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.timeout(4 * 3600)]
 
 
-@contextmanager
-def busy(place: Path) -> Iterator[None]:
-    """All processors and the disk have something else to do."""
-    programs = [[sys.executable, "-c", BURN]] * (os.cpu_count() or 1)
-    programs.append([sys.executable, "-c", WRITE, str(place / "written")])
-    running = [subprocess.Popen(program) for program in programs]
-    try:
-        yield
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-        (place / "written").unlink(missing_ok=True)
+@frozen
+class Turn:
+    """What was said of each entry, by name, in one repetition."""
+
+    said: dict[str, Said]
+    busy: bool
+
+    def value(self, name: str, counter: str) -> float | None:
+        """What a step came to, None where that is not known."""
+        measurement = self.said[name].measurement
+        return measurement.wall_s if counter == WALL else measurement.counters.get(counter)
 
 
-def found(builds: Builds) -> Mapping[str, Seen]:
-    """What is found of every migration, by its table."""
-    told = builds.build([migration for migration in builds.migrations if not migration.fails])
-    for migration in builds.migrations if FAILING else ():
-        if migration.fails:
-            told |= builds.build([migration])
-    return told
+@frozen
+class Spread:
+    """Values of the same thing, measured again and again."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def relative(self) -> float:
+        """How far the smallest and the largest are apart, as a part of the median."""
+        apart = max(self.values) - min(self.values)
+        return apart / abs(self.median) if self.median else math.inf if apart else 0.0
 
 
-@pytest.mark.parametrize("engine", CHOSEN)
-def test_no_verdict_changes_whatever_the_machine_does(engine: str) -> None:
-    verdicts: dict[str, set[Expected]] = defaultdict(set)
-    figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_verdict_changes_with_the_weather(engine: str) -> None:
+    entries = [entry for entry in read() if entry.engine == engine]
+    changed: list[str] = []
+    turns = []
     with open_directory() as root:
-        builds = Builds(root, engine)
-        names = {migration.table: migration.name for migration in builds.migrations}
-        found(builds)  # makes the dataset's snapshots
-        for turn in range(REPEATS):
-            if turn % 2:
-                with busy(root):
-                    told = found(builds)
-            else:
-                told = found(builds)
-            for table, seen in told.items():
-                verdicts[table].add(seen.as_expected)
-                if seen.step.measurement is not None and seen.step.result == "ok":
-                    figures["wall_s"][table].append(seen.step.measurement.wall_s)
-                    for counter, value in seen.step.measurement.counters.items():
-                        if value is not None:
-                            figures[counter][table].append(float(value))
-    changed = {names[table]: each for table, each in verdicts.items() if len(each) > 1}
-    print(f"\n{engine}: {len(verdicts)} migrations, {REPEATS} times each: {len(changed)} changed their verdict")
-    print(f"{'counter':34} {'steps':>5} {'median spread':>14} {'worst':>8}  of")
-    for counter, by_step in sorted(figures.items(), key=lambda each: each[0] != "wall_s"):
-        least = 0.0 if counter == "wall_s" else LEAST
-        spreads = {table: _spread(values) for table, values in by_step.items() if statistics.median(values) > least}
-        if spreads:
-            worst = max(spreads, key=lambda table: spreads[table])
-            middle = statistics.median(spreads.values())
-            print(f"{counter:34} {len(spreads):5} {middle:13.2%} {spreads[worst]:8.2%}  {names[worst][:40]}")
-    assert not changed
+        course = Course.of(root, engine, entries)
+        for number in range(REPEATS):
+            with busy(root) if number % 2 else contextlib.nullcontext():
+                turn = Turn(judged(course, entries), busy=bool(number % 2))
+            turns.append(turn)
+            for entry in entries:
+                told = turn.said[entry.name].told
+                if told != entry.expected:
+                    changed.append(f"{entry}, {'busy' if turn.busy else 'idle'}: {told}, not {entry.expected}")
+    print(f"\n{engine}: {len(entries)} migrations, {REPEATS} times each, {len(changed)} times told otherwise")
+    print("\n".join(table(entries, turns)))
+    assert not changed, "\n".join(changed)
 
 
-def _spread(values: list[float]) -> float:
-    middle = statistics.median(values)
-    return (max(values) - min(values)) / middle if middle else 0.0
+def judged(course: Course, entries: Sequence[Entry]) -> dict[str, Said]:
+    """All entries, once."""
+    said = dict(course.build([entry for entry in entries if not entry.alone]))
+    for entry in entries:
+        if entry.alone:
+            said |= course.build([entry])
+    return said
+
+
+def table(entries: Sequence[Entry], turns: Sequence[Turn]) -> Iterator[str]:
+    """The spread of all steps together, and of the one step whose values are the furthest apart."""
+    yield f"{'all steps together':25}{'min':>12}{'median':>12}{'max':>12}{'spread':>8}  widest in one step"
+    for title, is_busy in (("idle", False), ("busy", True)):
+        if some := [turn for turn in turns if turn.busy is is_busy]:
+            yield row(f"{WALL}, {title}", WALL, entries, some)
+    yield row(WALL, WALL, entries, turns)
+    counters = {name for turn in turns for said in turn.said.values() for name in said.measurement.counters}
+    for counter in sorted(counters):
+        yield row(counter, counter, entries, turns)
+
+
+def row(title: str, counter: str, entries: Sequence[Entry], turns: Sequence[Turn]) -> str:
+    """One counter. Steps of which it is not known every time are left out, and counted."""
+    found = {
+        entry.name: tuple(value for turn in turns if (value := turn.value(entry.name, counter)) is not None)
+        for entry in entries
+    }
+    spreads = {name: Spread(values) for name, values in found.items() if len(values) == len(turns)}
+    sometimes = sum(0 < len(values) < len(turns) for values in found.values())
+    partly = f"; {sometimes} not always known" if sometimes else ""
+    if not spreads:
+        return f"{title[:25]:25}{'not known':>12}{partly}"
+    total = Spread(tuple(map(sum, zip(*(spread.values for spread in spreads.values()), strict=True))))
+    widest = max(spreads, key=lambda name: spreads[name].relative)
+    figures = "".join(f"{number(value):>12}" for value in (min(total.values), total.median, max(total.values)))
+    told = f"{share(spreads[widest].relative)} {widest[:26]}" if spreads[widest].relative else "always the same"
+    return f"{title[:25]:25}{figures}{share(total.relative):>8}  {told}{partly}"
+
+
+def number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.2f}"
+
+
+def share(value: float) -> str:
+    return "from 0" if math.isinf(value) else f"{value:.0%}"

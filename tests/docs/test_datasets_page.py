@@ -68,6 +68,7 @@ def pattern(line: str) -> str:
     return "".join(r"\S+" if number % 2 else re.escape(part) for number, part in enumerate(parts))
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_do_what_it_says(curator: Curator) -> None:
     commands = list(shown())
     assert len(commands) > 12

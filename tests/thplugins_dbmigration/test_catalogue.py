@@ -1,72 +1,64 @@
-"""The gate is right about every migration of the catalogue, on every engine."""
+"""Every migration of the catalogue goes through the gate, which says of each what is known of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 
 import pytest
-from attrs import evolve
 
-from catalogue import ENGINES, Builds, Migration, Seen, catalogue
-
+from parts.catalogue import ENGINES, Course, Entry, pairs, read
 from parts.servers import open_directory
 
-pytestmark = pytest.mark.system
-
-EVERY = [migration for engine in ENGINES for migration in catalogue(engine)]
-FAILING = [migration for migration in EVERY if migration.fails]
-WELL = [migration for migration in EVERY if not migration.fails]
-
-
-@pytest.fixture(scope="module")
-def builds() -> Iterator[Callable[[str], Builds]]:
-    """What builds on an engine are made with; all of the module share its dataset."""
-    made: dict[str, Builds] = {}
-    with ExitStack() as stack:
-
-        def of(engine: str) -> Builds:
-            if engine not in made:
-                made[engine] = Builds(stack.enter_context(open_directory()), engine)
-            return made[engine]
-
-        yield of
-
-
-@pytest.fixture(scope="module")
-def well(builds: Callable[[str], Builds]) -> Callable[[str], dict[str, Seen]]:
-    """What one build finds of all migrations of an engine that end well, each a step of the same change."""
-    known: dict[str, dict[str, Seen]] = {}
-
-    def of(engine: str) -> dict[str, Seen]:
-        if engine not in known:
-            known[engine] = builds(engine).build([each for each in WELL if each.engine == engine])
-        return known[engine]
-
-    return of
-
-
-def test_there_are_forty_and_more() -> None:
-    assert len({migration.name for migration in EVERY}) >= 40
-
-
-@pytest.mark.parametrize("migration", WELL, ids=str)
-def test_what_a_migration_that_ends_well_does_is_known(
-    migration: Migration, well: Callable[[str], dict[str, Seen]]
-) -> None:
-    assert_known(migration, well(migration.engine)[migration.table])
-
-
-@pytest.mark.parametrize(
-    "migration",
-    [pytest.param(each, id=str(each), marks=() if each.often else pytest.mark.slow) for each in FAILING],
+ENTRIES = read()
+ENOUGH = 40
+ALWAYS = frozenset(
+    {
+        "unique_index_duplicates-mysql",
+        "half_applied-mysql",
+        "log_of_a_statement-mysql",
+        "concurrent_index_duplicates-postgresql",
+    }
 )
-def test_why_a_migration_fails_is_known(migration: Migration, builds: Callable[[str], Builds]) -> None:
-    assert_known(migration, builds(migration.engine).build([migration])[migration.table])
+"""Of those that end a build on a server, which takes some seconds each, the ones that are tried every time."""
 
 
-def assert_known(migration: Migration, seen: Seen) -> None:
-    found, expected = seen.as_expected, migration.expected
-    if expected.works is None:
-        found = evolve(found, works=None)
-    assert found == expected, [(each.code, each.message, each.evidence[:3]) for each in seen.findings]
+@pytest.fixture(scope="module")
+def courses() -> Iterator[dict[str, Course]]:
+    with open_directory() as root:
+        yield {engine: Course.of(root, engine, ENTRIES) for engine in ENGINES}
+
+
+def test_there_are_enough_migrations_and_each_has_a_counterpart_that_is_told_otherwise() -> None:
+    told = {(entry.name, entry.engine): entry.expected for entry in ENTRIES}
+    names = {name for name, _ in told}
+    assert len(names) >= ENOUGH
+    for name, other in pairs().items():
+        assert other in names, name
+        mine = [expected for (each, _), expected in told.items() if each == name]
+        theirs = [expected for (each, _), expected in told.items() if each == other]
+        assert mine != theirs, f"{name} and {other} are told alike"
+
+
+@pytest.mark.system
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("waits", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["works", "waits"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_migrations_that_end_are_told_for_what_they_are(courses: dict[str, Course], engine: str, waits: bool) -> None:
+    entries = [entry for entry in ENTRIES if entry.engine == engine and not entry.alone and entry.waits is waits]
+    told = {name: said.told for name, said in courses[engine].build(entries).items()}
+    assert told == {entry.name: entry.expected for entry in entries}
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(entry, marks=[] if entry.engine == "sqlite" or str(entry) in ALWAYS else pytest.mark.slow)
+        for entry in ENTRIES
+        if entry.alone
+    ],
+    ids=str,
+)
+def test_a_migration_that_ends_its_build_is_told_for_what_it_is(courses: dict[str, Course], entry: Entry) -> None:
+    said = courses[entry.engine].build([entry])[entry.name]
+    assert said.told == entry.expected, "\n".join(map(str, said.findings))

@@ -402,7 +402,7 @@ def test_a_dataset_that_changes_under_a_build_proves_nothing(shop: Shop) -> None
 
 POLICY = "dbmigration:\n  limits: {database_bytes: 0}\n"
 EXCUSE = (
-    "  exceptions:\n    - {step: c, counter: database_bytes, reason: it is small, owner: dana, expires: 9999-12-31}\n"
+    "  exceptions:\n    - {step: c, counter: database_bytes, reason: it is small, owner: us, expires: 9999-12-31}\n"
 )
 
 

@@ -24,7 +24,7 @@ dbmigration:
       table: orders
       maximum: 3000000
       reason: the shop is closed meanwhile
-      owner: dana@example.org
+      owner: schema-team@example.org
       expires: 2027-03-31
   allowed_losses:
     - {step: 0123, table: orders, column: note, reason: nobody reads it}
@@ -53,7 +53,7 @@ def test_everything_that_a_policy_can_say_is_read() -> None:
             "0123",
             "copied_rows",
             "the shop is closed meanwhile",
-            "dana@example.org",
+            "schema-team@example.org",
             datetime.date(2027, 3, 31),
             "orders",
             3_000_000,
@@ -124,7 +124,7 @@ def test_losses_are_allowed_by_step_table_and_column() -> None:
         ("dbmigration: {exceptions: [{step: a}]}", "dbmigration.exceptions[0].counter: is missing"),
         (WHOLE.replace("2027-03-31", "soon"), "dbmigration.exceptions[0].expires: must be a date such as 2027-03-31"),
         (WHOLE.replace("2027-03-31", "2027-02-31"), "dbmigration.exceptions[0].expires: day is out of range"),
-        (WHOLE.replace("dana@example.org", "''"), "dbmigration.exceptions[0].owner: is empty; say it"),
+        (WHOLE.replace("schema-team@example.org", "''"), "dbmigration.exceptions[0].owner: is empty; say it"),
         (
             WHOLE.replace("counter: copied", "counter: copy"),
             "dbmigration.exceptions[0].counter: copy_rows: there is no",

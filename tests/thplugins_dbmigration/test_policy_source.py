@@ -72,14 +72,14 @@ def test_a_file_that_rules_alone_is_at_fault_only_where_a_change_brings_it() -> 
 
 def test_an_exception_that_has_expired_is_told() -> None:
     text = (
-        "dbmigration: {exceptions: [{step: b, counter: wal_bytes, reason: r, owner: dana, expires: 2027-03-31},"
-        " {step: c, counter: wal_bytes, reason: r, owner: dana, expires: 2027-03-30}]}"
+        "dbmigration: {exceptions: [{step: b, counter: wal_bytes, reason: r, owner: schema-team, expires: 2027-03-31},"
+        " {step: c, counter: wal_bytes, reason: r, owner: schema-team, expires: 2027-03-30}]}"
     )
     (finding,) = ruled(text, text).findings
 
     assert (finding.code, finding.severity) == ("exception-expired", Severity.WARNING)
     assert finding.message == "The exception of wal_bytes for migration c has expired on 2027-03-30"
-    assert finding.evidence == ("owner: dana", "reason: r")
+    assert finding.evidence == ("owner: schema-team", "reason: r")
 
 
 def test_only_a_plain_file_is_read_and_no_more_than_is_allowed(tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from attrs import field, frozen
 
 from parts.repository import Repository, files_below
@@ -75,6 +78,33 @@ class RealProject:
             repository.tag(tag)
         repository.commit(self.trunk, "trunk")
         repository.change(CHANGE, self.change)
+
+    def judged(self, root: Path, job: str) -> dict[str, Any]:
+        """What ``thcore run`` says of the change under review, as JSON: with the repository in ``origin``, the datasets
+        in ``datasets`` and the state in ``state`` below ``root``."""
+        plugins = {
+            "git": {"base_url": str(root / "origin")},
+            "venv": self.venv,
+            "dbmigration": {"datasets": str(root / "datasets"), **self.dbmigration},
+        }
+        configuration = {
+            "directories": {"state": str(root / "state")},
+            "jobs": [{"name": job, "timeout": "15m", "plugins": plugins}],
+        }
+        (root / "thcore.yaml").write_text(yaml.safe_dump(configuration))
+        words = ["run", job, "--project", self.name, "--branch", "main", "--ref", CHANGE, "--json"]
+        ended = subprocess.run(
+            [sys.executable, "-m", "thcore.cli.main", *words],
+            cwd=root,
+            env={**os.environ, "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=1000,
+        )
+        assert ended.stdout, ended.stderr
+        document: dict[str, Any] = json.loads(ended.stdout)
+        return document
 
     def make_dataset(self, source: Path, directory: Path, overlays: Sequence[str] = ()) -> None:
         """Make a dataset of what find_datasets found."""

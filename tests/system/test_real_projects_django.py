@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
-import yaml
 from attrs import evolve
 
 from parts.newsroom_seed import POSTGRESQL, PROOFREAD, SQLITE, make_seeds
-from parts.real_projects import CHANGE, WAGTAIL
+from parts.real_projects import WAGTAIL
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -35,29 +30,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for name, (engine, seed, overlays) in DATASETS.items():
         project = evolve(WAGTAIL, seed=seed, dataset={**WAGTAIL.dataset, "type": engine})
         project.make_dataset(root / "seeds", root / "datasets" / name, overlays)
-    plugins = {
-        "git": {"base_url": str(root / "origin")},
-        "venv": WAGTAIL.venv,
-        "dbmigration": {"datasets": str(root / "datasets"), **WAGTAIL.dbmigration},
-    }
-    configuration = {
-        "directories": {"state": str(root / "state")},
-        "jobs": [{"name": "newsroom", "timeout": "15m", "plugins": plugins}],
-    }
-    (root / "thcore.yaml").write_text(yaml.safe_dump(configuration))
-    words = ["run", "newsroom", "--project", WAGTAIL.name, "--branch", "main", "--ref", CHANGE, "--json"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "thcore.cli.main", *words],
-        cwd=root,
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=1000,
-    )
-    assert ended.stdout, ended.stderr
-    document: dict[str, Any] = json.loads(ended.stdout)
-    return document
+    return WAGTAIL.judged(root, "newsroom")
 
 
 @pytest.mark.parametrize("name", ["file", "server"])

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from parts.real_projects import CHANGE, CYPHERPUNKPAY
+from parts.real_projects import CYPHERPUNKPAY
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -37,33 +31,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     dataset = root / "datasets" / "charges"
     CYPHERPUNKPAY.make_dataset(source, dataset)
     (dataset / "rows.sql").write_text(ROWS)
-    return built(root)
-
-
-def built(root: Path) -> dict[str, Any]:
-    plugins = {
-        "git": {"base_url": str(root / "origin")},
-        "venv": CYPHERPUNKPAY.venv,
-        "dbmigration": {"datasets": str(root / "datasets"), **CYPHERPUNKPAY.dbmigration},
-    }
-    configuration = {
-        "directories": {"state": str(root / "state")},
-        "jobs": [{"name": "payments", "timeout": "10m", "plugins": plugins}],
-    }
-    (root / "thcore.yaml").write_text(yaml.safe_dump(configuration))
-    words = ["run", "payments", "--project", CYPHERPUNKPAY.name, "--branch", "main", "--ref", CHANGE, "--json"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "thcore.cli.main", *words],
-        cwd=root,
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
-    assert ended.stdout, ended.stderr
-    document: dict[str, Any] = json.loads(ended.stdout)
-    return document
+    return CYPHERPUNKPAY.judged(root, "payments")
 
 
 def test_cypherpunkpay_takes_its_charges_through_the_migrations_of_five_releases(result: dict[str, Any]) -> None:

@@ -220,7 +220,7 @@ def watched() -> Outcome:
     )
     small = Statement("ALTER TABLE orders ADD note TEXT", 42.0, 0.002, works=(TableWork("orders", "metadata"),))
     query = "SELECT number, COUNT(*) FROM orders GROUP BY number HAVING COUNT(*) > 1"
-    offence = Offence("duplicate", "orders", ("number",), 3, query, ({"number": "7", "note": None},))
+    offence = Offence("duplicate", "orders", ("number",), 3, query, ({"number": "7", "note": None, "name": ""},))
 
     def seen(result: StepResult) -> StepResult:
         if not result.added or result.measurement is None:

@@ -318,6 +318,8 @@ def test_rows_that_offend_are_shown_with_the_query_that_finds_them_and_whether_t
 
     assert "3 rows of orders: the same values more than once in number" in text
     assert "SELECT number, COUNT(*) FROM orders GROUP BY number HAVING COUNT(*) > 1" in text
+    assert "numbernotename" in text
+    assert "7NULLempty text" in text, "what is not there, and what is a text of no length"
     assert "and 2 more" in text
     assert "it is the data that it fails on" in text
 

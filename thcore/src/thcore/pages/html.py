@@ -87,6 +87,11 @@ def listing_page(path: Sequence[str], entries: Sequence[Entry], more: int = 0) -
     return _render("listing.html.j2", path=tuple(path), entries=entries, more=more, trail=_trail(tuple(path)))
 
 
+def viewer_page(**values: object) -> bytes:
+    """The page of a log; ``thcore.pages.viewer`` says what is on it."""
+    return _render("viewer.html.j2", **values)
+
+
 def _render(template: str, **values: object) -> bytes:
     # What visible() has not seen are our own words; "replace" is for a page rather than none.
     return _environment.get_template(template).render(values).encode("utf-8", "replace")

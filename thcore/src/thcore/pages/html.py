@@ -124,6 +124,11 @@ def live_page(standing: Standing, tail: Sequence[str], size: int, pieces: Sequen
     )
 
 
+def viewer_page(*, style: Markup, script: Markup, **values: object) -> bytes:
+    """The page of a log; ``thcore.pages.viewer`` says what is on it."""
+    return _render("viewer.html.j2", style=style, script=script, **values)
+
+
 def _render(template: str, *, style: Markup = STYLE, script: Markup = SORTING, **values: object) -> bytes:
     """``style`` and ``script`` are all that the page has of each."""
     page = _environment.get_template(template).render(values, style=style, script=script)

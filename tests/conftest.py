@@ -7,10 +7,13 @@ import shutil
 import signal
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from thcore.testing.swift import Swift
 
 PASS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 ROOM = pytest.StashKey[Path]()
@@ -67,3 +70,12 @@ def passable(tmp_path_factory: pytest.TempPathFactory) -> None:
 def opened(path: Path) -> Path:
     path.chmod(stat.S_IMODE(path.stat().st_mode) | PASS)
     return path
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
+    """A real Swift, whose proxy takes some objects as ``parts/refusal.py`` says."""
+    filters = {"refusal": "paste.filter_factory = refusal:factory"}
+    parts = Path(__file__).with_name("parts")
+    with Swift(tmp_path_factory.mktemp("swift"), filters=filters, path=(parts,)) as server:
+        yield server

@@ -32,7 +32,9 @@ def sign_in(options: PublishSwiftOptions) -> Access:
         url, token = _v1(options) if options.version == 1 else _keystone(options)
     except (identity.Unauthorized, identity.Forbidden) as error:
         raise _refused(options, error.http_status) from error
-    except (identity.EndpointNotFound, identity.DiscoveryFailure, identity.NotFound) as error:
+    except identity.EndpointNotFound:
+        url, token = None, None
+    except (identity.DiscoveryFailure, identity.NotFound) as error:
         raise trouble.failure(f"{options.auth_url} is no identity service that we understand: {error}") from error
     except ClientException as error:
         if error.http_status in {401, 403}:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
-from urllib.parse import quote
 
 from attrs import evolve, frozen
 
 from thcore.hooks import Build
 from thcore.model import Outcome, Publication
-from thcore.model.quantity import format_size
 from thcore.pages import site
 from thcore.pages.html import INDEX
 from thcore.pages.site import Site, SiteFile
@@ -21,12 +19,13 @@ from thplugins_publish_swift.options import PublishSwiftOptions
 from thplugins_publish_swift.patience import Patience
 from thplugins_publish_swift.place import CLAIM, Place
 from thplugins_publish_swift.segments import Segment
-from thplugins_publish_swift.store import Listed, Store, address
+from thplugins_publish_swift.store import Listed, Store, address, prepended
 
 T = TypeVar("T")
 
 NAME = "publish_swift"
 _TOLD = 20
+_LISTINGS = ".rlistings"
 
 
 def publish(build: Build, options: PublishSwiftOptions, outcome: Outcome) -> Publication:
@@ -48,10 +47,7 @@ def publish(build: Build, options: PublishSwiftOptions, outcome: Outcome) -> Pub
             store.delete(here.container, prefix + INDEX)
         with site.assembled(build.workspace.artifacts, told(outcome, publication)) as assembled:
             files = takeable(assembled, build, lambda name: place.reason_against(name, prefix))
-            shipment = Shipment(here, options, assembled, outcome, read_acl, present)
-            sent = shipment.send(files)
-        size = format_size(sum(file.size for file in files))
-        build.log(f"{len(files)} files, {size}, at {publication.url}; {sent} sent", source=NAME)
+            Shipment(here, options, assembled, outcome, read_acl, present).send(files)
     return publication
 
 
@@ -82,26 +78,25 @@ class Shipment:
     read_acl: str | None
     present: Mapping[str, Listed]
 
-    def send(self, files: Sequence[SiteFile]) -> int:
-        """Store the files, and remove what an earlier attempt has left; answers how many objects were sent."""
+    def send(self, files: Sequence[SiteFile]) -> None:
+        """Store the files, and remove what an earlier attempt has left."""
         *evidence, document, page = files
         large = {file.name: self._cut(file) for file in evidence if file.size > self.options.segment_size}
         known = self._segments(bool(large))
         parts = [(file, segment) for file in evidence for segment in large.get(file.name, ())]
         # The large ones begin, so that nobody waits for them at the end.
-        results = self._all(
+        digests = self._all(
             [
                 *(partial(self._store_segment, file, segment, known) for file, segment in parts),
                 *(partial(self._store, file) for file in evidence if file.name not in large),
             ]
         )
-        digests = {segment.name: digest for (_, segment), (digest, _) in zip(parts, results, strict=False)}
-        self._all([partial(self._join, file, large[file.name], digests) for file in evidence if file.name in large])
-        self._clear({file.name for file in files}, set(digests), known)
+        joined = {segment.name: digest for (_, segment), digest in zip(parts, digests, strict=False)}
+        self._all([partial(self._join, file, large[file.name], joined) for file in evidence if file.name in large])
+        self._clear({file.name for file in files}, set(joined), known)
         self._put(document)
         self.here.still_ours(self.outcome)
         self._put(page)
-        return sum(sent for _, sent in results) + len(large) + 2
 
     def _cut(self, file: SiteFile) -> tuple[Segment, ...]:
         base = f"{self.here.prefix}{file.name}/{self.outcome.attempt}"
@@ -111,31 +106,34 @@ class Shipment:
         """The segments that are there. Their container is made when it is needed, to be read by the same people."""
         store, container = self.here.store, self.options.segments
         if needed and store.headers(container) is None:
-            store.make(container, {"X-Container-Read": self.read_acl} if self.read_acl else {})
+            readers = self.read_acl or ""
+            if self.options.large_objects == "dynamic" and ".r:" in readers and _LISTINGS not in readers:
+                readers += f",{_LISTINGS}"  # Swift lists the segments with the rights of who reads the file
+            store.make(container, {"X-Container-Read": readers} if readers else {})
         return store.listing(container, self.here.prefix) if needed or self.present else {}
 
-    def _store(self, file: SiteFile) -> tuple[str, bool]:
-        """Store a file that is not there yet; answers its digest, and whether it was sent."""
+    def _store(self, file: SiteFile) -> str:
+        """Store a file, unless it is there already; answers its digest."""
         described = content.described(self.site, file)
         there = self.present.get(self.here.prefix + file.name)
-        if there is not None and there.content_type == described["Content-Type"]:
+        if there is not None and _same(there.content_type, described["Content-Type"]):
             digest = self._equal(content.whole(self.site, file), there)
             if digest is not None:
-                return digest, False
-        return self._put(file), True
+                return digest
+        return self._put(file)
 
     def _put(self, file: SiteFile) -> str:
         headers = {**content.described(self.site, file), **self.options.given()}
         name = self.here.prefix + file.name
         return self.here.store.put(self.here.container, name, content.whole(self.site, file), headers)
 
-    def _store_segment(self, file: SiteFile, segment: Segment, known: Mapping[str, Listed]) -> tuple[str, bool]:
+    def _store_segment(self, file: SiteFile, segment: Segment, known: Mapping[str, Listed]) -> str:
         part = Content(self.site, file, segment.start, segment.size)
         digest = self._equal(part, known.get(segment.name))
         if digest is not None:
-            return digest, False
+            return digest
         headers = {"Content-Type": "application/octet-stream", **self.options.given()}
-        return self.here.store.put(self.options.segments, segment.name, part, headers), True
+        return self.here.store.put(self.options.segments, segment.name, part, headers)
 
     def _equal(self, part: Content, there: Listed | None) -> str | None:
         """The digest of what is there, when it is the same."""
@@ -166,9 +164,14 @@ class Shipment:
         return crew.all_done(parts, self.options.connections, self.here.store.patience)
 
 
+def _same(listed: str, given: str) -> bool:
+    """Whether two content types are one; a listing has them without blanks."""
+    return listed.replace(" ", "") == given.replace(" ", "")
+
+
 def _address(store: Store, options: PublishSwiftOptions, name: str) -> str:
     if options.url is not None:
-        return f"{options.url.rstrip('/')}/{quote(name)}"
+        return prepended(options.url, name)
     return address(store.url, options.container or "", name)
 
 

@@ -217,3 +217,9 @@ class Store:
 def address(storage_url: str, container: str, name: str) -> str:
     """Where an object is read."""
     return f"{storage_url.rstrip('/')}/{quote(container)}/{quote(name)}"
+
+
+def prepended(front: str, name: str) -> str:
+    """An object's address with what an operator puts in front of its name: a server's, or a script's that is given the
+    name (``https://logs.example.org/show?file=``)."""
+    return f"{front}{'' if front.endswith(('/', '=')) else '/'}{quote(name)}"

@@ -15,7 +15,6 @@ from swiftclient.exceptions import ClientException
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Outcome, Publication
-from thcore.model.quantity import format_size
 from thcore.pages import identity, site
 from thcore.pages.html import INDEX
 from thcore.pages.identity import RESULT
@@ -26,6 +25,7 @@ from thplugins_publish_swift.instructions import Instructions
 from thplugins_publish_swift.options import PublishSwiftOptions
 from thplugins_publish_swift.patience import Patience
 from thplugins_publish_swift.publication import NAME, takeable, told
+from thplugins_publish_swift.store import prepended
 
 _LARGEST_RESULT = 64 * 1024 * 1024
 _LARGEST_ANSWER = 64 * 1024
@@ -45,9 +45,7 @@ def publish(build: Build, options: PublishSwiftOptions, name: str, outcome: Outc
         orders.check(list(files), datetime.datetime.now(datetime.UTC))
         sender = Sender(orders, options, assembled, Patience(options.retries, build.check))
         place.check(sender.present(), outcome, orders.url)
-        forms = sender.send(files)
-    size = format_size(sum(file.size for file in files))
-    build.log(f"{len(files)} files, {size}, at {publication.url}; sent in {forms} forms of Zuul's", source=NAME)
+        sender.send(files)
     return publication
 
 
@@ -60,13 +58,12 @@ class Sender:
     site: Site
     patience: Patience
 
-    def send(self, files: Sequence[SiteFile]) -> int:
-        """Send all files, the page in a form of its own when the others are there; answers how many forms it took."""
+    def send(self, files: Sequence[SiteFile]) -> None:
+        """Send all files, the page in a form of its own when the others are there."""
         *others, page = files
-        forms = [*_batches(others, self.orders.max_count)]
-        crew.all_done([partial(self._send, batch) for batch in forms], self.options.connections, self.patience)
+        forms = [partial(self._send, batch) for batch in _batches(others, self.orders.max_count)]
+        crew.all_done(forms, self.options.connections, self.patience)
         self._send([page])
-        return len(forms) + 1
 
     def present(self) -> identity.Identity | None:
         """Which attempt's result is there, if everyone may read it."""
@@ -157,4 +154,4 @@ def _address(orders: Instructions, options: PublishSwiftOptions) -> str:
     front = orders.logserver or options.url
     if front is None:
         return _quoted(orders.object_url(INDEX))
-    return f"{front.rstrip('/')}/{quote(orders.object_path(INDEX).lstrip('/'))}"
+    return prepended(front, orders.object_path(INDEX).lstrip("/"))

@@ -112,6 +112,7 @@ for name, port in zip(("account", "container", "object"), sys.argv[2:]):
     builder.rebalance()
     builder.get_ring().save(f"{directory}/{name}.ring.gz")
 """
+_PYTHON = (sys.executable, "-P", "-W", "ignore", "-c")  # what lies in the current directory is no module
 _SERVERS = ("object", "container", "account", "proxy")
 
 
@@ -182,8 +183,10 @@ class Swift:
         self.kill()
 
     def start(self) -> None:
-        """Start what does not run, and wait until all of it answers. Raises RuntimeError, with the end of a log, when it
-        does not."""
+        """Start what does not run, and wait until all of it answers.
+
+        Raises RuntimeError, with the end of a log, when it does not.
+        """
         if "memcached" not in self._processes:
             program = shutil.which("memcached")
             if program is None:
@@ -192,12 +195,12 @@ class Swift:
             self._run("memcached", program, "-l", "127.0.0.1", "-p", str(self._ports["memcached"]), *account)
         if not (self.directory / "object.ring.gz").exists():
             ports = [str(self._ports[name]) for name in ("account", "container", "object")]
-            subprocess.run([sys.executable, "-W", "ignore", "-c", _RINGS, str(self.directory), *ports], check=True)
+            subprocess.run([*_PYTHON, _RINGS, str(self.directory), *ports], check=True)
         for name in _SERVERS:
             if name not in self._processes:
                 program = f"from swift.{_MODULES[name]}.server import main; main()"
                 configuration = str(self.directory / f"{name}.conf")
-                self._run(name, sys.executable, "-W", "ignore", "-c", program, configuration, "--verbose")
+                self._run(name, *_PYTHON, program, configuration, "--verbose")
         pause = threading.Event()
         for _ in range(int(_START_TIMEOUT_S / 0.05)):
             if self._answers():

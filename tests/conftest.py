@@ -75,7 +75,8 @@ def opened(path: Path) -> Path:
 @pytest.fixture(scope="session")
 def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
     """A real Swift, whose proxy takes some objects as ``parts/swift_proxy/refusal.py`` says."""
-    filters = {"refusal": "paste.filter_factory = refusal:factory"}
+    directory = tmp_path_factory.mktemp("swift")
+    filters = {"refusal": f"paste.filter_factory = refusal:factory\nallowed = {directory}/allowed"}
     modules = Path(__file__).parent / "parts" / "swift_proxy"
-    with Swift(tmp_path_factory.mktemp("swift"), filters=filters, path=(modules,)) as server:
+    with Swift(directory, filters=filters, path=(modules,)) as server:
         yield server

@@ -38,7 +38,8 @@ class Container:
     def ask(self, method: str, name: str = "", **more: Any) -> requests.Response:
         """A request of the account's administrator."""
         url = f"{self.url}/{quote(name)}" if name else self.url
-        return requests.request(method, url, headers={"X-Auth-Token": token(self.server)}, timeout=30, **more)
+        headers = {"X-Auth-Token": token(self.server), **more.pop("headers", {})}
+        return requests.request(method, url, headers=headers, timeout=30, **more)
 
     def make(self, **headers: str) -> None:
         sent = {"X-Auth-Token": token(self.server), **{name.replace("_", "-"): text for name, text in headers.items()}}

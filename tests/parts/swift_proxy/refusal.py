@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def factory(_configuration: dict[str, str], **_more: str) -> Callable[[Application], Application]:
-    """``forbidden.txt`` is answered with 403, ``busy.txt`` with 503 the first time, and of ``bent.txt`` another digest
-    is told the first time than that of what was stored."""
+def factory(_configuration: dict[str, str], *, allowed: str, **_more: str) -> Callable[[Application], Application]:
+    """``forbidden.txt`` is answered with 403 until there is a file ``allowed``, ``busy.txt`` with 503 the first time; of
+    ``bent.txt`` another digest is told the first time than that of what was stored."""
     seen: set[str] = set()
 
     def refusing(application: Application) -> Application:
@@ -21,7 +22,7 @@ def factory(_configuration: dict[str, str], **_more: str) -> Callable[[Applicati
                 return application(environ, start)
             again = path in seen
             seen.add(path)
-            if name == "forbidden.txt":
+            if name == "forbidden.txt" and not Path(allowed).exists():
                 start("403 Forbidden", [("Content-Type", "text/plain"), ("Content-Length", "9")])
                 return [b"not this\n"]
             if name == "busy.txt" and not again:

@@ -70,6 +70,7 @@ def test_the_evidence_the_result_and_a_page_are_published(build: Build, root: Pa
     files = published(root / LOG_PATH)
     assert set(files) == {
         "console.log",
+        "console.log.html",
         "datasets/index.html",
         "datasets/one/index.html",
         "datasets/one/schema.sql",
@@ -302,7 +303,7 @@ def test_links_and_special_files_are_left_out_and_told(build: Build, root: Path,
     os.mkfifo(artifacts / "pipe")
     put(build, root)
     files = published(root / LOG_PATH)
-    assert set(files) == {"console.log", "index.html", "result.json"}
+    assert set(files) == {"console.log", "console.log.html", "index.html", "result.json"}
     page = files["index.html"].decode()
     for name in ("file-link", "directory-link", "pipe"):
         assert name in page

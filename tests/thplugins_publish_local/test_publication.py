@@ -303,7 +303,7 @@ def test_links_and_special_files_are_left_out_and_told(build: Build, root: Path,
     os.mkfifo(artifacts / "pipe")
     put(build, root)
     files = published(root / LOG_PATH)
-    assert set(files) == {"console.log", "console.log.html", "index.html", "result.json"}
+    assert set(files) == {"console.log", "index.html", "result.json"}
     page = files["index.html"].decode()
     for name in ("file-link", "directory-link", "pipe"):
         assert name in page

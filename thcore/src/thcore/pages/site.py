@@ -26,7 +26,12 @@ from thcore.pages.identity import RESULT
 LOG = "console.log"
 """The build log."""
 
+ENVIRONMENT = "environment.txt"
+"""What the environment of the project holds, a line each."""
+
 _LISTED = 1000
+_PACKAGES = 1000
+_LINE = 500  # bytes
 _TEXT = "text/plain; charset=utf-8"
 # What a browser shall show rather than save or run: text of every kind, the change's own HTML among it.
 _TYPES = {
@@ -105,7 +110,7 @@ def assembled(artifacts: Path, outcome: Outcome) -> Iterator[Site]:
             _made(name, page, outcome)
             for name, page in _listings(shown, [published[name] for name in kept.directories], outcome)
         ]
-        page = html.result_page(outcome, shown, left_out, _excerpt(kept, outcome))
+        page = html.result_page(outcome, shown, left_out, _excerpt(kept, outcome), _environment(kept))
         yield Site((*files, *listings, document, _made(INDEX, page, outcome)), tuple(left_out), kept)
 
 
@@ -171,4 +176,12 @@ def _excerpt(kept: Evidence, outcome: Outcome) -> excerpt.Excerpt:
     if all(file.name != LOG for file in kept.files):
         return excerpt.Excerpt()
     with kept.open(LOG) as log:
-        return excerpt.take(log, result.by_weight(outcome.findings))
+        return excerpt.take(log, result.by_weight(outcome.findings), outcome.datasets)
+
+
+def _environment(kept: Evidence) -> Sequence[str]:
+    if all(file.name != ENVIRONMENT for file in kept.files):
+        return ()
+    with kept.open(ENVIRONMENT) as file:
+        lines = [file.readline(_LINE).decode("utf-8", "replace").strip() for _ in range(_PACKAGES)]
+    return tuple(line for line in lines if line)

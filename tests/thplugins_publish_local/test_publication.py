@@ -70,6 +70,7 @@ def test_the_evidence_the_result_and_a_page_are_published(build: Build, root: Pa
     files = published(root / LOG_PATH)
     assert set(files) == {
         "console.log",
+        "console.log.html",
         "datasets/index.html",
         "datasets/one/index.html",
         "datasets/one/schema.sql",

@@ -42,7 +42,7 @@ def quiet(count: int, source: str = "tests", start: int = 0) -> str:
     return "".join(line(number, f"{word(number)} is done", source) for number in range(start, start + count))
 
 
-# Lines 1-5 git, 6-605 uv (folded: 26-279 and 321-585), 606 an error, 607-610 a traceback, 611-630 one line twenty times.
+# Lines 1-5 git; 6-605 uv, folded from 26 to 279 and from 321 to 585; 606 an error; 607-610 a traceback; 611-630 alike.
 STORY = (
     quiet(5, "git")
     + quiet(600, "uv", 100)
@@ -93,6 +93,10 @@ def row(page: Page, number: int) -> str:
     )
 
 
+def pages(pdf: bytes) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))
+
+
 def folds(page: Page) -> list[str]:
     return page.locator(".fold").all_text_contents()
 
@@ -115,7 +119,7 @@ def test_a_line_has_its_number_time_source_severity_and_text(visitor: Visitor, p
 
 def test_noise_is_folded_and_says_what_it_is(visitor: Visitor, published: Path) -> None:
     page = read(visitor, published, "L610")
-    assert "19 more lines like this one" in folds(page)[-1]
+    assert "19 more lines like the one above" in folds(page)[-1]
     page.keyboard.press("Home")
     expect(page.locator(".fold").first).to_contain_text("lines of uv")
     assert folds(page)[0] == "… 254 lines of uv without an error or warning"
@@ -154,6 +158,9 @@ def test_a_range_is_chosen_with_shift_and_the_address_names_it(visitor: Visitor,
     assert page.url.endswith("#L3-L7")
     again = read(visitor, published, "L3-L7")
     assert chosen(again) == 5
+    again.keyboard.press("Escape")
+    assert chosen(again) == 0
+    assert again.url.endswith("console.log.html")
 
 
 def test_search_counts_finds_in_folds_and_goes_on(visitor: Visitor, published: Path) -> None:
@@ -187,8 +194,7 @@ def test_search_takes_expressions_and_tells_a_bad_one(visitor: Visitor, publishe
 def test_filters_by_severity_and_source_show_all_that_pass(visitor: Visitor, published: Path) -> None:
     page = read(visitor, published)
     page.locator("#severities summary").click()
-    for name in ("other", "debug", "info", "warning"):
-        page.get_by_label(name, exact=True).uncheck()
+    page.get_by_label("only error").click()
     assert page.locator("#size").text_content() == "5 of 632 lines pass the filter"
     page.keyboard.press("Escape")
     page.locator("#sources summary").click()
@@ -280,6 +286,7 @@ def test_print_has_what_is_on_the_screen(visitor: Visitor, tmp_path: Path) -> No
     assert page.locator(".cm-line").count() < 100
     page.emulate_media(media="screen")
     expect(page.locator(".cm-line.chosen")).to_contain_text(word(29_999))
+    assert pages(page.pdf()) <= 2
     assert page.locator(".cm-scroller").evaluate("scroller => scroller.scrollHeight") > 10_000
 
 

@@ -24,6 +24,9 @@ export class Viewer {
   hits: number[] | null = null;
   /** The first line of each run of errors. */
   errors: number[] = [];
+  /** How many lines there are of each severity, and of each source. */
+  readonly ofSeverity: number[] = [];
+  readonly ofSource: number[] = [];
   /** Lines with findings, in their order. */
   readonly marked: number[];
   wrapped = true;
@@ -39,7 +42,8 @@ export class Viewer {
   private readonly marks = new Map<number, Mark[]>();
   private anchor = 0; // number of the line that a range starts at
   private pattern: RegExp | null = null;
-  private counted = 0; // lines that `errors` knows of
+  private counted = 0; // lines that are told of in `errors`, `ofSeverity` and `ofSource`
+  private origin = 0; // where a search began
   private searches = 0;
 
   constructor(
@@ -67,8 +71,10 @@ export class Viewer {
 
   /** The log has more lines. */
   grown(): void {
-    const { severity } = this.log;
+    const { severity, source } = this.log;
     for (let line = this.counted; line < this.log.length; line++) {
+      this.ofSeverity[severity[line]!] = (this.ofSeverity[severity[line]!] ?? 0) + 1;
+      this.ofSource[source[line]!] = (this.ofSource[source[line]!] ?? 0) + 1;
       if (severity[line] === ERROR && (line === 0 || severity[line - 1] !== ERROR)) this.errors.push(line);
     }
     this.counted = this.log.length;
@@ -165,8 +171,9 @@ export class Viewer {
     this.screen.reveal(line);
   }
 
-  /** Search for something; the first match from the top of the screen on comes into view if `go` says so. */
+  /** Search for something; the first match from where the search began comes into view if `go` says so. */
   async search(pattern: RegExp | null, go = false): Promise<void> {
+    if (this.pattern === null) this.origin = this.screen.top;
     this.pattern = pattern;
     const search = ++this.searches;
     this.screen.highlight(pattern);
@@ -175,8 +182,7 @@ export class Viewer {
       const hits = await matching(this.log, pattern, (line) => passes(this.log, this.filter, line), () => search === this.searches);
       if (hits === null) return;
       this.hits = hits;
-      const top = this.screen.top;
-      if (go && hits.length > 0) this.show(hits.find((line) => line >= top) ?? hits[0]!);
+      if (go && hits.length > 0) this.show(hits.find((line) => line >= this.origin) ?? hits[0]!);
     }
     this.changed();
   }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import io
-import json
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from thcore.model import Severity
-from thcore.pages import viewer
+from thcore.model import Severity, Standing, Verdict
+from thcore.pages import live, viewer
 from thcore.pages.viewer import Mark
 
-from parts import hostile_log
+from parts import hostile_log, outcomes
 from parts.browser import Visitor, chromium, obstacles, visitor
 
 if TYPE_CHECKING:
@@ -314,22 +313,26 @@ def address(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def tell(directory: Path, pieces: Sequence[str], verdict: str = "") -> None:
-    """What is put up of a build that runs, as thcore.pages.live has it."""
-    (directory / "live").mkdir(exist_ok=True)
-    names = [f"log-{number:06d}.txt" for number, _ in enumerate(pieces, 1)]
-    for name, piece in zip(names, pieces, strict=True):
-        (directory / "live" / name).write_text(piece)
-    state = directory / "live" / "state.new"
-    state.write_text(json.dumps({"verdict": verdict, "log": {"pieces": names, "size": 0, "whole": True}}))
-    state.rename(directory / "live" / "state.json")
+def tell(directory: Path, pieces: Sequence[str], verdict: Verdict | None = None) -> None:
+    """Put up what there is of a build that runs."""
+    it = outcomes.failing()
+    standing = Standing(
+        it.job, it.build, it.attempt, it.change, it.log_path, it.worker, it.started, it.ended, verdict=verdict
+    )
+    grown = {live.piece_name(number): piece.encode() for number, piece in enumerate(pieces, 1)}
+    log = live.LogSoFar(("…",), size=sum(map(len, grown.values())), pieces=len(grown))
+    for name, content in live.files(standing, log, grown, 5.0).items():
+        path = directory / name
+        path.parent.mkdir(exist_ok=True)
+        path.with_suffix(".new").write_bytes(content)
+        path.with_suffix(".new").rename(path)
 
 
 def test_the_log_of_a_running_build_is_followed_to_its_end(visitor: Visitor, address: str, tmp_path: Path) -> None:
-    path = tmp_path / "console.log.html"
-    path.write_bytes(viewer.following("console.log", "live"))
     tell(tmp_path, [quiet(50)])
-    page = read(visitor, f"{address}console.log.html")
+    page = visitor.open(f"{address}index.html")
+    page.get_by_role("link", name="follow it").click()
+    page.wait_for_selector("#log[data-ready]")
     assert page.locator("#size").text_content() == "50 lines"
     assert page.locator("#follow").get_attribute("aria-pressed") == "true"
     tell(tmp_path, [quiet(100), quiet(30, "shop", 200)])
@@ -338,7 +341,7 @@ def test_the_log_of_a_running_build_is_followed_to_its_end(visitor: Visitor, add
     page.mouse.move(300, 400)
     page.mouse.wheel(0, -2000)
     expect(page.locator("#follow")).to_have_attribute("aria-pressed", "false")
-    tell(tmp_path, [quiet(100), quiet(30, "shop", 200)], verdict="SUCCESS")
+    tell(tmp_path, [quiet(100), quiet(30, "shop", 200)], Verdict.SUCCESS)
     expect(page.locator("#status")).to_contain_text("is over")
     publish(tmp_path, (quiet(100) + quiet(30, "shop", 200) + line(9, "the end")).encode())
     expect(page.locator("#size")).to_have_text("131 lines")

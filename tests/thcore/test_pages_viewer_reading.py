@@ -249,6 +249,7 @@ def test_a_hostile_log_runs_nothing_and_is_shown_whole(visitor: Visitor, tmp_pat
     page.keyboard.press("/")
     page.keyboard.type("the end of the long line")
     expect(page.locator("#hits")).to_have_text("1 of 1 line")
+    expect(page.locator(".match")).to_be_in_viewport()
     page.evaluate("location.hash = '#L12'")
     page.wait_for_selector(".cm-line.chosen")
     assert "caf\ufffd \ufffd\ufffd" in (page.locator(".cm-line.chosen").text_content() or "")
@@ -276,6 +277,21 @@ def test_nothing_is_in_the_way_of_keyboards_and_screen_readers(visitor: Visitor,
     page.locator(".cm-content").press("?")
     assert page.locator("#keys").is_visible()
     assert obstacles(page) == []
+
+
+def test_every_control_is_reached_and_left_with_the_tab_key(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published)
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.closest('[id]')?.id"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none" or not page.evaluate(
+            "document.activeElement.matches('button, a, input, summary')"
+        )
+    controls = page.locator("header button:visible:enabled, header input:visible").evaluate_all(
+        "them => them.map(it => it.id)"
+    )
+    assert {*controls, "severities", "sources", "finding-list", "log"} <= reached
 
 
 def test_print_has_what_is_on_the_screen(visitor: Visitor, tmp_path: Path) -> None:

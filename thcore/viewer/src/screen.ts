@@ -119,14 +119,15 @@ export class Screen {
     this.view.dispatch({ effects: this.wrapping.reconfigure(on ? EditorView.lineWrapping : []) });
   }
 
-  /** Bring a line into view and make it the current one. Its row must be on the screen. */
-  reveal(line: number, y: "nearest" | "center" | "start" = "center"): void {
+  /** Bring a line into view, at `column` if it is longer than that, and make it the current one. Its row must be there. */
+  reveal(line: number, y: "nearest" | "center" | "start" = "center", column = 0): void {
     const position = positionOf(this.now.rows, this.now.folds, line);
-    if (position >= 0) this.goTo(position, y);
+    if (position >= 0) this.goTo(position, y, column);
   }
 
-  goTo(position: number, y: "nearest" | "center" | "start" | "end" = "nearest"): void {
-    const at = this.view.state.doc.line(position + 1).from;
+  goTo(position: number, y: "nearest" | "center" | "start" | "end" = "nearest", column = 0): void {
+    const { from, to } = this.view.state.doc.line(position + 1);
+    const at = Math.min(from + column, to);
     const effects = [EditorView.scrollIntoView(at, { y, yMargin: 40 }), EditorView.announce.of(this.told(position))];
     this.view.dispatch({ selection: { anchor: at }, effects });
   }

@@ -117,7 +117,7 @@ export class Toolbar {
       soon = window.setTimeout(() => run(true), 150);
     });
     for (const id of ["case", "expression"]) the(id).addEventListener("change", () => run(true));
-    const step = (way: 1 | -1) => viewer.step(viewer.hits ?? [], way, "match");
+    const step = (way: 1 | -1) => viewer.stepHit(way);
     the("next-hit").addEventListener("click", () => step(1));
     the("previous-hit").addEventListener("click", () => step(-1));
     the("search").addEventListener("submit", (event) => event.preventDefault());

@@ -157,8 +157,8 @@ export class Viewer {
     history.replaceState(null, "", location.pathname + location.search);
   }
 
-  /** Bring a line into view, whatever hides it. */
-  show(line: number): void {
+  /** Bring a line into view, at `column`, whatever hides it. */
+  show(line: number, column = 0): void {
     this.setFollowing(false);
     if (isFiltering(this.filter) && !passes(this.log, this.filter, line)) {
       this.filter = EVERYTHING;
@@ -168,7 +168,7 @@ export class Viewer {
     const fold = this.folds.find(({ from, to }) => from <= line && line < to);
     if (fold) this.closed.delete(fold);
     this.refresh();
-    this.screen.reveal(line);
+    this.screen.reveal(line, "center", column);
   }
 
   /** Search for something; the first match from where the search began comes into view if `go` says so. */
@@ -182,13 +182,18 @@ export class Viewer {
       const hits = await matching(this.log, pattern, (line) => passes(this.log, this.filter, line), () => search === this.searches);
       if (hits === null) return;
       this.hits = hits;
-      if (go && hits.length > 0) this.show(hits.find((line) => line >= this.origin) ?? hits[0]!);
+      if (go && hits.length > 0) this.showHit(hits.find((line) => line >= this.origin) ?? hits[0]!);
     }
     this.changed();
   }
 
+  /** Go to the next or previous match. */
+  stepHit(way: Way): void {
+    this.step(this.hits ?? [], way, "match", (line) => this.showHit(line));
+  }
+
   /** Go to the next or previous one of some lines, past the end on to the other. */
-  step(lines: readonly number[], way: Way, what: string): void {
+  step(lines: readonly number[], way: Way, what: string, show = (line: number) => this.show(line)): void {
     if (lines.length === 0) {
       this.say(`there is no ${what}`);
       return;
@@ -196,8 +201,13 @@ export class Viewer {
     const now = this.screen.line;
     const line = way > 0 ? (lines.find((at) => at > now) ?? lines[0]!) : (lines.findLast((at) => at < now) ?? lines.at(-1)!);
     this.choose(null);
-    this.show(line);
+    show(line);
     this.changed();
+  }
+
+  /** A long line is shown where it matches. */
+  private showHit(line: number): void {
+    this.show(line, this.log.lines[line]!.search(this.pattern!));
   }
 
   private arrive(hash: string): void {

@@ -30,6 +30,15 @@ class Step:
     def __str__(self) -> str:
         return f"{'+'.join(self.parents) or 'base'} -> {self.version}"
 
+    def goes_by(self, name: str) -> bool:
+        """Whether ``name``, as the location of a finding has it, means this step: its version, or the way that leads
+        there, ``PARENT->VERSION``."""
+        whence, arrow, version = name.rpartition("->")
+        parents = self.parents or ("base",)
+        return version.strip() == self.version and (
+            not arrow or whence.strip() in {*parents, "+".join(parents), "+".join(sorted(parents))}
+        )
+
 
 @frozen
 class Wait:

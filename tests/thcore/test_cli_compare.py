@@ -138,7 +138,7 @@ def test_what_differs_little_is_counted_only() -> None:
     assert "Counters" not in text
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(before=outcomes, after=outcomes)
 def test_nothing_that_others_have_written_steers_the_terminal(before: Outcome, after: Outcome) -> None:
     text = on_screen(before, after)

@@ -23,6 +23,7 @@ from thcore.cli.main import cli, main
 from thcore.cli.outcome import MESSAGE_LIMIT, show_result
 from thcore.errors import ExitCode
 from thcore.forms import junit, markdown, sarif
+from thcore.forms.advice import deciding
 from thcore.forms.legible import bounded
 from thcore.model import Finding, Outcome, Publication, Severity
 from thcore.model.document import from_json, to_json
@@ -123,12 +124,20 @@ def test_the_help_fits_a_terminal_and_has_an_example() -> None:
 
 @pytest.mark.parametrize("outcome", MADE, ids=lambda one: one.verdict.value)
 def test_the_first_lines_say_what_happened_why_and_what_to_do_next(outcome: Outcome) -> None:
-    first, meaning, advice, empty, *_ = on_screen(outcome).splitlines()
+    head, _, _ = on_screen(outcome).partition("\n\n")
+    first, meaning, *evidence, advice = head.splitlines()
 
     assert first == f"{outcome.verdict.value} {outcome.summary}"
     assert meaning.endswith(".")
     assert re.fullmatch(r"  What to do next: .+\.", advice)
-    assert empty == ""
+    decides = deciding(outcome)
+    assert [line.removeprefix("  Shown by:").strip() for line in evidence] == (
+        list(decides.evidence[:2]) if decides else []
+    )
+
+
+def test_the_advice_that_stands_at_the_top_is_not_said_again() -> None:
+    assert on_screen(failing()).count("ALGORITHM=INSTANT") == 1
 
 
 def test_a_result_has_its_build_its_findings_and_its_steps(
@@ -199,9 +208,9 @@ def test_json_is_a_word_of_its_own_as_with_every_command(
 def test_a_comment_can_be_shorter(place: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     long = evolve(failing(), findings=failing().findings * 50)
     (place / "result.json").write_text(to_json(long), "utf-8")
-    _, out, _ = shown("--format", "markdown", "--limit", "8000", ".", capfdbinary=capfdbinary)
+    _, out, _ = shown("--format", "markdown", "--limit", "10000", ".", capfdbinary=capfdbinary)
 
-    assert len(out) <= 8000
+    assert len(out) <= 10_000
     assert "result.json has everything" in out
 
 

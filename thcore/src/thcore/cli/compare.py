@@ -13,7 +13,8 @@ from thcore.errors import ExitCode
 from thcore.forms.comparison import Assessment
 from thcore.forms.comparison import compare as compared
 
-_CODES = {Assessment.WORSE: ExitCode.FAILURE, Assessment.UNKNOWN: ExitCode.UNVERIFIED}
+CODES = {Assessment.WORSE: ExitCode.FAILURE, Assessment.UNKNOWN: ExitCode.UNVERIFIED}
+"""Exit code by assessment; any other one is no reason to object."""
 
 
 @click.command(short_help="Show what changed between two results.")
@@ -43,4 +44,4 @@ def compare(before: str, after: str, *, as_json: bool) -> ExitCode:
         from thcore.cli.outcome import screen
 
         show_comparison(screen(), comparison)
-    return _CODES.get(comparison.assessment, ExitCode.SUCCESS)
+    return CODES.get(comparison.assessment, ExitCode.SUCCESS)

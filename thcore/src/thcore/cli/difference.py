@@ -11,6 +11,7 @@ from thcore.cli.dataset import styled
 from thcore.cli.outcome import show_finding, styled_verdict
 from thcore.cli.terminal import plain
 from thcore.forms.comparison import WALL, Assessment, Comparison, Difference, Figure, Side, StepDifference
+from thcore.model.finding import by_weight
 from thcore.model.quantity import format_duration
 
 _ASSESSED = {
@@ -47,7 +48,8 @@ def show_comparison(console: Console, comparison: Comparison) -> None:
     stages = [f"{plain(each.name)} {_figure(each)}" for each in comparison.stages if _far(each)]
     if stages:
         line(f"\nStages: {', '.join(stages)}")
-    apart = [step for step in comparison.steps if _apart(step)]
+    # What the change adds comes first.
+    apart = sorted(filter(_apart, comparison.steps), key=lambda step: not step.added)
     if apart:
         line()
         console.print(_steps(apart[:_MOST_STEPS]), highlight=False)
@@ -67,7 +69,7 @@ def _show_findings(console: Console, comparison: Comparison) -> None:
     for title, findings in (("New", comparison.new), ("Gone", comparison.gone)):
         if findings:
             console.print(f"\n{title}:", highlight=False)
-        for finding in findings:
+        for finding in by_weight(findings):
             show_finding(console, finding, code=True)
     told = [(was, became) for was, became in comparison.reworded if was.message != became.message]
     if told:
@@ -86,7 +88,7 @@ def _facts(facts: Sequence[Difference]) -> Table:
         table.add_column(title, overflow="fold")
     for fact in facts:
         values = ("[dim]none[/dim]" if value is None else plain(value) for value in (fact.before, fact.after))
-        table.add_row(plain(fact.of), plain(fact.name), *values)
+        table.add_row(plain(fact.of or "build"), plain(fact.name), *values)
     return table
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from thcore.cli.dataset import show_dataset, styled
 from thcore.cli.terminal import plain, printable
-from thcore.forms.advice import meaning, next_step
+from thcore.forms.advice import deciding, meaning, next_step, shown_by
 from thcore.forms.legible import bounded
 from thcore.model import Finding, Outcome, Severity, StageResult, StageRun, Verdict
 from thcore.model.finding import by_weight
@@ -67,14 +67,17 @@ def show_result(console: Console, outcome: Outcome) -> None:
 
     line(f"{styled_verdict(outcome.verdict)} {_short(outcome.summary)}")
     line(f"  {meaning(outcome)}")
+    for label, shown in zip(("Shown by:", "         "), shown_by(outcome), strict=False):
+        line(f"  [bold]{label}[/bold] {_short(shown)}")
     line(f"  [bold]What to do next:[/bold] {_short(next_step(outcome))}")
     line()
     for fact in _facts(outcome):
         line(f"  {fact}")
     if outcome.findings:
         line()
+    decides = deciding(outcome)
     for finding in by_weight(outcome.findings):
-        show_finding(console, finding, code=True)
+        show_finding(console, finding, code=True, hint=finding is not decides)  # that one stands at the top
     if outcome.datasets:
         line()
     for dataset in outcome.datasets:
@@ -105,8 +108,9 @@ def told_stages(stages: Iterable[StageRun]) -> str:
     )
 
 
-def show_finding(console: Console, finding: Finding, *, code: bool = False) -> None:
-    """What it says and where, its evidence in short, and what to do next; with its code, where scripts may want it."""
+def show_finding(console: Console, finding: Finding, *, code: bool = False, hint: bool = True) -> None:
+    """What it says and where, its evidence in short, and, with ``hint``, what to do next; with ``code``, what scripts
+    know it by."""
     tone = SEVERITY_STYLE[finding.severity]
     label = f"[{tone}]{finding.severity.value}[/{tone}]" if tone else finding.severity.value
     named = f" {plain(finding.code)}" if code else ""
@@ -114,7 +118,7 @@ def show_finding(console: Console, finding: Finding, *, code: bool = False) -> N
     console.print(f"  {label}{named}: {_short(finding.message)}{where}", highlight=False, soft_wrap=True)
     for each in _shortened(finding.evidence):
         console.print(f"    {bounded(each, MESSAGE_LIMIT)}", markup=False, highlight=False, style="dim", soft_wrap=True)
-    if finding.hint:
+    if hint and finding.hint:
         console.print(f"    {bounded(finding.hint, MESSAGE_LIMIT)}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thcore.model import Finding, Outcome, Severity, Verdict
 
+SHOWN_LINES = 2
 _DECIDES = {Verdict.FAILURE: Severity.FAILURE, Verdict.UNVERIFIED: Severity.UNVERIFIED}
 _MEANING = {
     Verdict.SUCCESS: "The change passed.",
@@ -23,6 +24,12 @@ def deciding(outcome: Outcome) -> Finding | None:
     """The finding that the verdict rests on, if it rests on one."""
     severity = _DECIDES.get(outcome.verdict)
     return next((finding for finding in outcome.findings if finding.severity is severity), None)
+
+
+def shown_by(outcome: Outcome) -> tuple[str, ...]:
+    """The first lines of the evidence that the verdict rests on: what counts stands there."""
+    finding = deciding(outcome)
+    return () if finding is None else tuple(line for line in finding.evidence if line.strip())[:SHOWN_LINES]
 
 
 def meaning(outcome: Outcome) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from thcore.forms.advice import deciding, meaning, next_step
+from thcore.forms.advice import deciding, meaning, next_step, shown_by
 from thcore.forms.legible import bounded
 from thcore.model import DatasetRun, Finding, Outcome, Severity, StageResult, StepResult, Verdict
 from thcore.model.finding import by_weight
@@ -17,7 +17,7 @@ from thcore.model.quantity import format_duration
 
 LIMIT = 65_536
 """Characters that the comments of most review systems take."""
-LEAST = 8_000
+LEAST = 10_000
 """Verdict, reason and advice take up to this, should somebody fill them with backticks."""
 ADDRESS_LIMIT = 1_000
 NAME_LIMIT = 120
@@ -92,6 +92,7 @@ def _head(outcome: Outcome) -> str:
         "",
         f"{meaning(outcome)} {code(outcome.summary, MESSAGE_LIMIT)}",
         "",
+        *(f"{code(line, MESSAGE_LIMIT)}\n" for line in shown_by(outcome)),
         f"**What to do next:** {_prose(next_step(outcome), quoted=decides is not None and bool(decides.hint))}",
         "",
     ]

@@ -113,7 +113,7 @@ class Measurement:
 
     ``statements`` are in the order in which they began, ``waits`` the longest of each kind on each table that made
     anybody wait. ``slowness`` is how many times slower than usual the machine was (1 is as usual), None where that is
-    not known.
+    not known. ``began`` is when the step began, in seconds since 1970 (UTC), None where nobody noted it.
     """
 
     wall_s: float
@@ -122,6 +122,7 @@ class Measurement:
     statements: tuple[Statement, ...] = ()
     waits: tuple[Wait, ...] = ()
     slowness: float | None = None
+    began: float | None = None
 
 
 @frozen

@@ -9,6 +9,7 @@ from thcore.model.quantity import format_duration
 
 AUTHOR = "Author of the change"
 OPERATOR = "Operator of the worker"
+_MEND = "Mend what the finding names: until then, it will come to the same again."
 
 
 @frozen
@@ -59,7 +60,7 @@ def _failure(_outcome: Outcome, decisive: Finding | None) -> Advice:
         "The change needs another look before it can merge.",
         (
             Action(AUTHOR, hint or "Read below why, and mend the change."),
-            Action(AUTHOR, "Then upload it once more: it is judged anew. The command below tries it without Zuul."),
+            Action(AUTHOR, "Then upload it once more: it is judged anew."),
         ),
     )
 
@@ -72,7 +73,7 @@ def _unverified(outcome: Outcome, decisive: Finding | None) -> Advice:
             Action(AUTHOR, "Where Zuul does not by itself, ask it to with a recheck. There is nothing to mend."),
             Action(
                 f"{OPERATOR} {outcome.worker.name}",
-                hint or "Read below what was missing or broken: until that is mended, it will be so again.",
+                f"{hint} {_MEND}" if hint else _MEND,
             ),
         ),
     )

@@ -8,6 +8,7 @@ browser run nothing but the script of ours, known by its hash.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 
 import jinja2
@@ -32,12 +33,13 @@ GENERATOR = "thcore"
 INDEX = "index.html"
 """The page to open, of a site and of each directory."""
 
-_FINDINGS = 50
+_FINDINGS = 20
 _LESSER = 1000  # of which there is a line only
 _EVIDENCE = 40
 _FILES = 2000
 _SENTENCE = 2000
 _BRIEF = 160
+_WEIGHT = re.compile(r"^(?:FAILURE|WARNING) - ")  # as turbo-hipster's messages begin; the page has it beside them
 _FORMS = ("console.log", "result.json", "junit.xml", "result.sarif", "summary.md", "history.html")
 
 
@@ -156,8 +158,12 @@ def _sentence(text: str) -> str:
     return shortened(text.strip(), _SENTENCE)
 
 
+def _message(text: str) -> str:
+    return _sentence(_WEIGHT.sub("", text.strip()))
+
+
 def _brief(text: str) -> str:
-    return shortened(text.strip(), _BRIEF)
+    return shortened(_WEIGHT.sub("", text.strip()), _BRIEF)
 
 
 def _finalize(value: object) -> object:
@@ -181,5 +187,6 @@ _environment.filters.update(
     href=href,
     line=_line,
     sentence=_sentence,
+    message=_message,
     brief=_brief,
 )

@@ -23,7 +23,7 @@ from thcore.cli.main import cli, main
 from thcore.cli.outcome import MESSAGE_LIMIT, show_result
 from thcore.errors import ExitCode
 from thcore.forms import junit, markdown, sarif
-from thcore.forms.advice import deciding
+from thcore.forms.advice import advice, shown_by
 from thcore.forms.legible import bounded
 from thcore.model import Finding, Outcome, Publication, Severity
 from thcore.model.document import from_json, to_json
@@ -125,15 +125,15 @@ def test_the_help_fits_a_terminal_and_has_an_example() -> None:
 @pytest.mark.parametrize("outcome", MADE, ids=lambda one: one.verdict.value)
 def test_the_first_lines_say_what_happened_why_and_what_to_do_next(outcome: Outcome) -> None:
     head, _, _ = on_screen(outcome).partition("\n\n")
-    first, meaning, *evidence, advice = head.splitlines()
+    first, meaning, *rest = head.splitlines()
+    told = advice(outcome)
 
     assert first == f"{outcome.verdict.value} {outcome.summary}"
-    assert meaning.endswith(".")
-    assert re.fullmatch(r"  What to do next: .+\.", advice)
-    decides = deciding(outcome)
-    assert [line.removeprefix("  Shown by:").strip() for line in evidence] == (
-        list(decides.evidence[:2]) if decides else []
-    )
+    assert meaning == f"  {told.meaning}"
+    shown = [line.removeprefix("  Shown by:").strip() for line in rest[: len(shown_by(outcome))]]
+    assert shown == list(shown_by(outcome))
+    asked = [f"    {action.who}: {action.words}" for action in told.actions]
+    assert rest[len(shown) :] == (["  What to do next:", *asked] if asked else [])
 
 
 def test_the_advice_that_stands_at_the_top_is_not_said_again() -> None:
@@ -149,6 +149,7 @@ def test_a_result_has_its_build_its_findings_and_its_steps(
     assert "\x1b" not in out
     assert "  Job:      gate-real-db-upgrade_example" in out
     assert "  Change:   example/shop 12345,2 for main at 9b1c6a0d4f7e2835ab90cd12ef345678a1b2c3d4" in out
+    assert "  Again:    thcore run --project=example/shop --branch=main " in out
     assert "  Stages:   checkout ok 3.2 s, environment ok 12 s, execute ok 5 m 31 s, analyse ok 0.6 s" in out
     assert "  failure migration-too-slow: Step b5d083fa1c46 read 4,549,686 rows" in out
     assert "    observer: b5d083fa1c46 took 74.3 s" in out

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from thcore.cli.dataset import show_dataset, styled
 from thcore.cli.terminal import plain, printable
-from thcore.forms.advice import deciding, meaning, next_step, shown_by
+from thcore.forms.advice import advice, hinted, shown_by
 from thcore.forms.legible import bounded
-from thcore.model import Finding, Outcome, Severity, StageResult, StageRun, Verdict
+from thcore.model import Finding, Outcome, Severity, StageResult, StageRun, Verdict, repetition
 from thcore.model.finding import by_weight
 from thcore.model.quantity import format_duration
 
@@ -66,18 +66,22 @@ def show_result(console: Console, outcome: Outcome) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
     line(f"{styled_verdict(outcome.verdict)} {_short(outcome.summary)}")
-    line(f"  {meaning(outcome)}")
+    told = advice(outcome)
+    line(f"  {told.meaning}")
     for label, shown in zip(("Shown by:", "         "), shown_by(outcome), strict=False):
         line(f"  [bold]{label}[/bold] {_short(shown)}")
-    line(f"  [bold]What to do next:[/bold] {_short(next_step(outcome))}")
+    if told.actions:
+        line("  [bold]What to do next:[/bold]")
+    for action in told.actions:
+        line(f"    {_short(action.who)}: {_short(action.words)}")
     line()
     for fact in _facts(outcome):
         line(f"  {fact}")
     if outcome.findings:
         line()
-    decides = deciding(outcome)
+    quoted = hinted(outcome)
     for finding in by_weight(outcome.findings):
-        show_finding(console, finding, code=True, hint=finding is not decides)  # that one stands at the top
+        show_finding(console, finding, code=True, hint=finding is not quoted)
     if outcome.datasets:
         line()
     for dataset in outcome.datasets:
@@ -98,6 +102,7 @@ def _facts(outcome: Outcome) -> Iterator[str]:
         yield f"Stages:   {stages}"
     for publication in outcome.publications:
         yield f"Evidence: {plain(publication.url)}"
+    yield f"Again:    {_short(repetition.command(outcome.job, outcome.change))}"
 
 
 def told_stages(stages: Iterable[StageRun]) -> str:

@@ -1,48 +1,107 @@
-"""What a verdict means to the author of a change, and what to do next."""
+"""What a result asks of the people who read it, in words."""
 
 from __future__ import annotations
 
+from attrs import frozen
+
 from thcore.model import Finding, Outcome, Severity, Verdict
+from thcore.model.finding import by_weight
+from thcore.model.quantity import format_duration
 
+AUTHOR = "Author of the change"
+OPERATOR = "Operator of the worker"
 SHOWN_LINES = 2
-_DECIDES = {Verdict.FAILURE: Severity.FAILURE, Verdict.UNVERIFIED: Severity.UNVERIFIED}
-_MEANING = {
-    Verdict.SUCCESS: "The change passed.",
-    Verdict.FAILURE: "The change needs another look before it can merge.",
-    Verdict.UNVERIFIED: "It could not be measured. That is not the fault of this change.",
-    Verdict.CANCELLED: "It was stopped before it had a verdict.",
-}
-_NEXT = {
-    Verdict.SUCCESS: "There is nothing to do.",
-    Verdict.FAILURE: "Read the evidence and the build log, mend the change, and upload it again.",
-    Verdict.UNVERIFIED: "Zuul may run it again by itself. If it comes back, tell the operator of the worker.",
-    Verdict.CANCELLED: "Have it run again, if it is still wanted.",
-}
+_MEND = "Mend what the finding names: until then, it will come to the same again."
 
 
-def deciding(outcome: Outcome) -> Finding | None:
-    """The finding that the verdict rests on, if it rests on one."""
-    severity = _DECIDES.get(outcome.verdict)
-    return next((finding for finding in outcome.findings if finding.severity is severity), None)
+@frozen
+class Action:
+    """What somebody is to do next."""
+
+    who: str
+    words: str
+
+
+@frozen
+class Advice:
+    """``meaning`` is what the verdict means for the change; without ``actions`` there is nothing to do."""
+
+    meaning: str
+    actions: tuple[Action, ...] = ()
+
+
+def decisive(outcome: Outcome) -> Finding | None:
+    """The finding that explains the verdict, if one does: the heaviest that is more than information."""
+    heaviest = next(iter(by_weight(outcome.findings)), None)
+    return None if heaviest is None or heaviest.severity is Severity.INFO else heaviest
 
 
 def shown_by(outcome: Outcome) -> tuple[str, ...]:
-    """The first lines of the evidence that the verdict rests on: what counts stands there."""
-    finding = deciding(outcome)
+    """The first lines of what shows the decisive finding, where what counts stands; none for a build that passed."""
+    finding = None if outcome.verdict is Verdict.SUCCESS else decisive(outcome)
     return () if finding is None else tuple(line for line in finding.evidence if line.strip())[:SHOWN_LINES]
 
 
-def meaning(outcome: Outcome) -> str:
-    """What the verdict means, in one sentence."""
-    return _MEANING[outcome.verdict]
+def hinted(outcome: Outcome) -> Finding | None:
+    """The finding whose hint the advice quotes, so that it need not be said again."""
+    found = decisive(outcome)
+    quoted = found and found.hint and any(found.hint in action.words for action in advice(outcome).actions)
+    return found if quoted else None
 
 
-def next_step(outcome: Outcome) -> str:
-    """What to do next: the hint of the finding that decides, or what such a verdict asks for. It may quote text of
-    others."""
-    finding = deciding(outcome)
-    if finding is not None and finding.hint:
-        return finding.hint
-    if outcome.verdict is Verdict.SUCCESS and any(found.severity is Severity.WARNING for found in outcome.findings):
-        return "It can merge; its warnings are worth a look."
-    return _NEXT[outcome.verdict]
+def advice(outcome: Outcome) -> Advice:
+    """What follows from a result."""
+    told = {
+        Verdict.SUCCESS: _success,
+        Verdict.FAILURE: _failure,
+        Verdict.UNVERIFIED: _unverified,
+        Verdict.CANCELLED: _cancelled,
+    }[outcome.verdict](outcome, decisive(outcome))
+    if not outcome.timed_out:
+        return told
+    over = f"The job's time was over after {format_duration(outcome.duration_s)}."
+    return Advice(f"{told.meaning} {over}", told.actions)
+
+
+def _success(outcome: Outcome, found: Finding | None) -> Advice:
+    warnings = sum(finding.severity is Severity.WARNING for finding in outcome.findings)
+    if not warnings:
+        return Advice("The change passed. There is nothing to do.")
+    told = "the warning" if warnings == 1 else f"the {warnings} warnings"
+    hint = f" {found.hint}" if found is not None and found.hint and warnings == 1 else ""
+    return Advice(
+        f"The change passed; {told} below {'does' if warnings == 1 else 'do'} not keep it from merging.",
+        (Action(AUTHOR, f"Read {told} before the change merges.{hint}"),),
+    )
+
+
+def _failure(_outcome: Outcome, found: Finding | None) -> Advice:
+    hint = found.hint if found is not None else ""
+    return Advice(
+        "The change needs another look before it can merge.",
+        (
+            Action(AUTHOR, hint or "Read below why, and mend the change."),
+            Action(AUTHOR, "Then upload it once more: it is judged anew."),
+        ),
+    )
+
+
+def _unverified(outcome: Outcome, found: Finding | None) -> Advice:
+    hint = found.hint if found is not None else ""
+    return Advice(
+        "It could not be measured. That is not the fault of this change; Zuul may run it again.",
+        (
+            Action(AUTHOR, "Where Zuul does not by itself, ask it to with a recheck. There is nothing to mend."),
+            Action(
+                f"{OPERATOR} {outcome.worker.name}",
+                f"{hint} {_MEND}" if hint else _MEND,
+            ),
+        ),
+    )
+
+
+def _cancelled(_outcome: Outcome, _found: Finding | None) -> Advice:
+    return Advice(
+        "It was stopped before it had a verdict. There is nothing to do: where Zuul still wants one, it starts another"
+        " build."
+    )

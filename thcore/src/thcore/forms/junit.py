@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from attrs import field, frozen
 
-from thcore.forms.advice import next_step
+from thcore.forms.advice import advice
 from thcore.forms.legible import bounded
 from thcore.model import DatasetRun, Finding, Outcome, Severity, StepResult, Verdict
 from thcore.model.finding import by_weight
@@ -206,7 +206,7 @@ def _properties(outcome: Outcome) -> dict[str, str]:
     return {
         "verdict": outcome.verdict.value,
         "summary": outcome.summary,
-        "next": next_step(outcome),
+        "next": " ".join(f"{action.who}: {action.words}" for action in advice(outcome).actions),
         "build": outcome.build,
         "attempt": str(outcome.attempt),
         "change": str(change),

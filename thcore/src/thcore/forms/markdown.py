@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from thcore.forms.advice import deciding, meaning, next_step, shown_by
+from thcore.forms.advice import AUTHOR, Action, advice, hinted, shown_by
 from thcore.forms.legible import bounded
-from thcore.model import DatasetRun, Finding, Outcome, Severity, StageResult, StepResult, Verdict
+from thcore.model import DatasetRun, Finding, Outcome, Severity, StageResult, StepResult, Verdict, repetition
 from thcore.model.finding import by_weight
 from thcore.model.quantity import format_duration
 
@@ -22,7 +22,8 @@ LEAST = 10_000
 ADDRESS_LIMIT = 1_000
 NAME_LIMIT = 120
 MESSAGE_LIMIT = 400
-"""Characters of a name, and of a message or a line of evidence. result.json has all of them."""
+HINT_LIMIT = 800
+"""Characters of a name, of a message or a line of evidence, and of advice. result.json has all of them."""
 EVIDENCE_LINES = 20
 
 _ICON = {
@@ -58,7 +59,11 @@ def to_markdown(outcome: Outcome, limit: int = LIMIT) -> str:
     listed = _fitting(_listed(findings), room)
     blocks += ["\n".join(listed)] if listed else []
     room -= sum(len(line) + 1 for line in listed) + 1
-    folded = [*_evidence(findings[: len(listed)], deciding(outcome)), *(_dataset(run) for run in outcome.datasets)]
+    folded = [
+        *_evidence(findings[: len(listed)], hinted(outcome)),
+        *(_dataset(run) for run in outcome.datasets),
+        _folded("Try it without Zuul", _fenced([bounded(repetition.command(outcome.job, outcome.change), HINT_LIMIT)])),
+    ]
     kept = _fitting(folded, room, apart=2)
     blocks += kept
     left = (len(findings) - len(listed), len(folded) - len(kept))
@@ -86,16 +91,16 @@ def _left_out(findings: int, folded: int) -> str:
 
 def _head(outcome: Outcome) -> str:
     took = format_duration(outcome.duration_s)
-    decides = deciding(outcome)
+    told = advice(outcome)
     lines = [
         f"### {_ICON[outcome.verdict]} {outcome.verdict.value}: {code(outcome.job, NAME_LIMIT)}",
         "",
-        f"{meaning(outcome)} {code(outcome.summary, MESSAGE_LIMIT)}",
+        f"{told.meaning} {code(outcome.summary, MESSAGE_LIMIT)}",
         "",
         *(f"{code(line, MESSAGE_LIMIT)}\n" for line in shown_by(outcome)),
-        f"**What to do next:** {_prose(next_step(outcome), quoted=decides is not None and bool(decides.hint))}",
-        "",
     ]
+    if told.actions:
+        lines += ["**What to do next**", "", *_actions(told.actions, hinted(outcome)), ""]
     facts = [f"{code(str(outcome.change), NAME_LIMIT)} in {took}"]
     if outcome.attempt > 1:
         facts.append(f"attempt {outcome.attempt}")
@@ -111,8 +116,11 @@ def _head(outcome: Outcome) -> str:
     return "\n".join([*lines, ", ".join(facts)])
 
 
-def _prose(text: str, *, quoted: bool) -> str:
-    return code(text, 2 * MESSAGE_LIMIT) if quoted else text
+def _actions(actions: Sequence[Action], quoted: Finding | None) -> Iterator[str]:
+    for action in actions:
+        theirs = quoted is not None and quoted.hint and quoted.hint in action.words
+        who = action.who if action.who == AUTHOR else code(action.who, NAME_LIMIT)
+        yield f"- {who}: {code(action.words, HINT_LIMIT) if theirs else action.words}"
 
 
 def _listed(findings: Sequence[Finding]) -> Iterator[str]:
@@ -123,12 +131,12 @@ def _listed(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"- **{_WORD[finding.severity]}** {what}{place}"
 
 
-def _evidence(findings: Sequence[Finding], decides: Finding | None) -> Iterator[str]:
+def _evidence(findings: Sequence[Finding], quoted: Finding | None) -> Iterator[str]:
     for finding in findings:
         lines = [bounded(line, MESSAGE_LIMIT) for line in _ends(finding.evidence)]
-        hint = None if finding is decides else finding.hint  # that one stands at the top
+        hint = None if finding is quoted else finding.hint  # that one stands at the top
         parts = [_fenced(lines)] if lines else []
-        parts += [f"What to do next: {code(hint, 2 * MESSAGE_LIMIT)}"] if hint else []
+        parts += [f"What to do next: {code(hint, HINT_LIMIT)}"] if hint else []
         if parts:
             yield _folded(f"Evidence of <code>{_html(finding.code, NAME_LIMIT)}</code>", *parts)
 

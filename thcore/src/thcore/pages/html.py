@@ -16,10 +16,10 @@ from attrs import evolve, frozen
 from markupsafe import Markup
 
 from thcore import __version__
+from thcore.forms import advice
 from thcore.model import Outcome, Severity, Standing, repetition
 from thcore.model.quantity import format_duration, format_size
 from thcore.pages import result
-from thcore.pages.advice import advice
 from thcore.pages.bar import per_cent
 from thcore.pages.evidence import EvidenceFile, LeftOut
 from thcore.pages.excerpt import LINE_LIMIT, Excerpt
@@ -74,12 +74,12 @@ def result_page(
     evidence = [file for file in files if file.name not in viewers.values()]
     datasets = result.datasets(outcome)
     findings = result.by_weight(outcome.findings)
-    decisive = result.decisive(outcome)
+    decisive = advice.decisive(outcome)
     failures = sum(finding.severity is Severity.FAILURE for finding in findings)
     return _render(
         "result.html.j2",
         outcome=outcome,
-        advice=advice(outcome, decisive),
+        advice=advice.advice(outcome),
         decisive=decisive,
         decisive_step=result.step_of(outcome, decisive) if decisive else None,
         more_failures=max(failures - 1, 0),

@@ -13,11 +13,11 @@ from attrs import evolve
 from sqlalchemy import URL, select
 
 from thcore.history import database, schema
-from thcore.history.attempt import Answered
 from thcore.history.recollection import Recollection
 from thcore.history.store import History, step_runs
 from thcore.history.upgrade import upgrade
 from thcore.model import (
+    Answered,
     Change,
     ChangeKind,
     Finding,

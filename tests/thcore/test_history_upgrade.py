@@ -19,11 +19,11 @@ from sqlalchemy import URL
 
 from thcore.errors import ExitCode, InfrastructureError
 from thcore.history import database, revision
-from thcore.history.attempt import Answered
 from thcore.history.revision import HEAD, REVISIONS, TABLE, Standing, standing_of
 from thcore.history.schema import metadata
 from thcore.history.store import History
 from thcore.history.upgrade import _LOCK, alembic_config, upgrade
+from thcore.model import Answered
 
 from parts.history import configuration, counted
 from parts.outcomes import BUILD, passing

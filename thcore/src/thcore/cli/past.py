@@ -10,8 +10,7 @@ from rich.table import Table
 from thcore.cli.dataset import show_dataset, styled
 from thcore.cli.progress import SEVERITY_STYLE, VERDICT_STYLE
 from thcore.cli.terminal import plain
-from thcore.history.attempt import Answered, PastAttempt
-from thcore.model import Finding, StageResult, Verdict
+from thcore.model import Answered, Finding, PastAttempt, StageResult, Verdict
 from thcore.model.quantity import format_duration
 from thcore.worker.evidence import Evidence
 from thcore.worker.journal import BuildEntry

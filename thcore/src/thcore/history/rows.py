@@ -9,14 +9,15 @@ from typing import Any
 from sqlalchemy import Row, Table
 
 from thcore.history import schema
-from thcore.history.attempt import Answered, PastAttempt
 from thcore.model import (
+    Answered,
     DatasetRun,
     Finding,
     Limit,
     Location,
     Measurement,
     Outcome,
+    PastAttempt,
     Severity,
     StageName,
     StageResult,

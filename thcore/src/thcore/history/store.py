@@ -13,10 +13,9 @@ from sqlalchemy.exc import DataError
 
 from thcore.errors import InfrastructureError
 from thcore.history import database, rows
-from thcore.history.attempt import Answered, PastAttempt
 from thcore.history.revision import Standing, standing_of
 from thcore.history.schema import BELOW, attempts, datasets, measurements, steps
-from thcore.model import Change, Measurement, Outcome, Verdict
+from thcore.model import Answered, Change, Measurement, Outcome, PastAttempt, Verdict
 
 _CANDIDATES = 5
 """How many builds are told when a prefix fits several."""

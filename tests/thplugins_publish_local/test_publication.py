@@ -19,6 +19,7 @@ from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Outcome, Publication
 from thcore.model.document import from_json
+from thcore.pages.site import Site
 from thcore.testing import make_build, run_job
 from thplugins_publish_local import publication, tree
 from thplugins_publish_local.plugin import PublishLocalOptions, plugin
@@ -161,15 +162,15 @@ def test_an_earlier_attempt_never_replaces_a_later_one(build: Build, root: Path)
 def test_an_attempt_that_is_overtaken_while_it_copies_gives_way(
     build: Build, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy, copying = tree.copy_tree, [True]
+    put_up, putting = tree.put_up, [True]
 
-    def overtaken(source: Path, target: int) -> tree.Copied:
-        if copying.pop():
-            copying.append(False)
+    def overtaken(site: Site, target: int) -> None:
+        if putting.pop():
+            putting.append(False)
             put(build, root, attempt=2)
-        return copy(source, target)
+        put_up(site, target)
 
-    monkeypatch.setattr(tree, "copy_tree", overtaken)
+    monkeypatch.setattr(tree, "put_up", overtaken)
     with pytest.raises(InfrastructureError) as caught:
         put(build, root, attempt=1)
     assert caught.value.code == "publish-superseded"
@@ -224,20 +225,20 @@ def test_a_failing_copy_leaves_what_was_published_before(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tree, "write_file", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(InfrastructureError):
         put(build, root, attempt=2)
     assert published(root) == before
 
 
 def test_a_reader_sees_nothing_until_all_is_there(build: Build, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, seen = tree.write_file, []
+    write, seen = os.write, []
 
-    def watched(directory: int, name: str, content: bytes) -> None:
-        write(directory, name, content)
+    def watched(descriptor: int, data: bytes) -> int:
         seen.append((root / LOG_PATH).exists())
+        return write(descriptor, data)
 
-    monkeypatch.setattr(tree, "write_file", watched)
+    monkeypatch.setattr(os, "write", watched)
     put(build, root)
     assert seen
     assert not any(seen)

@@ -15,10 +15,8 @@ directories, so that they end with their process and leave no file behind.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import errno
 import fcntl
-import json
 import os
 import re
 import secrets
@@ -31,9 +29,9 @@ from attrs import frozen
 
 from thcore.errors import InfrastructureError
 from thcore.model import Fence
-
-RESULT = "result.json"
-INDEX = "index.html"
+from thcore.pages import identity
+from thcore.pages.html import INDEX
+from thcore.pages.identity import RESULT, Identity
 
 _HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.(?P<kind>part|old)", re.DOTALL)
 _LONGEST_NAME = 200  # bytes; file systems take 255, and the hidden names need some
@@ -130,18 +128,18 @@ class Place:
         except OSError as error:
             raise failure(f"{where} is there already and is no directory of ours: {error.strerror}") from error
         try:
-            identity = read_identity(present)
-            if identity is None:
+            known = read_identity(present)
+            if known is None:
                 if not _is_empty(present):
                     raise failure(f"{where} is there already and holds no build; it is left as it is")
                 return
         finally:
             os.close(present)
-        if identity.build != build:
-            raise failure(f"{where} holds the evidence of another build, {identity.build}; it is left as it is")
-        if identity.fence is not None and identity.fence.after(fence):
+        if known.build != build:
+            raise failure(f"{where} holds the evidence of another build, {known.build}; it is left as it is")
+        if known.fence is not None and known.fence.after(fence):
             raise InfrastructureError(
-                f"attempt {identity.attempt} of this build is published already (by {identity.fence.worker});"
+                f"attempt {known.attempt} of this build is published already (by {known.fence.worker});"
                 f" attempt {fence.attempt} came too late",
                 code="publish-superseded",
             )
@@ -213,18 +211,6 @@ def remove(parent: int, name: str) -> None:
             os.unlink(name, dir_fd=parent)
 
 
-@frozen
-class Identity:
-    """Which build, and which attempt of it, a directory holds the evidence of."""
-
-    build: str
-    attempt: int
-    verdict: str = ""
-    summary: str = ""
-    ended: str = ""
-    fence: Fence | None = None
-
-
 def read_identity(directory: int) -> Identity | None:
     """Read it from the directory's result.json; None when there is none that can be read."""
     try:
@@ -233,13 +219,8 @@ def read_identity(directory: int) -> Identity | None:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_RESULT:
                 return None
-            document = json.loads(file.read())
-        # Not structured as an Outcome: a later version of the document tells these as well.
-        verdict, summary, ended = (str(document.get(key, "")) for key in ("verdict", "summary", "ended"))
-        started = datetime.datetime.fromisoformat(document["started"])
-        fence = Fence(str(document["worker"]["name"]), int(document["attempt"]), started)
-        return Identity(str(document["build"]), fence.attempt, verdict, summary, ended, fence)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return identity.read(file.read())
+    except OSError:
         return None
 
 

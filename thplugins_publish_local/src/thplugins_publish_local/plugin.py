@@ -38,9 +38,9 @@ class PublishLocal:
 
     @hookimpl
     def thcore_preload(self) -> None:
-        from thplugins_publish_local import pages
+        from thcore.pages import html
 
-        pages.compile_templates()
+        html.compile_templates()
 
     @hookimpl
     def thcore_publish(self, build: Build, options: PublishLocalOptions, outcome: Outcome) -> Publication:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import os
 import stat
@@ -13,9 +12,11 @@ from urllib.parse import quote
 from attrs import evolve
 
 from thcore.model import Outcome, Publication
-from thcore.model.document import to_json
-from thplugins_publish_local import excerpt, pages, place, result, tree
-from thplugins_publish_local.place import INDEX, RESULT, Place
+from thcore.pages import html, site
+from thcore.pages.html import INDEX, Entry
+from thcore.pages.identity import Identity
+from thplugins_publish_local import place, tree
+from thplugins_publish_local.place import Place
 
 NAME = "publish_local"
 _LISTED = 1000
@@ -31,8 +32,11 @@ def publish(artifacts: Path, root: Path, url: str | None, log_path: str, outcome
     try:
         with place.opened(root, log_path) as there:
             publication = Publication(_address(root, url, there), NAME)
-            with there.staged(outcome.build, outcome.fence) as staging:
-                _fill(staging, artifacts, _told(outcome, publication), there)
+            with (
+                there.staged(outcome.build, outcome.fence) as staging,
+                site.assembled(artifacts, _told(outcome, publication)) as assembled,
+            ):
+                tree.put_up(assembled, staging)
             return publication
     except OSError as error:
         raise place.failure(f"cannot publish below {root}: {error.strerror or error}") from error
@@ -49,34 +53,12 @@ def relist(root: Path, log_path: str) -> None:
             # Listed and written under one lock, so that an older listing never replaces a newer one.
             with place.locked(directory):
                 if _may_write_index(directory):
-                    tree.replace_file(directory, INDEX, _listing(directory, there.names[:depth], builds=True))
-
-
-def _fill(staging: int, artifacts: Path, outcome: Outcome, there: Place) -> None:
-    copied = tree.copy_tree(artifacts, staging)
-    document = to_json(outcome).encode("utf-8", "backslashreplace")  # a lone surrogate becomes JSON's own escape
-    tree.write_file(staging, RESULT, document)
-    files = (*copied.files, tree.PublishedFile(RESULT, len(document)))
-    copied = evolve(copied, files=tuple(sorted(files, key=lambda file: ("/" in file.name, file.name))))
-    for path, directory in tree.walk(staging):
-        if not _exists(directory, INDEX):  # a report's own start page is the better one
-            tree.write_file(directory, INDEX, _listing(directory, (*there.names, *path.split("/")), builds=False))
-    page = pages.result_page(outcome, copied, _excerpt(staging, outcome))
-    tree.write_file(staging, INDEX, page)
+                    tree.replace_file(directory, INDEX, _listing(directory, there.names[:depth]))
 
 
 def _told(outcome: Outcome, publication: Publication) -> Outcome:
     others = (other for other in outcome.publications if other != publication)
     return evolve(outcome, publications=(*others, publication))
-
-
-def _excerpt(directory: int, outcome: Outcome) -> excerpt.Excerpt:
-    try:
-        log = os.open("console.log", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=directory)
-    except FileNotFoundError:
-        return excerpt.Excerpt()
-    with os.fdopen(log, "rb") as file:
-        return excerpt.take(file, result.by_weight(outcome.findings))
 
 
 def _address(root: Path, url: str | None, there: Place) -> str:
@@ -86,17 +68,15 @@ def _address(root: Path, url: str | None, there: Place) -> str:
     return f"{url.rstrip('/')}/{quote(path)}/"
 
 
-def _listing(directory: int, path: tuple[str, ...], *, builds: bool) -> bytes:
-    """``builds``: the directory is above the builds, so that what is in it may hold one."""
+def _listing(directory: int, path: tuple[str, ...]) -> bytes:
     entries = sorted(_entries(directory), key=_order)
     shown = entries[:_LISTED]
-    if builds:
-        known = [evolve(entry, build=_identity(directory, entry.name)) for entry in shown[:_IDENTIFIED]]
-        shown[:_IDENTIFIED] = known
-    return pages.listing_page(path, shown, len(entries) - len(shown))
+    known = [evolve(entry, build=_identity(directory, entry.name)) for entry in shown[:_IDENTIFIED]]
+    shown[:_IDENTIFIED] = known
+    return html.listing_page(path, shown, len(entries) - len(shown))
 
 
-def _entries(directory: int) -> Iterator[pages.Entry]:
+def _entries(directory: int) -> Iterator[Entry]:
     for name in os.listdir(directory):
         if name.startswith(".") or name == INDEX:
             continue
@@ -106,12 +86,12 @@ def _entries(directory: int) -> Iterator[pages.Entry]:
             continue
         modified = datetime.datetime.fromtimestamp(int(status.st_mtime), datetime.UTC)
         if stat.S_ISDIR(status.st_mode):
-            yield pages.Entry(name, directory=True, modified=modified)
+            yield Entry(name, directory=True, modified=modified)
         elif stat.S_ISREG(status.st_mode):
-            yield pages.Entry(name, directory=False, size=status.st_size, modified=modified)
+            yield Entry(name, directory=False, size=status.st_size, modified=modified)
 
 
-def _identity(directory: int, name: str) -> place.Identity | None:
+def _identity(directory: int, name: str) -> Identity | None:
     try:
         below = place.open_directory(directory, name)
     except OSError:
@@ -122,7 +102,7 @@ def _identity(directory: int, name: str) -> place.Identity | None:
         os.close(below)
 
 
-def _order(entry: pages.Entry) -> tuple[bool, float, str]:
+def _order(entry: Entry) -> tuple[bool, float, str]:
     """Builds and their directories newest first, files by name."""
     newest = -entry.modified.timestamp() if entry.directory and entry.modified else 0.0
     return not entry.directory, newest, entry.name
@@ -136,11 +116,4 @@ def _may_write_index(directory: int) -> bool:
     except OSError:
         return False
     with os.fdopen(descriptor, "rb") as file:
-        return f'content="{pages.GENERATOR} '.encode() in file.read(1024)
-
-
-def _exists(directory: int, name: str) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-        return True
-    return False
+        return f'content="{html.GENERATOR} '.encode() in file.read(1024)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from attrs import field, frozen
 
 from thcore.model import Finding
-from thplugins_publish_local.text import plain
+from thcore.pages.text import plain
 
 LINE_LIMIT = 500
 """Characters of a line that are shown."""

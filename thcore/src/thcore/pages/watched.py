@@ -8,7 +8,7 @@ from attrs import frozen
 
 from thcore.model import Offence, Statement, StepResult, Wait
 from thcore.model.quantity import format_duration
-from thplugins_publish_local.bar import Bar, per_cent
+from thcore.pages.bar import Bar, per_cent
 
 MOST = 60
 """Statements of a step that are shown: the longest, in their order."""

@@ -13,16 +13,19 @@ import jinja2
 from attrs import evolve, frozen
 from markupsafe import Markup
 
+from thcore import __version__
 from thcore.model import Outcome, Severity
 from thcore.model.quantity import format_duration, format_size
-from thplugins_publish_local import __version__, result
-from thplugins_publish_local.excerpt import LINE_LIMIT, Excerpt
-from thplugins_publish_local.place import INDEX, Identity
-from thplugins_publish_local.text import href, plain, shortened, visible
-from thplugins_publish_local.tree import Copied
+from thcore.pages import result
+from thcore.pages.evidence import EvidenceFile, LeftOut
+from thcore.pages.excerpt import LINE_LIMIT, Excerpt
+from thcore.pages.identity import Identity
+from thcore.pages.text import href, plain, shortened, visible
 
-GENERATOR = "thplugins_publish_local"
+GENERATOR = "thcore"
 """The pages name this as their generator, so that one of another origin is told from ours."""
+INDEX = "index.html"
+"""The page to open, of a site and of each directory."""
 
 _FINDINGS = 100
 _EVIDENCE = 40
@@ -47,8 +50,14 @@ def compile_templates() -> None:
         _environment.get_template(name)
 
 
-def result_page(outcome: Outcome, copied: Copied = Copied(), excerpt: Excerpt = Excerpt()) -> bytes:  # noqa: B008 - frozen values
-    """The page of a build. The excerpt's findings are counted in the order of ``result.by_weight``."""
+def result_page(
+    outcome: Outcome,
+    files: Sequence[EvidenceFile] = (),
+    left_out: Sequence[LeftOut] = (),
+    excerpt: Excerpt = Excerpt(),  # noqa: B008 - a frozen value
+) -> bytes:
+    """The page of a build, beside which there are ``files``. The excerpt's findings are counted in the order of
+    ``result.by_weight``."""
     findings = result.by_weight(outcome.findings)
     decisive = result.decisive(outcome)
     failures = sum(finding.severity is Severity.FAILURE for finding in findings)
@@ -64,11 +73,11 @@ def result_page(outcome: Outcome, copied: Copied = Copied(), excerpt: Excerpt = 
         datasets=result.datasets(outcome),
         bars=result.stage_bars(outcome),
         excerpt=excerpt,
-        files=copied.files[:_FILES],
-        more_files=max(len(copied.files) - _FILES, 0),
-        left_out=copied.left_out[:_FILES],
-        total_size=sum(file.size for file in copied.files),
-        has_log=any(file.name == "console.log" for file in copied.files),
+        files=files[:_FILES],
+        more_files=max(len(files) - _FILES, 0),
+        left_out=left_out[:_FILES],
+        total_size=sum(file.size for file in files),
+        has_log=any(file.name == "console.log" for file in files),
         trail=_trail(tuple(part for part in outcome.log_path.split("/") if part)),
     )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import html.parser
 import re
 from urllib.parse import unquote
@@ -23,12 +24,14 @@ from thcore.model import (
     Verdict,
     Wait,
 )
-from thplugins_publish_local import pages
-from thplugins_publish_local.excerpt import Excerpt, LogLine
-from thplugins_publish_local.place import Identity
-from thplugins_publish_local.tree import Copied, LeftOut, PublishedFile
+from thcore.pages import html as pages
+from thcore.pages.evidence import EvidenceFile, LeftOut
+from thcore.pages.excerpt import Excerpt, LogLine
+from thcore.pages.identity import Identity
 
 from parts import outcomes
+
+MOMENT = datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC)
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{ 7 * 7 }}\u202egnp.exe\x1b[31m\x00\n\udcff'
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -266,9 +269,9 @@ def assert_harmless(page: bytes) -> Page:
 
 
 def test_hostile_text_anywhere_in_an_outcome_is_shown_harmlessly() -> None:
-    copied = Copied((PublishedFile(HOSTILE, 1),), (LeftOut(HOSTILE, "symbolic link"),))
+    files, left_out = [EvidenceFile(HOSTILE, 1, MOMENT)], [LeftOut(HOSTILE, "symbolic link")]
     excerpt = Excerpt(((LogLine(1, HOSTILE, HOSTILE, HOSTILE, 0),),), 1, {0: 1})
-    seen = assert_harmless(pages.result_page(hostile_outcome(), copied, excerpt))
+    seen = assert_harmless(pages.result_page(hostile_outcome(), files, left_out, excerpt))
     assert "\\u202egnp.exe" in seen.text
 
 
@@ -291,8 +294,8 @@ def test_a_name_that_looks_like_a_scheme_stays_a_name() -> None:
 def test_long_texts_and_many_findings_are_bounded() -> None:
     finding = Finding("long", Severity.WARNING, "m" * 10_000, evidence=("e" * 10_000,) * 1000)
     many = evolve(outcomes.outcome(Verdict.SUCCESS, "fine"), findings=(finding,) * 3000)
-    files = tuple(PublishedFile(f"file-{number}", 1) for number in range(5000))
-    page = pages.result_page(many, Copied(files))
+    files = tuple(EvidenceFile(f"file-{number}", 1, MOMENT) for number in range(5000))
+    page = pages.result_page(many, files)
     assert len(page) < 4_000_000
     text = read(page).text
     assert "2900 more findings" in text

@@ -6,8 +6,8 @@ import tracemalloc
 from pathlib import Path
 
 from thcore.model import Finding, Location, Severity
-from thplugins_publish_local import excerpt, result
-from thplugins_publish_local.text import plain, visible
+from thcore.pages import excerpt, result
+from thcore.pages.text import plain, visible
 
 from parts import outcomes
 

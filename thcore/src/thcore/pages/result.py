@@ -9,8 +9,8 @@ from attrs import frozen
 
 from thcore.model import DatasetRun, Finding, Limit, Loss, Outcome, Severity, StepResult, Verdict
 from thcore.model.quantity import format_duration, format_size
-from thplugins_publish_local.bar import Bar, per_cent
-from thplugins_publish_local.watched import Watched, watched
+from thcore.pages.bar import Bar, per_cent
+from thcore.pages.watched import Watched, watched
 
 TIME = "time"
 """What the page calls the counter ``wall_s``."""

@@ -1,0 +1,174 @@
+"""The site of a build: all its evidence and the pages on it, as a publisher puts them up.
+
+A publisher copies what is here, in this order, and knows nothing of pages. The site does not know where it will stand:
+every link in it is relative. The last file is the page to open, so that a site that is there only in part has none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import io
+import mimetypes
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from attrs import field, frozen
+
+from thcore.model import Outcome
+from thcore.model.document import to_json
+from thcore.pages import evidence, excerpt, html, result
+from thcore.pages.evidence import Evidence, EvidenceFile, LeftOut
+from thcore.pages.html import INDEX, Entry
+from thcore.pages.identity import RESULT
+
+LOG = "console.log"
+"""The build log."""
+
+_LISTED = 1000
+_TEXT = "text/plain; charset=utf-8"
+# What a browser shall show rather than save or run: text of every kind, the change's own HTML among it.
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".xml": "application/xml",
+}
+_TEXTS = {
+    "",
+    ".cfg",
+    ".conf",
+    ".csv",
+    ".err",
+    ".ini",
+    ".log",
+    ".md",
+    ".out",
+    ".py",
+    ".sql",
+    ".toml",
+    ".txt",
+    ".yaml",
+    ".yml",
+}
+
+
+@frozen
+class SiteFile:
+    """A file to put up. ``name`` is its path in the site, as ``os.fsdecode`` has it; ``size`` is in bytes."""
+
+    name: str
+    size: int
+    content_type: str
+    modified: datetime.datetime
+    source: str | bytes = field(repr=False)
+    """The name it has in the evidence, or the content of what was made."""
+
+
+@frozen
+class Site:
+    """What is put up: the evidence first, ``result.json`` last but one, ``index.html`` last."""
+
+    files: tuple[SiteFile, ...]
+    left_out: tuple[LeftOut, ...]
+    _evidence: Evidence = field(repr=False)
+
+    @contextlib.contextmanager
+    def open(self, file: SiteFile) -> Iterator[BinaryIO]:
+        """The content of a file. Read no more than its size: something may still write to it. Raises OSError when it
+        cannot be read any more."""
+        source = file.source
+        if isinstance(source, bytes):
+            yield io.BytesIO(source)
+        else:
+            with self._evidence.open(source) as stream:
+                yield stream
+
+
+@contextlib.contextmanager
+def assembled(artifacts: Path, outcome: Outcome) -> Iterator[Site]:
+    """The site of a build whose evidence lies in ``artifacts``. Its files can be opened until it is left."""
+    with evidence.opened(artifacts) as kept:
+        published = _published(kept)
+        inside = [file for file in kept.files if file.name != RESULT]  # the document of an earlier state is not kept
+        files = [_copied(file, published[file.name]) for file in inside]
+        # A lone surrogate becomes JSON's own escape.
+        document = _made(RESULT, to_json(outcome).encode("utf-8", "backslashreplace"), outcome)
+        names = [(file.name, published[file.name]) for file in inside]
+        renamed = (LeftOut(name, _moved(given)) for name, given in names if name != given)
+        left_out = sorted((*kept.left_out, *renamed), key=lambda entry: entry.name)
+        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, document)]
+        shown.sort(key=lambda file: ("/" in file.name, *file.name.rpartition("/")))
+        listings = [
+            _made(name, page, outcome)
+            for name, page in _listings(shown, [published[name] for name in kept.directories], outcome)
+        ]
+        page = html.result_page(outcome, shown, left_out, _excerpt(kept, outcome))
+        yield Site((*files, *listings, document, _made(INDEX, page, outcome)), tuple(left_out), kept)
+
+
+def content_type(name: str) -> str:
+    """The type of a file's content by its name, as it is told to a browser. Text is shown, not saved."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in _TEXTS:
+        return _TEXT
+    return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _published(kept: Evidence) -> Mapping[str, str]:
+    """The names that what is in the evidence has in the site: what has a name of ours gives way."""
+    names = (*(file.name for file in kept.files), *kept.directories)
+    taken = {name.partition("/")[0] for name in names}
+    ours = {name: _free(name, taken) for name in (INDEX, RESULT) if name in taken}
+    published = {}
+    for name in names:
+        first, slash, rest = name.partition("/")
+        published[name] = ours.get(first, first) + slash + rest
+    return published
+
+
+def _free(name: str, taken: set[str]) -> str:
+    stem, _, suffix = name.rpartition(".")
+    return next(free for number in range(1, len(taken) + 2) if (free := f"{stem}.{number}.{suffix}") not in taken)
+
+
+def _moved(name: str) -> str:
+    return f"published as {name}, since this page has its name"
+
+
+def _copied(file: EvidenceFile, name: str) -> SiteFile:
+    return SiteFile(name, file.size, content_type(name), file.modified, file.name)
+
+
+def _made(name: str, content: bytes, outcome: Outcome) -> SiteFile:
+    return SiteFile(name, len(content), content_type(name), outcome.ended, content)
+
+
+def _listings(
+    files: Sequence[EvidenceFile], directories: Sequence[str], outcome: Outcome
+) -> Iterator[tuple[str, bytes]]:
+    """A page of each directory that has none of its own: a report's own start page is the better one."""
+    entries: dict[str, list[Entry]] = {name: [] for name in directories}
+    for name in directories:
+        parent, _, last = name.rpartition("/")
+        if parent:
+            entries[parent].append(Entry(last, directory=True))
+    for file in files:
+        parent, _, last = file.name.rpartition("/")
+        if parent in entries:
+            entries[parent].append(Entry(last, directory=False, size=file.size, modified=file.modified))
+    above = tuple(part for part in outcome.log_path.split("/") if part)
+    for name, inside in sorted(entries.items()):
+        if all(entry.name != INDEX for entry in inside):
+            inside.sort(key=lambda entry: (not entry.directory, entry.name))
+            page = html.listing_page((*above, *name.split("/")), inside[:_LISTED], max(len(inside) - _LISTED, 0))
+            yield f"{name}/{INDEX}", page
+
+
+def _excerpt(kept: Evidence, outcome: Outcome) -> excerpt.Excerpt:
+    if all(file.name != LOG for file in kept.files):
+        return excerpt.Excerpt()
+    with kept.open(LOG) as log:
+        return excerpt.take(log, result.by_weight(outcome.findings))

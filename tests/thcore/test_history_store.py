@@ -281,6 +281,20 @@ def test_a_build_asks_the_past_of_its_step_and_holds_nothing_open(tmp_path: Path
     assert recollect(step.step, evolve(of, conditions={"clone": "other"}), other, 100) == ()
 
 
+def test_a_limit_is_remembered_with_its_table_its_weight_and_what_the_step_came_to(history: History) -> None:
+    of = passing().datasets[0]
+    limits = (
+        Limit("writes_wait_s", 2.0, "policy", table="orders", severity=Severity.WARNING, value=41.5),
+        Limit("wal_bytes", 1e9, "learned", false_alarms=1 / 21),
+    )
+    steps = (*of.steps[:-1], evolve(of.steps[-1], limits=limits))
+    history.record(evolve(passing(), datasets=(evolve(of, steps=steps),)), answered=Answered.YES)
+
+    (found,) = history.build(BUILD)
+
+    assert found.datasets[0].steps[-1].limits == limits
+
+
 def test_what_an_earlier_build_has_measured_is_not_stored_again(history: History) -> None:
     of = passing().datasets[0]
     steps = tuple(evolve(step, from_snapshot=not step.added, leg="" if step.added else "main") for step in of.steps)

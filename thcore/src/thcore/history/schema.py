@@ -148,6 +148,10 @@ limits = Table(
     Column("counter", Name, nullable=False),
     Column("maximum", Double, nullable=False),
     Column("origin", Prose, nullable=False),
+    Column("table", Name, nullable=False, server_default=text("''")),
+    Column("severity", Name, nullable=False, server_default="failure"),
+    Column("false_alarms", Double),
+    Column("value", Double),
     ForeignKeyConstraint(*_STEP, ondelete="CASCADE"),
     sqlite_with_rowid=False,
 )

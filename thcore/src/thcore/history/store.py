@@ -12,10 +12,10 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, and_, del
 from sqlalchemy.exc import DataError
 
 from thcore.errors import InfrastructureError
-from thcore.history import database, rows
+from thcore.history import database, jobs, rows
 from thcore.history.revision import Standing, standing_of
 from thcore.history.schema import BELOW, attempts, datasets, measurements, steps
-from thcore.model import Answered, Change, Measurement, Outcome, PastAttempt, Verdict
+from thcore.model import Answered, Change, JobHistory, Measurement, Outcome, PastAttempt, Verdict
 
 _CANDIDATES = 5
 """How many builds are told when a prefix fits several."""
@@ -125,6 +125,11 @@ class History:
                 )
                 for row in connection.execute(wanted).all()
             )
+
+    def job(self, name: str, *, limit: int) -> JobHistory:
+        """The newest ``limit`` attempts of a job with what their most telling steps cost. See ``JobHistory``."""
+        with self._connection() as connection:
+            return jobs.read(connection, name, limit)
 
     def measurements(
         self,

@@ -96,3 +96,9 @@ class JobHistory:
     job: str
     attempts: tuple[PastAttempt, ...] = ()
     left_out: int = 0
+
+    def including(self, outcome: Outcome) -> JobHistory:
+        """The same with an outcome, which takes the place of what was known of that attempt."""
+        new = PastAttempt.of(outcome)
+        others = (past for past in self.attempts if past.identity != new.identity)
+        return evolve(self, attempts=tuple(sorted((new, *others), key=lambda past: past.started, reverse=True)))

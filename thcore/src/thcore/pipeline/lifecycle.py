@@ -33,7 +33,7 @@ from thcore.model import (
 )
 from thcore.pipeline import build as stages
 from thcore.pipeline import evidence, verdict
-from thcore.pipeline.build import Emit, Recollect, StageBuild
+from thcore.pipeline.build import Emit, Recollect, Remember, StageBuild
 from thcore.pipeline.evidence import EvidenceTime
 from thcore.pipeline.plan import Plan
 from thcore.pipeline.record import PUBLISH_FAILED, PUBLISH_SUPERSEDED, Record, blanked, now, write_result
@@ -57,7 +57,8 @@ class Surroundings:
     secrets: Mapping[str, Secret] = field(factory=dict)
     grace_s: float = 10.0
     recollect: Recollect = stages.nothing
-    """What the worker remembers of builds before."""
+    remember: Remember = stages.nobody
+    """What the worker remembers of steps, and of jobs."""
 
 
 def _nobody(_outcome: Outcome) -> None:
@@ -168,6 +169,7 @@ def opened(
             emit,
             surroundings.grace_s,
             surroundings.recollect,
+            surroundings.remember,
         )
 
 

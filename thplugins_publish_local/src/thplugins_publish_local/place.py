@@ -213,13 +213,19 @@ def remove(parent: int, name: str) -> None:
 
 def read_identity(directory: int) -> Identity | None:
     """Read it from the directory's result.json; None when there is none that can be read."""
+    document = read_result(directory)
+    return None if document is None else identity.read(document)
+
+
+def read_result(directory: int) -> bytes | None:
+    """The directory's result.json; None when there is none that can be read."""
     try:
         descriptor = os.open(RESULT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_RESULT:
                 return None
-            return identity.read(file.read())
+            return file.read()
     except OSError:
         return None
 

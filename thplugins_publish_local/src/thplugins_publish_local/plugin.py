@@ -45,14 +45,21 @@ class PublishLocal:
     @hookimpl
     def thcore_publish(self, build: Build, options: PublishLocalOptions, outcome: Outcome) -> Publication:
         # Imported here, since every call of the thcore command loads the plugins and few of them publish.
-        from thplugins_publish_local import publication
+        from thplugins_publish_local import jobs, publication
 
-        published = publication.publish(build.workspace.artifacts, options.path, options.url, build.log_path, outcome)
+        past = build.recent()
+        root, log_path = options.path, build.log_path
+        published = publication.publish(build.workspace.artifacts, root, options.url, log_path, outcome, past)
         try:
-            publication.relist(options.path, build.log_path)
+            publication.relist(root, log_path, outcome)
+            jobs.write(root, past, publication.told(outcome, published))
+            publication.relist(root, jobs.path_of(outcome.job))
         except (OSError, InfrastructureError) as error:
             # The evidence is there and its address is known; a listing that lags behind takes nothing from that.
-            build.log(f"the listings above {build.log_path} could not be written: {error}", source="publish_local")
+            build.log(
+                f"the listings above {build.log_path}, or the page of its job, could not be written: {error}",
+                source="publish_local",
+            )
         return published
 
 

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "thcore.cli.run:run",
     "submit": "thcore.cli.submit:submit",
     "builds": "thcore.cli.builds:builds",
+    "history": "thcore.cli.history:history",
     "plugins": "thcore.cli.plugins:plugins",
     "config": "thcore.cli.config:config",
     "doctor": "thcore.cli.doctor:doctor",

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from attrs import field, frozen
 
-from thcore.model import Outcome
+from thcore.model import JobHistory, Outcome
 from thcore.model.document import to_json
 from thcore.pages import evidence, excerpt, html, result
 from thcore.pages.evidence import Evidence, EvidenceFile, LeftOut
@@ -25,6 +25,8 @@ from thcore.pages.identity import RESULT
 
 LOG = "console.log"
 """The build log."""
+HISTORY = "history.html"
+"""The history of the build's job up to this build."""
 
 _LISTED = 1000
 _TEXT = "text/plain; charset=utf-8"
@@ -88,8 +90,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def assembled(artifacts: Path, outcome: Outcome) -> Iterator[Site]:
-    """The site of a build whose evidence lies in ``artifacts``. Its files can be opened until it is left."""
+def assembled(artifacts: Path, outcome: Outcome, past: JobHistory | None = None) -> Iterator[Site]:
+    """The site of a build whose evidence lies in ``artifacts``. Its files can be opened until it is left. ``past`` is
+    what ``build.recent()`` answers; without it there is no history page."""
     with evidence.opened(artifacts) as kept:
         published = _published(kept)
         inside = [file for file in kept.files if file.name != RESULT]  # the document of an earlier state is not kept
@@ -105,6 +108,8 @@ def assembled(artifacts: Path, outcome: Outcome) -> Iterator[Site]:
             _made(name, page, outcome)
             for name, page in _listings(shown, [published[name] for name in kept.directories], outcome)
         ]
+        if past is not None:
+            listings.append(_made(HISTORY, html.history_page(past, _above(outcome), this=outcome), outcome))
         page = html.result_page(outcome, shown, left_out, _excerpt(kept, outcome))
         yield Site((*files, *listings, document, _made(INDEX, page, outcome)), tuple(left_out), kept)
 
@@ -121,7 +126,7 @@ def _published(kept: Evidence) -> Mapping[str, str]:
     """The names that what is in the evidence has in the site: what has a name of ours gives way."""
     names = (*(file.name for file in kept.files), *kept.directories)
     taken = {name.partition("/")[0] for name in names}
-    ours = {name: _free(name, taken) for name in (INDEX, RESULT) if name in taken}
+    ours = {name: _free(name, taken) for name in (INDEX, RESULT, HISTORY) if name in taken}
     published = {}
     for name in names:
         first, slash, rest = name.partition("/")
@@ -159,12 +164,17 @@ def _listings(
         parent, _, last = file.name.rpartition("/")
         if parent in entries:
             entries[parent].append(Entry(last, directory=False, size=file.size, modified=file.modified))
-    above = tuple(part for part in outcome.log_path.split("/") if part)
+    above = _above(outcome)
     for name, inside in sorted(entries.items()):
         if all(entry.name != INDEX for entry in inside):
             inside.sort(key=lambda entry: (not entry.directory, entry.name))
             page = html.listing_page((*above, *name.split("/")), inside[:_LISTED], max(len(inside) - _LISTED, 0))
             yield f"{name}/{INDEX}", page
+
+
+def _above(outcome: Outcome) -> tuple[str, ...]:
+    """The names of the directories that lead to the site from the root that the log path is below."""
+    return tuple(part for part in outcome.log_path.split("/") if part)
 
 
 def _excerpt(kept: Evidence, outcome: Outcome) -> excerpt.Excerpt:

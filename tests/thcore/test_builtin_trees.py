@@ -220,6 +220,15 @@ def test_a_file_of_the_stock_that_was_written_to_is_restored(
     assert (checkout.path / "src/3.py").read_text() == "value = 3\n"
 
 
+def test_git_need_not_read_the_files_of_a_tree_again(tmp_path: Path, origin: Repository, options: GitOptions) -> None:
+    """It reads those again that were written in the second of their index, or after."""
+    check_out(tmp_path, options, change(origin, 1, {"src/1.py": "changed\n"}), "first")
+    clean_up(tmp_path, options, "first")
+    for tree in ready(tmp_path):
+        youngest = max(int(path.stat().st_mtime) for path in tree.rglob("*.py"))
+        assert int((tree / ".git" / "index").stat().st_mtime) > youngest
+
+
 @pytest.mark.parametrize("damage", ["empty index", "bad index", "no repository"])
 def test_a_damaged_tree_of_the_stock_is_not_used(
     tmp_path: Path, origin: Repository, options: GitOptions, damage: str

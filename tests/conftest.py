@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from parts.browser import chromium, visitor  # noqa: F401 - fixtures
+
 PASS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 ROOM = pytest.StashKey[Path]()
 

@@ -57,7 +57,7 @@ def test_each_step_is_told_with_what_it_cost_then_and_now(place: Path, capsys: p
     assert (code, err) == (0, "")
     assert f"{JOB}: 3 builds since 2026-03-14" in out
     assert "b5d083fa1c46 Add orders.archived_at and index it (shop-mariadb on MariaDB 10.11.6)" in out
-    assert "  time: newest 1 m 29 s; median of 2 before 45 s; limit 2 m 00 s" in out
+    assert "  time, newest: 1 m 29 s; median of the 2 before: 45 s; limit: 2 m 00 s" in out
     assert "12 more steps are left out." in out
     assert out.count("SUCCESS") == 3
     assert "\x1b" not in out

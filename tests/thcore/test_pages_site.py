@@ -119,3 +119,15 @@ def test_an_outcome_with_a_lone_surrogate_has_a_site(artifacts: Path) -> None:
     outcome = evolve(outcomes.failing(), summary="\udcff")
     with site.assembled(artifacts, outcome) as assembled:
         assert [file.name for file in assembled.files] == ["result.json", "index.html"]
+
+
+def test_the_page_tells_of_the_environment_and_of_no_more_of_it_than_there_is_room_for(artifacts: Path) -> None:
+    (artifacts / "environment.txt").write_text(
+        "alembic==1.20.1\n" + "".join(f"p{n}==1\n" for n in range(5000)) + "x" * 10_000_000
+    )
+
+    page = read(artifacts)["index.html"]
+
+    assert b"alembic==1.20.1" in page
+    assert b"1,000 packages" in page
+    assert len(page) < 500_000

@@ -58,7 +58,7 @@ def history(job: str, limit: int, page: Path | None, config_file: Path | None, *
 
     def figures(of: Iterable[Figure]) -> None:
         for figure in of:
-            line(f"  {plain(figure.name)}: {plain(figure.words)}")
+            line(f"  {plain(figure.name)}, {plain(figure.words)}")
 
     line(f"[bold]{plain(job)}[/bold]: {plain(sentence(seen))}")
     figures(seen.figures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from thcore.model.quantity import format_duration, format_size
+from thcore.pages.axis import rounded
 
 WALL = "wall_s"
 """The counter of the time that a step took."""
@@ -35,7 +36,9 @@ def worded(counter: str, value: float) -> str:
 
 def shortened(counter: str, value: float) -> str:
     """The same for the scale of a chart, where there is little room."""
-    if counter.endswith("_s") or "bytes" in counter or abs(value) < 10_000:
+    if counter.endswith("_s"):
+        return f"-{rounded(-value)}" if value < 0 else rounded(value)
+    if "bytes" in counter or abs(value) < 10_000:
         return worded(counter, value)
     size, letter = next((size, letter) for size, letter in _SHORT if abs(value) >= size)
     return f"{value / size:,.4g} {letter}"

@@ -108,15 +108,14 @@ def _ticks(counter: str, lowest: float, highest: float) -> list[float]:
 
 
 def _limit(dots: Sequence[Dot], step: float, y: Callable[[float], float], shown: set[float]) -> str:
-    """A level piece at each point that has a limit; pieces of neighbours are joined."""
+    """A level piece at each point that has a limit, which holds up to the next point that has one."""
     path: list[str] = []
-    end = None
+    begun = False
     for dot in dots:
-        if dot.point.limit not in shown or dot.point.limit is None:
-            end = None
+        if dot.point.limit is None or dot.point.limit not in shown:
+            begun = False
             continue
-        start, level = round(dot.x - step / 2, 1), y(dot.point.limit)
-        path.append(f"{'M' if end is None else 'L'}{start},{level}")
-        end = round(dot.x + step / 2, 1)
-        path.append(f"H{end}")
+        start, end, level = round(dot.x - step / 2, 1), round(dot.x + step / 2, 1), y(dot.point.limit)
+        path.append(f"{f'H{start}V{level}' if begun else f'M{start},{level}'}H{end}")
+        begun = True
     return "".join(path)

@@ -230,13 +230,14 @@ def _point(at: int, build: BuildView, counter: str, value: float, limit: float |
 def _figure(name: str, counter: str, points: Sequence[Point], places: int) -> Figure:
     picture = chart.drawn(counter, points, places)
     *before, newest = (point.value for point in points)
-    told = [f"newest {amount.worded(counter, newest)}"]
+    told = [f"newest: {amount.worded(counter, newest)}"]
     if before:
-        told.append(f"median of {len(before)} before {amount.worded(counter, statistics.median(before))}")
+        what = "the one before" if len(before) == 1 else f"median of the {len(before)} before"
+        told.append(f"{what}: {amount.worded(counter, statistics.median(before))}")
     limit = points[-1].limit
     if limit is not None:
         above = "" if picture.limit else ", above the picture"
-        told.append(f"limit {amount.worded(counter, limit)}{above}")
+        told.append(f"limit: {amount.worded(counter, limit)}{above}")
     return Figure(name, "; ".join(told), picture)
 
 

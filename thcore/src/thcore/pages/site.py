@@ -27,8 +27,12 @@ LOG = "console.log"
 """The build log."""
 HISTORY = "history.html"
 """The history of the build's job up to this build."""
+ENVIRONMENT = "environment.txt"
+"""What the environment of the project holds, a line each."""
 
 _LISTED = 1000
+_PACKAGES = 1000
+_LINE = 500  # bytes
 _TEXT = "text/plain; charset=utf-8"
 # What a browser shall show rather than save or run: text of every kind, the change's own HTML among it.
 _TYPES = {
@@ -102,16 +106,15 @@ def assembled(artifacts: Path, outcome: Outcome, past: JobHistory | None = None)
         names = [(file.name, published[file.name]) for file in inside]
         renamed = (LeftOut(name, _moved(given)) for name, given in names if name != given)
         left_out = sorted((*kept.left_out, *renamed), key=lambda entry: entry.name)
-        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, document)]
+        history = () if past is None else (_made(HISTORY, _history(past, outcome), outcome),)
+        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, *history, document)]
         shown.sort(key=lambda file: ("/" in file.name, *file.name.rpartition("/")))
         listings = [
             _made(name, page, outcome)
             for name, page in _listings(shown, [published[name] for name in kept.directories], outcome)
         ]
-        if past is not None:
-            listings.append(_made(HISTORY, html.history_page(past, _above(outcome), this=outcome), outcome))
-        page = html.result_page(outcome, shown, left_out, _excerpt(kept, outcome))
-        yield Site((*files, *listings, document, _made(INDEX, page, outcome)), tuple(left_out), kept)
+        page = html.result_page(outcome, shown, left_out, _excerpt(kept, outcome), _environment(kept))
+        yield Site((*files, *listings, *history, document, _made(INDEX, page, outcome)), tuple(left_out), kept)
 
 
 def content_type(name: str) -> str:
@@ -172,6 +175,10 @@ def _listings(
             yield f"{name}/{INDEX}", page
 
 
+def _history(past: JobHistory, outcome: Outcome) -> bytes:
+    return html.history_page(past, _above(outcome), this=outcome)
+
+
 def _above(outcome: Outcome) -> tuple[str, ...]:
     """The names of the directories that lead to the site from the root that the log path is below."""
     return tuple(part for part in outcome.log_path.split("/") if part)
@@ -181,4 +188,12 @@ def _excerpt(kept: Evidence, outcome: Outcome) -> excerpt.Excerpt:
     if all(file.name != LOG for file in kept.files):
         return excerpt.Excerpt()
     with kept.open(LOG) as log:
-        return excerpt.take(log, result.by_weight(outcome.findings))
+        return excerpt.take(log, result.by_weight(outcome.findings), outcome.datasets)
+
+
+def _environment(kept: Evidence) -> Sequence[str]:
+    if all(file.name != ENVIRONMENT for file in kept.files):
+        return ()
+    with kept.open(ENVIRONMENT) as file:
+        lines = [file.readline(_LINE).decode("utf-8", "replace").strip() for _ in range(_PACKAGES)]
+    return tuple(line for line in lines if line)

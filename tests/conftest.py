@@ -7,10 +7,13 @@ import shutil
 import signal
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from thcore.testing.swift import Swift
 
 from parts.browser import chromium, visitor  # noqa: F401 - fixtures
 
@@ -69,3 +72,13 @@ def passable(tmp_path_factory: pytest.TempPathFactory) -> None:
 def opened(path: Path) -> Path:
     path.chmod(stat.S_IMODE(path.stat().st_mode) | PASS)
     return path
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
+    """A real Swift, whose proxy takes some objects as ``parts/swift_proxy/refusal.py`` says."""
+    directory = tmp_path_factory.mktemp("swift")
+    filters = {"refusal": f"paste.filter_factory = refusal:factory\nallowed = {directory}/allowed"}
+    modules = Path(__file__).parent / "parts" / "swift_proxy"
+    with Swift(directory, filters=filters, path=(modules,)) as server:
+        yield server

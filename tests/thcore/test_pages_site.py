@@ -98,6 +98,30 @@ def test_directories_nested_too_deeply_are_left_out(artifacts: Path) -> None:
     assert left_out(artifacts) == {"/".join(["d"] * 49): "nested too deeply"}
 
 
+def test_each_log_has_a_page_that_the_result_page_leads_to(artifacts: Path) -> None:
+    (artifacts / "console.log").write_text("one\ntwo\n")
+    (artifacts / "datasets").mkdir()
+    (artifacts / "datasets" / "server.log").write_text("ready for connections\n")
+    (artifacts / "datasets" / "empty.log").write_text("")
+    content = read(artifacts)
+    assert {"console.log.html", "datasets/server.log.html"} < set(content)
+    assert "datasets/empty.log.html" not in content
+    assert b'href="console.log.html' in content["index.html"]
+    assert b"server.log.html" in content["datasets/index.html"]
+
+
+def test_the_page_of_a_log_never_takes_the_place_of_a_file(artifacts: Path) -> None:
+    (artifacts / "console.log").write_text("one\n")
+    (artifacts / "console.log.html").write_text("a report")
+    assert read(artifacts)["console.log.html"] == b"a report"
+
+
+def test_nothing_is_left_of_the_making_of_pages(artifacts: Path) -> None:
+    (artifacts / "console.log").write_text("one\n")
+    read(artifacts)
+    assert [path.name for path in artifacts.parent.iterdir()] == ["artifacts"]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -105,6 +105,6 @@ def test_listing_a_directory_reads_no_result_once_the_ledger_is_there(
 ) -> None:
     put(root, "b1", build(outcomes.passing(), 1))
     before = ledger.noted(directory)
-    monkeypatch.delattr(place, "read_result")
+    monkeypatch.delattr(place, "read_document")
 
     assert ledger.noted(directory) == before

@@ -11,6 +11,7 @@ from thcore.pages import history, html
 from thcore.pages.html import INDEX
 from thcore.pages.identity import RESULT
 from thplugins_publish_local import place, tree
+from thplugins_publish_local.access import EVERYBODY, Access
 
 DIRECTORY = "jobs"
 
@@ -20,12 +21,12 @@ def path_of(job: str) -> str:
     return f"{DIRECTORY}/{quote(job, safe='')}.html"
 
 
-def write(root: Path, past: JobHistory, outcome: Outcome) -> None:
+def write(root: Path, past: JobHistory, outcome: Outcome, access: Access = EVERYBODY) -> None:
     """Write the page of the outcome's job, with the outcome. Raises OSError, and InfrastructureError for a job whose
     name no file can have."""
     page = html.history_page(past.including(outcome), (DIRECTORY,), address=lambda attempt: _address(root, attempt))
-    with place.opened(root, path_of(outcome.job)) as there, place.locked(there.parent):
-        tree.replace_file(there.parent, there.name, page)
+    with place.opened(root, path_of(outcome.job), access) as there, place.locked(there.parent):
+        tree.replace_file(there.parent, there.name, page, access)
 
 
 def _address(root: Path, attempt: PastAttempt) -> str | None:

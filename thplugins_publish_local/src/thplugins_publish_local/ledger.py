@@ -19,6 +19,7 @@ from thcore.model.document import from_json
 from thcore.pages.identity import RESULT
 from thcore.pages.listed import ListedBuild
 from thplugins_publish_local import place, tree
+from thplugins_publish_local.access import EVERYBODY, Access
 
 FILE = ".builds.json"
 KEPT = 200
@@ -29,7 +30,9 @@ _LARGEST = 4 * 1024 * 1024
 _converter = make_converter()
 
 
-def noted(directory: int, path: str = "", outcome: Outcome | None = None) -> tuple[ListedBuild, ...]:
+def noted(
+    directory: int, path: str = "", outcome: Outcome | None = None, access: Access = EVERYBODY
+) -> tuple[ListedBuild, ...]:
     """The builds below the open directory, without those that are gone. The one that was published at ``path`` is
     among them from now on. Whoever calls holds the directory's lock. Raises OSError."""
     known = _read(directory)
@@ -40,7 +43,7 @@ def noted(directory: int, path: str = "", outcome: Outcome | None = None) -> tup
     kept = tuple(build for build in builds[:KEPT] if _is_there(directory, build.path))
     if kept != known:
         content = _converter.dumps(kept, tuple[ListedBuild, ...])
-        tree.replace_file(directory, FILE, content.encode("utf-8", "replace"))
+        tree.replace_file(directory, FILE, content.encode("utf-8", "replace"), access)
     return kept
 
 
@@ -62,7 +65,7 @@ def _seed(directory: int) -> Iterator[ListedBuild]:
         with contextlib.suppress(OSError):
             below = place.open_directory(directory, name)
             try:
-                document = place.read_result(below)
+                document = place.read_document(below)
             finally:
                 os.close(below)
             if document is not None:

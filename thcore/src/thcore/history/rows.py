@@ -94,6 +94,7 @@ def _step_row(result: StepResult) -> Values:
         "added": result.added,
         "result": result.result,
         "wall_s": result.measurement.wall_s if result.measurement else None,
+        "began": result.measurement.began if result.measurement else None,
         "chain": result.step.chain,
         "leg": result.leg,
     }
@@ -143,7 +144,7 @@ def measurement_of(step: Row[Any], counters: Rows) -> Measurement | None:
     """What a step cost; None for one that was not measured."""
     if step.wall_s is None:
         return None
-    return Measurement(step.wall_s, {row.counter: row.value for row in counters})
+    return Measurement(step.wall_s, {row.counter: row.value for row in counters}, began=step.began)
 
 
 def _stage_of(row: Row[Any]) -> StageRun:

@@ -117,6 +117,7 @@ steps = Table(
     Column("wall_s", Double),
     Column("chain", Name, nullable=False, server_default=text("''")),
     Column("leg", Name, nullable=False, server_default=text("''")),
+    Column("began", Double),
     ForeignKeyConstraint(["attempt_id", "dataset"], ["datasets.attempt_id", "datasets.position"], ondelete="CASCADE"),
     Index(None, "version", "attempt_id"),
     sqlite_with_rowid=False,

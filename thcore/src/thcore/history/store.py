@@ -212,7 +212,7 @@ def step_runs(
         numbered = f"{apart.project} {apart.number},"
         same.append(func.substr(attempts.c.change, 1, len(numbered)) != numbered)
     return (
-        select(steps.c.attempt_id, steps.c.dataset, steps.c.position, steps.c.wall_s)
+        select(steps.c.attempt_id, steps.c.dataset, steps.c.position, steps.c.wall_s, steps.c.began)
         .join(datasets, and_(datasets.c.attempt_id == steps.c.attempt_id, datasets.c.position == steps.c.dataset))
         .join(attempts, attempts.c.id == steps.c.attempt_id)
         .where(

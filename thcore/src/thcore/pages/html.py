@@ -15,10 +15,11 @@ from attrs import evolve, frozen
 from markupsafe import Markup
 
 from thcore import __version__
-from thcore.model import JobHistory, Outcome, Severity, repetition
+from thcore.model import JobHistory, Outcome, Severity, Standing, repetition
 from thcore.model.quantity import format_duration, format_size
 from thcore.pages import history, result
 from thcore.pages.advice import advice
+from thcore.pages.bar import per_cent
 from thcore.pages.evidence import EvidenceFile, LeftOut
 from thcore.pages.excerpt import LINE_LIMIT, Excerpt
 from thcore.pages.inline import CHARTS, FILTERING, SORTING, STYLE, policy
@@ -135,6 +136,29 @@ def history_page(
         told=history.sentence(seen),
         trail=trail,
     )
+
+
+def live_page(standing: Standing, tail: Sequence[str], size: int, pieces: Sequence[str], every_s: float) -> bytes:
+    """The page of a build that runs. ``tail`` are the last lines of its log of ``size`` bytes, ``pieces`` the names of
+    those that are beside the page, which is read again every ``every_s`` seconds."""
+    findings = result.by_weight(standing.findings)
+    return _render(
+        "live.html.j2",
+        standing=standing,
+        findings=findings[:_FINDINGS],
+        more_findings=max(len(findings) - _FINDINGS, 0),
+        done=per_cent(standing.progress.done, standing.progress.total) if standing.progress else 0.0,
+        tail=tail,
+        size=size,
+        pieces=pieces,
+        every_s=max(1, round(every_s)),
+        trail=_trail(tuple(part for part in standing.log_path.split("/") if part)),
+    )
+
+
+def viewer_page(*, style: Markup, script: Markup, **values: object) -> bytes:
+    """The page of a log; ``thcore.pages.viewer`` says what is on it."""
+    return _render("viewer.html.j2", style=style, script=script, **values)
 
 
 def _render(template: str, *, style: Markup = STYLE, script: Markup = SORTING, **values: object) -> bytes:

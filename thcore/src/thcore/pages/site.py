@@ -10,6 +10,8 @@ import contextlib
 import datetime
 import io
 import mimetypes
+import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -18,7 +20,7 @@ from attrs import field, frozen
 
 from thcore.model import JobHistory, Outcome
 from thcore.model.document import to_json
-from thcore.pages import evidence, excerpt, html, result
+from thcore.pages import evidence, excerpt, html, result, viewer
 from thcore.pages.evidence import Evidence, EvidenceFile, LeftOut
 from thcore.pages.html import INDEX, Entry
 from thcore.pages.identity import RESULT
@@ -69,8 +71,8 @@ class SiteFile:
     size: int
     content_type: str
     modified: datetime.datetime
-    source: str | bytes = field(repr=False)
-    """The name it has in the evidence, or the content of what was made."""
+    source: str | bytes | Path = field(repr=False)
+    """The name it has in the evidence, or the content of what was made, or the file that it was made in."""
 
 
 @frozen
@@ -88,6 +90,9 @@ class Site:
         source = file.source
         if isinstance(source, bytes):
             yield io.BytesIO(source)
+        elif isinstance(source, Path):
+            with source.open("rb") as stream:
+                yield stream
         else:
             with self._evidence.open(source) as stream:
                 yield stream
@@ -97,7 +102,7 @@ class Site:
 def assembled(artifacts: Path, outcome: Outcome, past: JobHistory | None = None) -> Iterator[Site]:
     """The site of a build whose evidence lies in ``artifacts``. Its files can be opened until it is left. ``past`` is
     what ``build.recent()`` answers; without it there is no history page."""
-    with evidence.opened(artifacts) as kept:
+    with evidence.opened(artifacts) as kept, _scratch(artifacts) as scratch:
         published = _published(kept)
         inside = [file for file in kept.files if file.name != RESULT]  # the document of an earlier state is not kept
         files = [_copied(file, published[file.name]) for file in inside]
@@ -106,15 +111,19 @@ def assembled(artifacts: Path, outcome: Outcome, past: JobHistory | None = None)
         names = [(file.name, published[file.name]) for file in inside]
         renamed = (LeftOut(name, _moved(given)) for name, given in names if name != given)
         left_out = sorted((*kept.left_out, *renamed), key=lambda entry: entry.name)
+        lines = _excerpt(kept, outcome)
+        logs = [(file, published[file.name]) for file in inside if _has_page(file, kept)]
+        viewers = [_viewer(kept, file, name, _marks(file, lines, outcome), scratch) for file, name in logs]
         history = () if past is None else (_made(HISTORY, _history(past, outcome), outcome),)
-        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, *history, document)]
+        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, *viewers, *history, document)]
         shown.sort(key=lambda file: ("/" in file.name, *file.name.rpartition("/")))
         listings = [
             _made(name, page, outcome)
             for name, page in _listings(shown, [published[name] for name in kept.directories], outcome)
         ]
-        page = html.result_page(outcome, shown, left_out, _excerpt(kept, outcome), _environment(kept))
-        yield Site((*files, *listings, *history, document, _made(INDEX, page, outcome)), tuple(left_out), kept)
+        page = html.result_page(outcome, shown, left_out, lines, _environment(kept))
+        made = (*viewers, *listings, *history, document, _made(INDEX, page, outcome))
+        yield Site((*files, *made), tuple(left_out), kept)
 
 
 def content_type(name: str) -> str:
@@ -173,6 +182,34 @@ def _listings(
             inside.sort(key=lambda entry: (not entry.directory, entry.name))
             page = html.listing_page((*above, *name.split("/")), inside[:_LISTED], max(len(inside) - _LISTED, 0))
             yield f"{name}/{INDEX}", page
+
+
+@contextlib.contextmanager
+def _scratch(artifacts: Path) -> Iterator[Path]:
+    """A directory of our own in the build's workspace, which is removed with it whatever happens."""
+    with tempfile.TemporaryDirectory(prefix="site-", dir=artifacts.parent if artifacts.exists() else None) as name:
+        yield Path(name)
+
+
+def _has_page(file: EvidenceFile, kept: Evidence) -> bool:
+    taken = {other.name for other in kept.files} | set(kept.directories)
+    return file.name.endswith(".log") and file.size > 0 and viewer.page_name(file.name) not in taken
+
+
+def _marks(file: EvidenceFile, lines: excerpt.Excerpt, outcome: Outcome) -> list[viewer.Mark]:
+    """The findings that point at lines of a log: of the build log only."""
+    findings = result.by_weight(outcome.findings)
+    found = sorted(lines.first_lines.items(), key=lambda item: item[1]) if file.name == LOG else ()
+    return [viewer.Mark(line, (it := findings[index]).code, it.severity, it.message) for index, line in found]
+
+
+def _viewer(kept: Evidence, file: EvidenceFile, name: str, marks: Sequence[viewer.Mark], scratch: Path) -> SiteFile:
+    handle, path = tempfile.mkstemp(dir=scratch)
+    with os.fdopen(handle, "wb") as page, kept.open(file.name) as log:
+        viewer.write(log, name, marks, page, file.size)
+        size = page.tell()
+    shown = viewer.page_name(name)
+    return SiteFile(shown, size, content_type(shown), file.modified, Path(path))
 
 
 def _history(past: JobHistory, outcome: Outcome) -> bytes:

@@ -1,4 +1,4 @@
-"""All that is known of a limit: its table, what going above it means, how sure it is, and what the step came to."""
+"""All of a limit: its table, what going above it means, how sure it is, what the step came to; when a step began."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ def upgrade() -> None:
     op.add_column("limits", sa.Column("severity", sa.Text, nullable=False, server_default="failure"))
     op.add_column("limits", sa.Column("false_alarms", sa.Double))
     op.add_column("limits", sa.Column("value", sa.Double))
+    op.add_column("steps", sa.Column("began", sa.Double))
 
 
 def downgrade() -> None:
     """Drop the columns."""
+    op.drop_column("steps", "began")
     for name in ("value", "false_alarms", "severity", "table"):
         op.drop_column("limits", name)

@@ -1,0 +1,104 @@
+"""Where a build's evidence stands in a container, and who may write there.
+
+The first object of a build is its claim: which attempt puts up its evidence here. An attempt that finds the claim of a
+later one stops. Swift has no locks: between looking and writing another one may come. So the claim is looked at again
+before the page is put up, which is last, and the page of an earlier attempt is removed before its files are replaced.
+"""
+
+from __future__ import annotations
+
+import json
+
+from attrs import frozen
+
+from thcore.errors import InfrastructureError
+from thcore.model import Outcome
+from thcore.pages import identity
+from thcore.pages.identity import Identity
+from thplugins_publish_swift import trouble
+from thplugins_publish_swift.options import PublishSwiftOptions
+from thplugins_publish_swift.store import Store
+
+CLAIM = ".attempt.json"
+"""The claim's name beside the evidence."""
+LONGEST_NAME = 1024
+"""Bytes that the name of an object may have."""
+_SEGMENT_NAME = 80  # bytes that the name of a segment has more than that of its file
+
+
+@frozen
+class Place:
+    """A build's place. All its names begin with ``prefix``, which ends with a slash."""
+
+    store: Store
+    container: str
+    prefix: str
+
+    def claim(self, outcome: Outcome, options: PublishSwiftOptions) -> bool:
+        """Claim the place; answers whether it was this attempt's already.
+
+        Raises InfrastructureError when it belongs to something else, with code ``publish-superseded`` when a later
+        attempt was here.
+        """
+        present = self._claimed()
+        check(present, outcome, self.prefix)
+        if present is not None and present.fence == outcome.fence:
+            return True
+        headers = {"Content-Type": "application/json", **options.given()}
+        self.store.put_made(self.container, self.prefix + CLAIM, _document(outcome), headers)
+        return False
+
+    def still_ours(self, outcome: Outcome) -> None:
+        """Raise InfrastructureError (``publish-superseded``) when a later attempt has come meanwhile."""
+        check(self._claimed(), outcome, self.prefix)
+
+    def _claimed(self) -> Identity | None:
+        document = self.store.read(self.container, self.prefix + CLAIM)
+        return None if document is None else identity.read(document)
+
+
+def check(present: Identity | None, outcome: Outcome, where: str) -> None:
+    """Raise InfrastructureError when what is there must stay."""
+    if present is None:
+        return
+    if present.build != outcome.build:
+        raise trouble.failure(f"{where} holds the evidence of another build, {present.build}; it is left as it is")
+    if present.fence is not None and present.fence.after(outcome.fence):
+        raise InfrastructureError(
+            f"attempt {present.attempt} of this build is published already (by {present.fence.worker});"
+            f" attempt {outcome.attempt} came too late",
+            code="publish-superseded",
+        )
+
+
+def prefix(log_path: str) -> str:
+    """What all names of a build begin with. Raises InfrastructureError for a log path that could lead elsewhere."""
+    parts = log_path.split("/")
+    if not log_path.isprintable() or any(part in {"", ".", ".."} for part in parts):
+        raise trouble.failure(f"the build's log path {log_path!r} cannot be used; it must be relative and plain")
+    return f"{log_path}/"
+
+
+def reason_against(name: str, prefix: str) -> str | None:
+    """Why a file cannot be stored under its name; None when it can."""
+    try:
+        encoded = (prefix + name).encode("utf-8")
+    except UnicodeEncodeError:
+        return "its name is no UTF-8"
+    if len(encoded) + _SEGMENT_NAME > LONGEST_NAME:
+        return "its name is too long"
+    if name == CLAIM:
+        return "its name is one of ours"
+    return None
+
+
+def _document(outcome: Outcome) -> bytes:
+    """What ``identity.read`` understands."""
+    fence = outcome.fence
+    told = {
+        "build": outcome.build,
+        "attempt": fence.attempt,
+        "started": fence.started.isoformat(),
+        "worker": {"name": fence.worker},
+    }
+    return json.dumps(told).encode()

@@ -74,6 +74,7 @@ def test_the_evidence_the_result_and_a_page_are_published(build: Build, root: Pa
         "datasets/index.html",
         "datasets/one/index.html",
         "datasets/one/schema.sql",
+        "history.html",
         "index.html",
         "result.json",
     }
@@ -390,13 +391,14 @@ def test_builds_that_are_published_at_the_same_time_are_all_listed(build: Build,
         log_path = f"periodic/job/build-{number}"
         outcome = evolve(outcomes.passing(), build=f"b{number}", log_path=log_path)
         publication.publish(build.workspace.artifacts, root, None, log_path, outcome)
-        publication.relist(root, log_path)
+        publication.relist(root, log_path, outcome)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(16)))
     listing = (root / "periodic/job/index.html").read_text()
     assert listing.count(">SUCCESS<") == 16
-    assert names(root / "periodic" / "job") == sorted(["index.html", *(f"build-{number}" for number in range(16))])
+    ours = [".builds.json", "index.html"]
+    assert names(root / "periodic" / "job") == sorted([*ours, *(f"build-{number}" for number in range(16))])
 
 
 def test_a_whole_job_is_published(tmp_path: Path, root: Path) -> None:

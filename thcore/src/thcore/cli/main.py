@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "builds": "thcore.cli.builds:builds",
     "show": "thcore.cli.show:show",
     "compare": "thcore.cli.compare:compare",
+    "history": "thcore.cli.history:history",
     "plugins": "thcore.cli.plugins:plugins",
     "config": "thcore.cli.config:config",
     "doctor": "thcore.cli.doctor:doctor",

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from attrs import field, frozen
 
-from thcore.model import Outcome
+from thcore.model import JobHistory, Outcome
 from thcore.model.document import to_json
 from thcore.pages import evidence, excerpt, html, result, viewer
 from thcore.pages.evidence import Evidence, EvidenceFile, LeftOut
@@ -27,7 +27,8 @@ from thcore.pages.identity import RESULT
 
 LOG = "console.log"
 """The build log."""
-
+HISTORY = "history.html"
+"""The history of the build's job up to this build."""
 ENVIRONMENT = "environment.txt"
 """What the environment of the project holds, a line each."""
 
@@ -98,8 +99,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def assembled(artifacts: Path, outcome: Outcome) -> Iterator[Site]:
-    """The site of a build whose evidence lies in ``artifacts``. Its files can be opened until it is left."""
+def assembled(artifacts: Path, outcome: Outcome, past: JobHistory | None = None) -> Iterator[Site]:
+    """The site of a build whose evidence lies in ``artifacts``. Its files can be opened until it is left. ``past`` is
+    what ``build.recent()`` answers; without it there is no history page."""
     with evidence.opened(artifacts) as kept, _scratch(artifacts) as scratch:
         published = _published(kept)
         inside = [file for file in kept.files if file.name != RESULT]  # the document of an earlier state is not kept
@@ -112,14 +114,16 @@ def assembled(artifacts: Path, outcome: Outcome) -> Iterator[Site]:
         lines = _excerpt(kept, outcome)
         logs = [(file, published[file.name]) for file in inside if _has_page(file, kept)]
         viewers = [_viewer(kept, file, name, _marks(file, lines, outcome), scratch) for file, name in logs]
-        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, *viewers, document)]
+        history = () if past is None else (_made(HISTORY, _history(past, outcome), outcome),)
+        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, *viewers, *history, document)]
         shown.sort(key=lambda file: ("/" in file.name, *file.name.rpartition("/")))
         listings = [
             _made(name, page, outcome)
             for name, page in _listings(shown, [published[name] for name in kept.directories], outcome)
         ]
         page = html.result_page(outcome, shown, left_out, lines, _environment(kept))
-        yield Site((*files, *viewers, *listings, document, _made(INDEX, page, outcome)), tuple(left_out), kept)
+        made = (*viewers, *listings, *history, document, _made(INDEX, page, outcome))
+        yield Site((*files, *made), tuple(left_out), kept)
 
 
 def content_type(name: str) -> str:
@@ -134,7 +138,7 @@ def _published(kept: Evidence) -> Mapping[str, str]:
     """The names that what is in the evidence has in the site: what has a name of ours gives way."""
     names = (*(file.name for file in kept.files), *kept.directories)
     taken = {name.partition("/")[0] for name in names}
-    ours = {name: _free(name, taken) for name in (INDEX, RESULT) if name in taken}
+    ours = {name: _free(name, taken) for name in (INDEX, RESULT, HISTORY) if name in taken}
     published = {}
     for name in names:
         first, slash, rest = name.partition("/")
@@ -172,7 +176,7 @@ def _listings(
         parent, _, last = file.name.rpartition("/")
         if parent in entries:
             entries[parent].append(Entry(last, directory=False, size=file.size, modified=file.modified))
-    above = tuple(part for part in outcome.log_path.split("/") if part)
+    above = _above(outcome)
     for name, inside in sorted(entries.items()):
         if all(entry.name != INDEX for entry in inside):
             inside.sort(key=lambda entry: (not entry.directory, entry.name))
@@ -206,6 +210,15 @@ def _viewer(kept: Evidence, file: EvidenceFile, name: str, marks: Sequence[viewe
         size = page.tell()
     shown = viewer.page_name(name)
     return SiteFile(shown, size, content_type(shown), file.modified, Path(path))
+
+
+def _history(past: JobHistory, outcome: Outcome) -> bytes:
+    return html.history_page(past, _above(outcome), this=outcome)
+
+
+def _above(outcome: Outcome) -> tuple[str, ...]:
+    """The names of the directories that lead to the site from the root that the log path is below."""
+    return tuple(part for part in outcome.log_path.split("/") if part)
 
 
 def _excerpt(kept: Evidence, outcome: Outcome) -> excerpt.Excerpt:

@@ -17,8 +17,7 @@ from thcore import __version__
 from thcore.config.schema import Config
 from thcore.errors import ConfigError, ExitCode, InfrastructureError
 from thcore.gearman.link import Link, TlsFiles
-from thcore.history.attempt import Answered
-from thcore.model import BuildEvent, Outcome, WorkerEventKind, WorkerInfo
+from thcore.model import Answered, BuildEvent, Outcome, WorkerEventKind, WorkerInfo
 from thcore.monitoring import door, server
 from thcore.monitoring.action import event
 from thcore.monitoring.notify import Notifier

@@ -23,7 +23,7 @@ from thcore.model import (
 from thcore.pages import html as pages
 from thcore.pages.evidence import EvidenceFile, LeftOut
 from thcore.pages.excerpt import Excerpt, LogLine
-from thcore.pages.identity import Identity
+from thcore.pages.listed import ListedBuild
 
 from parts import outcomes
 from parts.hostile_outcome import HOSTILE, hostile_outcome
@@ -232,11 +232,13 @@ def test_hostile_text_anywhere_in_an_outcome_is_shown_harmlessly() -> None:
 def test_hostile_names_are_shown_harmlessly_in_listings() -> None:
     entries = [
         pages.Entry(HOSTILE, directory=False, size=3),
-        pages.Entry(HOSTILE, directory=True, build=Identity(HOSTILE, 1, HOSTILE, HOSTILE)),
+        pages.Entry(HOSTILE, directory=True),
     ]
-    seen = assert_harmless(pages.listing_page([HOSTILE], entries, 7))
+    build = ListedBuild(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, MOMENT, 1.0)
+    seen = assert_harmless(pages.listing_page([HOSTILE], entries, 7, [build]))
     links = [address for address in seen.attributes("href") if address.startswith("./")]
-    assert unquote(links[0], errors="surrogateescape") == f"./{HOSTILE}"
+    led = [unquote(link, errors="surrogateescape") for link in links]
+    assert led == [f"./{HOSTILE}/index.html", f"./{HOSTILE}/index.html", f"./{HOSTILE}"]
     assert "7 more are not listed here." in seen.text
 
 

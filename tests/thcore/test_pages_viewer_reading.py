@@ -230,6 +230,36 @@ def test_colours_are_kept(visitor: Visitor, published: Path) -> None:
     assert "red and loud <b>" in row(page, 632)
 
 
+SEVERITIES = {
+    "2013-11-20 12:00:00 ERROR migrate [-] it failed": "error",
+    "CRITICAL:root:no": "error",
+    "make: error: no rule": "error",
+    "sqlalchemy.exc.OperationalError: (1205) lock wait": "error",
+    "E   assert 1 == 2": "error",
+    "FAILED tests/test_a.py::test_b": "error",
+    "WARN slow": "warning",
+    "a.py:1: DeprecationWarning: old": "warning",
+    "INFO 0 ERROR lines": "info",
+    "DEBUG error: expected": "debug",
+    "0 errors, terror, ERRORS_ALLOWED=1": "other",
+    "the Error page": "other",
+    "  File indented, of no traceback": "other",
+}
+
+
+def test_a_line_is_as_bad_as_it_says(visitor: Visitor, tmp_path: Path) -> None:
+    page = read(visitor, publish(tmp_path, "".join(line(1, text) for text in SEVERITIES).encode()))
+    classes = page.locator(".cm-line").evaluate_all("lines => lines.map(line => [...line.classList])")
+    told = [next(name for name in ("error", "warning", "info", "debug", "other") if name in each) for each in classes]
+    assert dict(zip(SEVERITIES, told[: len(SEVERITIES)], strict=True)) == SEVERITIES
+
+
+def test_a_colour_lasts_until_its_source_ends_it(visitor: Visitor, tmp_path: Path) -> None:
+    told = (("\x1b[32mgreen", "a"), ("plain", "b"), ("still", "a"), ("end\x1b[0m no more", "a"), ("plain", "a"))
+    page = read(visitor, publish(tmp_path, "".join(line(1, *each) for each in told).encode()))
+    assert page.locator(".ansi-green-fg").all_text_contents() == ["green", "still", "end"]
+
+
 def test_a_hostile_log_runs_nothing_and_is_shown_whole(visitor: Visitor, tmp_path: Path) -> None:
     marks = [Mark(1, text, Severity.FAILURE, text) for text in hostile_log.TEXTS]
     page = read(visitor, publish(tmp_path, hostile_log.CONTENT, marks), "L1")

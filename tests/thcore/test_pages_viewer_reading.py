@@ -230,6 +230,46 @@ def test_colours_are_kept(visitor: Visitor, published: Path) -> None:
     assert "red and loud <b>" in row(page, 632)
 
 
+def numbered(page: Page) -> dict[int, str]:
+    """The lines on the screen by the numbers beside them."""
+    told: dict[str, str] = page.evaluate(
+        """() => {
+            const lines = [...document.querySelectorAll('.cm-line')];
+            const near = (a, b) => Math.abs(a.getBoundingClientRect().top - b.getBoundingClientRect().top) < 4;
+            const beside = link => lines.find(line => near(line, link))?.textContent;
+            const links = [...document.querySelectorAll('.numbers .cm-gutterElement:not([style*=hidden]) a')];
+            return Object.fromEntries(links.map(link => [link.textContent, beside(link)]));
+        }"""
+    )
+    return {int(number): text for number, text in told.items()}
+
+
+def test_lines_keep_their_numbers_whatever_is_folded_or_filtered(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published)
+    texts = [each.partition(" | ")[2] for each in STORY.splitlines()]
+    page.locator("#sources summary").click()
+    for act in (
+        lambda: page.locator(".cm-content").press("Home"),
+        page.locator(".fold").first.click,
+        lambda: page.locator(".cm-content").press("End"),
+        page.locator(".fold").last.click,
+        lambda: page.locator(".cm-content").press("z"),
+        lambda: page.get_by_label("uv", exact=True).uncheck(),
+        lambda: page.get_by_label("git", exact=True).uncheck(),
+        lambda: page.get_by_label("uv", exact=True).check(),
+        lambda: page.get_by_label("git", exact=True).check(),
+        lambda: page.locator(".cm-content").press("z"),
+        lambda: page.locator(".cm-content").press("z"),
+        lambda: page.evaluate("location.hash = '#L590-L600'"),
+    ):
+        act()
+        page.locator("#sources").evaluate("menu => menu.open = true")
+        shown = numbered(page)
+        assert len(shown) > 10
+        for number, text in shown.items():
+            assert re.sub("\x1b[^m]*m", "", texts[number - 1]).lstrip() in text
+
+
 SEVERITIES = {
     "2013-11-20 12:00:00 ERROR migrate [-] it failed": "error",
     "CRITICAL:root:no": "error",
@@ -261,11 +301,11 @@ def test_a_colour_lasts_until_its_source_ends_it(visitor: Visitor, tmp_path: Pat
 
 
 def test_a_hostile_log_runs_nothing_and_is_shown_whole(visitor: Visitor, tmp_path: Path) -> None:
-    marks = [Mark(1, text, Severity.FAILURE, text) for text in hostile_log.TEXTS]
+    marks = [Mark(11, text, Severity.FAILURE, text) for text in hostile_log.TEXTS]
     page = read(visitor, publish(tmp_path, hostile_log.CONTENT, marks), "L1")
     assert page.evaluate("window.ran") is None
     assert page.locator("main img:not(.cm-widgetBuffer), main script").count() == 0
-    text = "\n".join(page.locator(".cm-line").all_text_contents())
+    text = "\n".join(page.locator(".cm-line:not(.marked)").all_text_contents())
     for expected in (
         hostile_log.TEXTS[0],
         hostile_log.TEXTS[2],

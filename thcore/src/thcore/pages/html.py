@@ -106,9 +106,12 @@ def listing_page(path: Sequence[str], entries: Sequence[Entry], more: int = 0) -
     return _render("listing.html.j2", path=tuple(path), entries=entries, more=more, trail=_trail(tuple(path)))
 
 
-def live_page(standing: Standing, tail: Sequence[str], size: int, pieces: Sequence[str], every_s: float) -> bytes:
+def live_page(
+    standing: Standing, tail: Sequence[str], size: int, pieces: Sequence[str], follower: str, every_s: float
+) -> bytes:
     """The page of a build that runs. ``tail`` are the last lines of its log of ``size`` bytes, ``pieces`` the names of
-    those that are beside the page, which is read again every ``every_s`` seconds."""
+    those that are beside the page, ``follower`` that of the page that shows them all. It is read again every
+    ``every_s`` seconds."""
     findings = result.by_weight(standing.findings)
     return _render(
         "live.html.j2",
@@ -119,6 +122,7 @@ def live_page(standing: Standing, tail: Sequence[str], size: int, pieces: Sequen
         tail=tail,
         size=size,
         pieces=pieces,
+        follower=follower,
         every_s=max(1, round(every_s)),
         trail=_trail(tuple(part for part in standing.log_path.split("/") if part)),
     )

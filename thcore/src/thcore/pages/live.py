@@ -1,10 +1,13 @@
 """What is put up of a build while it runs: a page, how the build stands for programs, and the log so far in pieces.
 
-A site that is published in its place has none of these names but the page's::
+A site that is published in its place has its own pages::
 
+    console.log.html       the log as it grows, from the pieces
     live/log-000001.txt    the log so far, cut at the ends of lines; the last piece grows
     live/state.json        how the build stands, and of which attempt that is told
     index.html
+
+In a published site the log's own page has the name of the one that follows it.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 
 from thcore.model import Standing
-from thcore.pages import html
+from thcore.pages import html, viewer
 from thcore.pages.html import INDEX
+from thcore.pages.site import LOG
 
 DIRECTORY = "live"
 """Everything but the page is in here."""
@@ -29,7 +33,7 @@ STATE_SCHEMA_VERSION = 1
 @frozen
 class LogSoFar:
     """What there is of the log: its last lines, its size in bytes, how many pieces of it are put up, and whether they
-    hold all that was written when they were made."""
+    hold all that was written when they were made, or no more of them will come."""
 
     tail: tuple[str, ...] = ()
     size: int = 0
@@ -42,12 +46,16 @@ def piece_name(number: int) -> str:
     return f"{DIRECTORY}/log-{number:06d}.txt"
 
 
-def files(standing: Standing, log: LogSoFar, pieces: Mapping[str, bytes], every_s: float) -> Mapping[str, bytes]:
+def files(
+    standing: Standing, log: LogSoFar, pieces: Mapping[str, bytes], every_s: float, *, first: bool = False
+) -> Mapping[str, bytes]:
     """All that is to be put up now, in the order in which it is: who finds the page finds what it links to.
-    ``pieces`` are those that are new or have grown; the page is read again every ``every_s`` seconds."""
+    ``pieces`` are those that are new or have grown; the page is read again every ``every_s`` seconds. ``first``: with
+    what stays as it is."""
+    lasting = {viewer.page_name(LOG): viewer.following(LOG, DIRECTORY)} if first else {}
     names = [piece_name(number) for number in range(1, log.pieces + 1)]
-    page = html.live_page(standing, log.tail, log.size, names, every_s)
-    return {**pieces, STATE: _state(standing, log, names), INDEX: page}
+    page = html.live_page(standing, log.tail, log.size, names, viewer.page_name(LOG), every_s)
+    return {**lasting, **pieces, STATE: _state(standing, log, names), INDEX: page}
 
 
 def _state(standing: Standing, log: LogSoFar, names: Sequence[str]) -> bytes:

@@ -23,7 +23,7 @@ from thcore.pages.bar import per_cent
 from thcore.pages.evidence import EvidenceFile, LeftOut
 from thcore.pages.excerpt import LINE_LIMIT, Excerpt
 from thcore.pages.identity import Identity
-from thcore.pages.inline import SORTING, STYLE, policy
+from thcore.pages.inline import RENEWAL, SORTING, STYLE, policy
 from thcore.pages.text import href, plain, shortened, visible
 from thcore.pages.timeline import timeline
 
@@ -115,6 +115,7 @@ def live_page(
     findings = result.by_weight(standing.findings)
     return _render(
         "live.html.j2",
+        script=RENEWAL,
         standing=standing,
         findings=findings[:_FINDINGS],
         more_findings=max(len(findings) - _FINDINGS, 0),

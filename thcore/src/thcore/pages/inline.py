@@ -36,3 +36,5 @@ def _text(name: str) -> Markup:
 STYLE = _text("style.css")
 SORTING = _text("sorting.js")
 """Lets people sort the tables of class ``sortable`` by those of their columns that have a ``data-sort``."""
+RENEWAL = _text("renewal.js")
+"""Reads a page again every so many seconds, as an element with ``data-renew`` says."""

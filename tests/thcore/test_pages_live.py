@@ -94,9 +94,12 @@ def test_programs_are_told_how_the_build_stands() -> None:
     assert list(files) == [piece_name(2), live.STATE, INDEX]
 
 
-def test_what_stays_as_it_is_is_put_up_with_the_first_page_only() -> None:
-    first = live.files(STANDING, LogSoFar(), {}, 5.0, first=True)
-    assert set(first) - set(live.files(STANDING, LogSoFar(), {}, 5.0)) == {"console.log.html"}
+def test_what_follows_the_log_comes_with_its_first_lines_only() -> None:
+    first = live.files(STANDING, LogSoFar(), {piece_name(1): b"x\n"}, 5.0)
+    assert set(first) - set(live.files(STANDING, LogSoFar(), {piece_name(2): b"x\n"}, 5.0)) == {
+        piece_name(1),
+        live.FOLLOWING,
+    }
 
 
 @pytest.fixture
@@ -117,7 +120,7 @@ def directory(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 def put(directory: Path, standing: Standing, *lines: str) -> None:
     pieces = {piece_name(1): "".join(f"{line}\n" for line in lines).encode()}
-    for name, content in live.files(standing, LogSoFar(lines, 1, 1), pieces, 1.0, first=True).items():
+    for name, content in live.files(standing, LogSoFar(lines, 1, 1), pieces, 1.0).items():
         (directory / name).parent.mkdir(exist_ok=True)
         (directory / name).write_bytes(content)
     renew(directory / INDEX)
@@ -153,7 +156,7 @@ def test_a_reader_follows_the_whole_log(directory: tuple[Path, str], visitor: Vi
     place, address = directory
     put(place, STANDING, "2026-03-01T10:00:00.000Z thcore | one")
     seen = visitor.open(f"{address}{INDEX}")
-    seen.click("text=Follow the whole log")
+    seen.click("text=follow it")
     seen.locator("text=one").first.wait_for()
     put(place, STANDING, "2026-03-01T10:00:00.000Z thcore | one", "2026-03-01T10:00:01.000Z thcore | two")
     seen.locator("text=two").first.wait_for()

@@ -249,6 +249,12 @@ def remove(parent: int, name: str) -> None:
 def read_identity(directory: int, document: str = RESULT) -> Identity | None:
     """Read it from the directory's result.json, or from the ``document`` of a page that is not the last one; None when
     there is none that can be read."""
+    content = read_document(directory, document)
+    return None if content is None else identity.read(content)
+
+
+def read_document(directory: int, document: str = RESULT) -> bytes | None:
+    """A document of a build's directory; None when there is none that can be read."""
     try:
         with contextlib.ExitStack() as stack:
             below, _, name = document.rpartition("/")
@@ -260,7 +266,7 @@ def read_identity(directory: int, document: str = RESULT) -> Identity | None:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_RESULT:
                 return None
-            return identity.read(file.read())
+            return file.read()
     except OSError:
         return None
 

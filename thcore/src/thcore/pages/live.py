@@ -1,13 +1,11 @@
 """What is put up of a build while it runs: a page, how the build stands for programs, and the log so far in pieces.
 
-A site that is published in its place has its own pages::
+A site that is published in its place has none of these names but those of the pages::
 
-    console.log.html       the log as it grows, from the pieces
     live/log-000001.txt    the log so far, cut at the ends of lines; the last piece grows
     live/state.json        how the build stands, and of which attempt that is told
+    console.log.html       follows the log; the page of the whole log takes its place
     index.html
-
-In a published site the log's own page has the name of the one that follows it.
 """
 
 from __future__ import annotations
@@ -20,12 +18,13 @@ from attrs import frozen
 from thcore.model import Standing
 from thcore.pages import html, viewer
 from thcore.pages.html import INDEX
-from thcore.pages.site import LOG
 
 DIRECTORY = "live"
-"""Everything but the page is in here."""
+"""Everything but the pages is in here."""
 STATE = f"{DIRECTORY}/state.json"
 """``thcore.pages.identity.read`` tells of which attempt it is."""
+FOLLOWING = viewer.page_name("console.log")
+"""Follows the log in a browser."""
 STATE_SCHEMA_VERSION = 1
 """Version of state.json. It grows when a reader of the old one would be misled."""
 
@@ -46,16 +45,15 @@ def piece_name(number: int) -> str:
     return f"{DIRECTORY}/log-{number:06d}.txt"
 
 
-def files(
-    standing: Standing, log: LogSoFar, pieces: Mapping[str, bytes], every_s: float, *, first: bool = False
-) -> Mapping[str, bytes]:
+def files(standing: Standing, log: LogSoFar, pieces: Mapping[str, bytes], every_s: float) -> Mapping[str, bytes]:
     """All that is to be put up now, in the order in which it is: who finds the page finds what it links to.
-    ``pieces`` are those that are new or have grown; the page is read again every ``every_s`` seconds. ``first``: with
-    what stays as it is."""
-    lasting = {viewer.page_name(LOG): viewer.following(LOG, DIRECTORY)} if first else {}
+    ``pieces`` are those that are new or have grown; the page is read again every ``every_s`` seconds."""
     names = [piece_name(number) for number in range(1, log.pieces + 1)]
-    page = html.live_page(standing, log.tail, log.size, names, viewer.page_name(LOG), every_s)
-    return {**lasting, **pieces, STATE: _state(standing, log, names), INDEX: page}
+    page = html.live_page(standing, log.tail, log.size, names, every_s)
+    state = {STATE: _state(standing, log, names)}
+    # It is the same all the time: it comes with the log's first lines, and stays.
+    follower = {FOLLOWING: viewer.following("console.log", DIRECTORY)} if piece_name(1) in pieces else {}
+    return {**pieces, **state, **follower, INDEX: page}
 
 
 def _state(standing: Standing, log: LogSoFar, names: Sequence[str]) -> bytes:

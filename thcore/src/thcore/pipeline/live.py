@@ -163,7 +163,7 @@ class Live:
     def _put_up(self, name: str, pieces: LogPieces, *, last: bool) -> bool:
         """Have one page put up; False: the publisher does not want to."""
         build = evolve(self._plain.view(name), interrupt=self._over)
-        page = self._page(pieces, first=name not in self._addresses, last=last)
+        page = self._page(pieces, last=last)
         publication = build.plugins.publish_live(name, build, build.options, page)
         if publication is None:
             return False
@@ -181,13 +181,13 @@ class Live:
         """The address that counts: that of the first publisher, as with the evidence."""
         return next((self._addresses[name] for name in self._names if name in self._addresses), "")
 
-    def _page(self, pieces: LogPieces, *, first: bool, last: bool) -> LivePage:
+    def _page(self, pieces: LogPieces, *, last: bool) -> LivePage:
         build = self._plain
         found = tuple(blanked(build, finding) for finding in verdict.by_weight(tuple(self._record.findings)))
         standing = evolve(self._standing, at=now(), stages=tuple(self._record.stages), findings=found)
         taken = pieces.take()
         log = LogSoFar(last_lines(build.workspace.log, _TAIL), pieces.size(), pieces.count, last or pieces.whole)
-        return LivePage(standing.fence, pages.files(standing, log, taken, self._pace.every_s, first=first), last)
+        return LivePage(standing.fence, pages.files(standing, log, taken, self._pace.every_s), last)
 
     def _give_up(self, name: str, reason: str) -> None:
         with self._lock:

@@ -391,7 +391,7 @@ def test_builds_that_are_published_at_the_same_time_are_all_listed(build: Build,
         log_path = f"periodic/job/build-{number}"
         outcome = evolve(outcomes.passing(), build=f"b{number}", log_path=log_path)
         publication.publish(build.workspace.artifacts, root, None, log_path, outcome)
-        publication.relist(root, log_path, outcome)
+        publication.relist(root, log_path, outcome=outcome)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(16)))

@@ -83,7 +83,7 @@ def test_a_failing_result_says_verdict_reason_dataset_step_and_duration_in_its_b
         "example/shop 12345,2 on main",
         "took 5 m 48 s",
         "FAILURE",
-        "WARNING - Migration b5d083fa1c46 took too long",
+        "Migration b5d083fa1c46 took too long",
         "Step b5d083fa1c46 read 4,549,686 rows, its limit is 2,000,000",
         "shop-mariadb",
         "b5d083fa1c46",
@@ -255,7 +255,7 @@ def test_long_texts_and_many_findings_are_bounded() -> None:
     assert len(page) < 2_000_000
     text = read(page).text
     assert "1,000 more findings, a line for each" in text
-    assert "1,950 more findings are in result.json" in text
+    assert "1,980 more findings are in result.json" in text
     assert "3000 more files" in text
     assert "960 more lines in result.json" in text
 

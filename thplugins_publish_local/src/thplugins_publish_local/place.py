@@ -222,6 +222,7 @@ def make_directory(parent: int, name: str, access: Access) -> int:
         access.give_directory(directory)
     except BaseException:
         os.close(directory)
+        os.rmdir(name, dir_fd=parent)  # nobody shall find it as it is
         raise
     return directory
 
@@ -280,6 +281,9 @@ def _make_root(root: Path, access: Access) -> None:
         directory = os.open(root, _OPEN_DIRECTORY)
         try:
             access.give_directory(directory)
+        except BaseException:
+            root.rmdir()
+            raise
         finally:
             os.close(directory)
 

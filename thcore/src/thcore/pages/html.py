@@ -8,6 +8,7 @@ browser run nothing but the script of ours, known by its hash.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 
 import jinja2
@@ -15,6 +16,7 @@ from attrs import evolve, frozen
 from markupsafe import Markup
 
 from thcore import __version__
+from thcore.forms import advice
 from thcore.model import JobHistory, Outcome, Severity, Standing, repetition
 from thcore.model.quantity import format_duration, format_size
 from thcore.pages import history, result
@@ -32,12 +34,13 @@ GENERATOR = "thcore"
 INDEX = "index.html"
 """The page to open, of a site and of each directory."""
 
-_FINDINGS = 50
+_FINDINGS = 20
 _LESSER = 1000  # of which there is a line only
 _EVIDENCE = 40
 _FILES = 2000
 _SENTENCE = 2000
 _BRIEF = 160
+_WEIGHT = re.compile(r"^(?:FAILURE|WARNING) - ")  # as turbo-hipster's messages begin; the page has it beside them
 _FORMS = ("console.log", "result.json", "junit.xml", "result.sarif", "summary.md", "history.html")
 
 
@@ -71,12 +74,12 @@ def result_page(
     evidence = [file for file in files if file.name not in viewers.values()]
     datasets = result.datasets(outcome)
     findings = result.by_weight(outcome.findings)
-    decisive = result.decisive(outcome)
+    decisive = advice.decisive(outcome)
     failures = sum(finding.severity is Severity.FAILURE for finding in findings)
     return _render(
         "result.html.j2",
         outcome=outcome,
-        advice=advice(outcome, decisive),
+        advice=advice.advice(outcome),
         decisive=decisive,
         decisive_step=result.step_of(outcome, decisive) if decisive else None,
         more_failures=max(failures - 1, 0),
@@ -190,8 +193,12 @@ def _sentence(text: str) -> str:
     return shortened(text.strip(), _SENTENCE)
 
 
+def _message(text: str) -> str:
+    return _sentence(_WEIGHT.sub("", text.strip()))
+
+
 def _brief(text: str) -> str:
-    return shortened(text.strip(), _BRIEF)
+    return shortened(_WEIGHT.sub("", text.strip()), _BRIEF)
 
 
 def _finalize(value: object) -> object:
@@ -215,5 +222,6 @@ _environment.filters.update(
     href=href,
     line=_line,
     sentence=_sentence,
+    message=_message,
     brief=_brief,
 )

@@ -140,12 +140,6 @@ def by_weight(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: _WEIGHT[finding.severity]))
 
 
-def decisive(outcome: Outcome) -> Finding | None:
-    """The finding that explains the verdict, if one does."""
-    heavy = [finding for finding in by_weight(outcome.findings) if _WEIGHT[finding.severity] < _WEIGHT[Severity.INFO]]
-    return heavy[0] if heavy else None
-
-
 def step_of(outcome: Outcome, finding: Finding) -> StepView | None:
     """The step on the dataset that a finding points to."""
     for dataset in outcome.datasets:

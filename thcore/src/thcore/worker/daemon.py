@@ -123,7 +123,8 @@ class Daemon:
         self.chronicle = Chronicle(config)
         self.courier = Courier(self.stores.spool, self._generation, config.kill_grace, self._published_later)
         self.fitness = Fitness(self.stores, self._generation, self._fitness_changed)
-        self.roll_call = RollCall(self.link)
+        # Several times before a silent server is given up.
+        self.roll_call = RollCall(self.link, every_s=config.gearman.silence / 3)
         hearers = Hearers(
             build_event=self._build_event,
             outcome=self._outcome_told,

@@ -10,8 +10,7 @@ from rich.table import Table
 from thcore.cli.dataset import show_dataset
 from thcore.cli.outcome import screen, show_finding, styled_verdict, told_stages
 from thcore.cli.terminal import plain
-from thcore.history.attempt import Answered, PastAttempt
-from thcore.model import Answered, Finding, PastAttempt, StageResult, Verdict
+from thcore.model import Answered, PastAttempt
 from thcore.model.quantity import format_duration
 from thcore.worker.evidence import Evidence
 from thcore.worker.journal import BuildEntry

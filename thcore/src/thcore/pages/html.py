@@ -20,7 +20,6 @@ from thcore.forms import advice
 from thcore.model import JobHistory, Outcome, Severity, Standing, repetition
 from thcore.model.quantity import format_duration, format_size
 from thcore.pages import history, result
-from thcore.pages.advice import advice
 from thcore.pages.bar import per_cent
 from thcore.pages.evidence import EvidenceFile, LeftOut
 from thcore.pages.excerpt import LINE_LIMIT, Excerpt

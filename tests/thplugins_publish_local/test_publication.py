@@ -19,6 +19,7 @@ from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Outcome, Publication
 from thcore.model.document import from_json
+from thcore.pages import site
 from thcore.pages.site import Site
 from thcore.testing import make_build, run_job
 from thplugins_publish_local import publication, tree
@@ -77,6 +78,7 @@ def test_the_evidence_the_result_and_a_page_are_published(build: Build, root: Pa
         "history.html",
         "index.html",
         "result.json",
+        *site.FORMS,
     }
     assert files["console.log"] == build.workspace.log.read_bytes()
     assert b"./datasets/one/schema.sql" in files["index.html"]
@@ -304,7 +306,7 @@ def test_links_and_special_files_are_left_out_and_told(build: Build, root: Path,
     os.mkfifo(artifacts / "pipe")
     put(build, root)
     files = published(root / LOG_PATH)
-    assert set(files) == {"console.log", "index.html", "result.json"}
+    assert set(files) == {"console.log", "index.html", "result.json", *site.FORMS}
     page = files["index.html"].decode()
     for name in ("file-link", "directory-link", "pipe"):
         assert name in page
@@ -345,7 +347,7 @@ def test_names_of_any_bytes_are_published_and_linked(build: Build, root: Path) -
 
 def test_empty_and_missing_artifacts_still_make_a_page(build: Build, root: Path, tmp_path: Path) -> None:
     publication.publish(tmp_path / "nowhere", root, None, LOG_PATH, outcome_of(build))
-    assert set(published(root / LOG_PATH)) == {"index.html", "result.json"}
+    assert set(published(root / LOG_PATH)) == {"index.html", "result.json", *site.FORMS}
     assert "There is no log." in (root / LOG_PATH / "index.html").read_text()
 
 

@@ -188,7 +188,7 @@ def test_directories_that_hold_nothing_else_go_as_well_and_the_root_stays(root: 
     (first, second) = sorted(published(root), key=lambda found: found.names)
     assert remove(root, first) == ("45",)
     assert remove(root, second) == ()
-    assert [path.name for path in root.iterdir()] == ["index.html"]
+    assert sorted(path.name for path in root.iterdir()) == [".builds.json", "index.html"]
 
 
 def test_a_page_of_the_operator_keeps_its_directory(root: Path) -> None:
@@ -221,7 +221,7 @@ def test_what_a_dead_sweep_left_half_removed_never_comes_back(root: Path) -> Non
     parent = root / "45/1/check/job"
     (parent / "b").rename(parent / place.temporary_name("b", "gone"))
     put(root, "45/1/check/job/c")
-    assert sorted(path.name for path in parent.iterdir()) == ["c", "index.html"]
+    assert sorted(path.name for path in parent.iterdir()) == [".builds.json", "c", "index.html"]
 
 
 def test_there_is_one_look_in_an_hour(root: Path) -> None:
@@ -251,7 +251,7 @@ def test_builds_that_are_kept_no_longer_go_when_another_one_is_published(root: P
         log = made.workspace.log.read_text()
     assert not old.exists()
     assert "removed builds that are kept no longer: 1 builds" in log
-    assert "45" not in (root / "index.html").read_text()
+    assert 'href="./45/' not in (root / "index.html").read_text()
     assert (root / "46/1/check/job/new/result.json").exists()
 
 

@@ -12,12 +12,13 @@ import io
 import mimetypes
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from attrs import field, frozen
 
+from thcore.forms import junit, markdown, sarif
 from thcore.model import JobHistory, Outcome
 from thcore.model.document import to_json
 from thcore.pages import evidence, excerpt, html, result, viewer
@@ -29,6 +30,12 @@ LOG = "console.log"
 """The build log."""
 HISTORY = "history.html"
 """The history of the build's job up to this build."""
+FORMS: Mapping[str, Callable[[Outcome], str]] = {
+    "junit.xml": junit.to_xml,
+    "result.sarif": sarif.to_json,
+    "summary.md": markdown.to_markdown,
+}
+"""The result once more, for other programs."""
 ENVIRONMENT = "environment.txt"
 """What the environment of the project holds, a line each."""
 
@@ -40,6 +47,7 @@ _TEXT = "text/plain; charset=utf-8"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
+    ".sarif": "application/json",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".xml": "application/xml",
@@ -114,15 +122,17 @@ def assembled(artifacts: Path, outcome: Outcome, past: JobHistory | None = None)
         lines = _excerpt(kept, outcome)
         logs = [(file, published[file.name]) for file in inside if _has_page(file, kept)]
         viewers = [_viewer(kept, file, name, _marks(file, lines, outcome), scratch) for file, name in logs]
-        history = () if past is None else (_made(HISTORY, _history(past, outcome), outcome),)
-        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, *viewers, *history, document)]
+        forms = [_made(name, form(outcome).encode("utf-8", "replace"), outcome) for name, form in FORMS.items()]
+        if past is not None:
+            forms.append(_made(HISTORY, _history(past, outcome), outcome))
+        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, *viewers, *forms, document)]
         shown.sort(key=lambda file: ("/" in file.name, *file.name.rpartition("/")))
         listings = [
             _made(name, page, outcome)
             for name, page in _listings(shown, [published[name] for name in kept.directories], outcome)
         ]
         page = html.result_page(outcome, shown, left_out, lines, _environment(kept))
-        made = (*viewers, *listings, *history, document, _made(INDEX, page, outcome))
+        made = (*viewers, *listings, *forms, document, _made(INDEX, page, outcome))
         yield Site((*files, *made), tuple(left_out), kept)
 
 
@@ -138,7 +148,7 @@ def _published(kept: Evidence) -> Mapping[str, str]:
     """The names that what is in the evidence has in the site: what has a name of ours gives way."""
     names = (*(file.name for file in kept.files), *kept.directories)
     taken = {name.partition("/")[0] for name in names}
-    ours = {name: _free(name, taken) for name in (INDEX, RESULT, HISTORY) if name in taken}
+    ours = {name: _free(name, taken) for name in (INDEX, RESULT, HISTORY, *FORMS) if name in taken}
     published = {}
     for name in names:
         first, slash, rest = name.partition("/")

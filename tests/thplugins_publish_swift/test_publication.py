@@ -75,6 +75,7 @@ def test_the_evidence_the_result_and_a_page_are_published(build: Build, logs: Co
             "datasets/index.html",
             "datasets/one/index.html",
             "datasets/one/schema.sql",
+            "history.html",
             "index.html",
             "result.json",
         )
@@ -328,7 +329,15 @@ def test_a_server_that_dies_in_the_middle_and_comes_back_has_everything_once(
             publishing.result()
 
         expected = {f"files/{number:04}.txt": b"%d\n" % number for number in range(count)}
-        made = {".attempt.json", "console.log", "files/index.html", "index.html", "large.bin", "result.json"}
+        made = {
+            ".attempt.json",
+            "console.log",
+            "files/index.html",
+            "history.html",
+            "index.html",
+            "large.bin",
+            "result.json",
+        }
         for name, content in list(expected.items())[:: count // 50]:
             assert logs.get(f"{LOG_PATH}/{name}") == content
         assert logs.get(f"{LOG_PATH}/large.bin") == large

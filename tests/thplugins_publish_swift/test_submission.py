@@ -118,6 +118,7 @@ def test_names_that_a_form_cannot_have_are_left_out_and_told(launch: Launch, log
         )
     assert [name.removeprefix(f"{LOG_PATH}/") for name in logs.names()] == [
         "console.log",
+        "history.html",
         "index.html",
         "quo%22te.txt",
         "result.json",

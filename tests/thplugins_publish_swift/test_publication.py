@@ -32,6 +32,7 @@ from parts.swift import Container, container
 pytestmark = pytest.mark.system
 
 LOG_PATH = "45/12345/2/check/job/b000000"
+SEGMENT = 1024 * 1024
 
 
 @pytest.fixture
@@ -312,11 +313,11 @@ def test_a_server_that_dies_in_the_middle_and_comes_back_has_everything_once(
     tmp_path: Path, logs: Container, count: int, short_pauses: None
 ) -> None:
     """And nothing is linked before it is whole. The large file has six segments, as one of 6 GB has."""
-    large = b"0123456789abcdef" * 24_576
+    large = b"0123456789abcdef" * (6 * SEGMENT // 16)
     with make_build(tmp_path, log_path=LOG_PATH) as build:
         keep(build, large_bin=large, **{f"files__{number:04}_txt": b"%d\n" % number for number in range(count)})
         with ThreadPoolExecutor(1) as pool:
-            publishing = pool.submit(publish, build, logs, retries=20, segment_size=65_536)
+            publishing = pool.submit(publish, build, logs, retries=20, segment_size=SEGMENT)
             stored = logs.server.directory / "devices" / "d1" / "objects"
             before = sum(1 for _ in stored.rglob("*.data"))
             while sum(1 for _ in stored.rglob("*.data")) < before + count // 4:
@@ -332,7 +333,7 @@ def test_a_server_that_dies_in_the_middle_and_comes_back_has_everything_once(
         for name, content in list(expected.items())[:: count // 50]:
             assert logs.get(f"{LOG_PATH}/{name}") == content
         assert logs.get(f"{LOG_PATH}/large.bin") == large
-        publish(build, logs, segment_size=65_536)  # what the container was not told of while it was away is told
+        publish(build, logs, segment_size=SEGMENT)  # what the container was not told of while it was away is told
         assert logs.names() == sorted(f"{LOG_PATH}/{name}" for name in {*expected, *made})
         assert len(logs.names(container=f"{logs.name}_segments")) == 6
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from attrs import field, frozen
 from keystoneauth1 import exceptions as identity
 from keystoneauth1 import session as sessions
@@ -13,6 +15,9 @@ from swiftclient.exceptions import ClientException
 
 from thplugins_publish_swift import trouble
 from thplugins_publish_swift.options import PublishSwiftOptions
+
+# It tells each request that is refused, with the beginning of the token.
+logging.getLogger("swiftclient").setLevel(logging.WARNING)
 
 
 @frozen

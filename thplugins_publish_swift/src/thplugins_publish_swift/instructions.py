@@ -6,7 +6,7 @@ They come with the build, as text that is not trusted: addresses are checked, an
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
@@ -53,7 +53,7 @@ class Instructions:
         """The name of a file in the container."""
         return self.path.split("/", 4)[4] + self.filename(name)
 
-    def check(self, files: list[SiteFile], now: datetime.datetime) -> None:
+    def check(self, files: Sequence[SiteFile], now: datetime.datetime) -> None:
         """Raise InfrastructureError when the form is known not to do for these files, before anything is sent."""
         late_s = (now - self.expires).total_seconds()
         if late_s + _MARGIN_S > 0:

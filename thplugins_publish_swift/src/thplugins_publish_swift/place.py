@@ -34,14 +34,17 @@ class Place:
     container: str
     prefix: str
 
-    def claim(self, outcome: Outcome, options: PublishSwiftOptions) -> bool:
-        """Claim the place; answers whether it was this attempt's already.
+    def claim(self, outcome: Outcome, options: PublishSwiftOptions, *, occupied: bool) -> bool:
+        """Claim the place; answers whether it was this attempt's already. ``occupied``: there are objects.
 
         Raises InfrastructureError when it belongs to something else, with code ``publish-superseded`` when a later
         attempt was here.
         """
         present = self._claimed()
         check(present, outcome, self.prefix)
+        if present is None and occupied:
+            where = f"{self.container}/{self.prefix}"
+            raise trouble.failure(f"{where} holds no build, but other objects; they are left alone")
         if present is not None and present.fence == outcome.fence:
             return True
         headers = {"Content-Type": "application/json", **options.given()}

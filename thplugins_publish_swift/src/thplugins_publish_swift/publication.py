@@ -41,9 +41,7 @@ def publish(build: Build, options: PublishSwiftOptions, outcome: Outcome) -> Pub
         publication = Publication(_address(store, options, f"{prefix}{INDEX}"), NAME)
         read_acl = _container(store, options)
         present = store.listing(here.container, prefix)
-        if present and prefix + CLAIM not in present:
-            raise trouble.failure(f"{here.container}/{prefix} holds no build, but other objects; they are left alone")
-        if not here.claim(outcome, options) and prefix + INDEX in present:
+        if not here.claim(outcome, options, occupied=bool(present)) and prefix + INDEX in present:
             store.delete(here.container, prefix + INDEX)
         with site.assembled(build.workspace.artifacts, told(outcome, publication)) as assembled:
             files = takeable(assembled, build, lambda name: place.reason_against(name, prefix))

@@ -42,7 +42,7 @@ def publish(build: Build, options: PublishSwiftOptions, name: str, outcome: Outc
     publication = Publication(_address(orders, options), NAME)
     with site.assembled(build.workspace.artifacts, told(outcome, publication)) as assembled:
         files = takeable(assembled, build, instructions.reason_against)
-        orders.check(list(files), datetime.datetime.now(datetime.UTC))
+        orders.check(files, datetime.datetime.now(datetime.UTC))
         sender = Sender(orders, options, assembled, Patience(options.retries, build.check))
         place.check(sender.present(), outcome, orders.url)
         sender.send(files)

@@ -12,7 +12,7 @@ import json
 from attrs import frozen
 
 from thcore.errors import InfrastructureError
-from thcore.model import Outcome
+from thcore.model import Fence
 from thcore.pages import identity
 from thcore.pages.identity import Identity
 from thplugins_publish_swift import trouble
@@ -34,42 +34,42 @@ class Place:
     container: str
     prefix: str
 
-    def claim(self, outcome: Outcome, options: PublishSwiftOptions, *, occupied: bool) -> bool:
+    def claim(self, build: str, fence: Fence, options: PublishSwiftOptions, *, occupied: bool) -> bool:
         """Claim the place; answers whether it was this attempt's already. ``occupied``: there are objects.
 
         Raises InfrastructureError when it belongs to something else, with code ``publish-superseded`` when a later
         attempt was here.
         """
         present = self._claimed()
-        check(present, outcome, self.prefix)
+        check(present, build, fence, self.prefix)
         if present is None and occupied:
             where = f"{self.container}/{self.prefix}"
             raise trouble.failure(f"{where} holds no build, but other objects; they are left alone")
-        if present is not None and present.fence == outcome.fence:
+        if present is not None and present.fence == fence:
             return True
         headers = {"Content-Type": "application/json", **options.given()}
-        self.store.put_made(self.container, self.prefix + CLAIM, _document(outcome), headers)
+        self.store.put_made(self.container, self.prefix + CLAIM, _document(build, fence), headers)
         return False
 
-    def still_ours(self, outcome: Outcome) -> None:
+    def still_ours(self, build: str, fence: Fence) -> None:
         """Raise InfrastructureError (``publish-superseded``) when a later attempt has come meanwhile."""
-        check(self._claimed(), outcome, self.prefix)
+        check(self._claimed(), build, fence, self.prefix)
 
     def _claimed(self) -> Identity | None:
         document = self.store.read(self.container, self.prefix + CLAIM)
         return None if document is None else identity.read(document)
 
 
-def check(present: Identity | None, outcome: Outcome, where: str) -> None:
+def check(present: Identity | None, build: str, fence: Fence, where: str) -> None:
     """Raise InfrastructureError when what is there must stay."""
     if present is None:
         return
-    if present.build != outcome.build:
+    if present.build != build:
         raise trouble.failure(f"{where} holds the evidence of another build, {present.build}; it is left as it is")
-    if present.fence is not None and present.fence.after(outcome.fence):
+    if present.fence is not None and present.fence.after(fence):
         raise InfrastructureError(
             f"attempt {present.attempt} of this build is published already (by {present.fence.worker});"
-            f" attempt {outcome.attempt} came too late",
+            f" attempt {fence.attempt} came too late",
             code="publish-superseded",
         )
 
@@ -95,11 +95,10 @@ def reason_against(name: str, prefix: str) -> str | None:
     return None
 
 
-def _document(outcome: Outcome) -> bytes:
+def _document(build: str, fence: Fence) -> bytes:
     """What ``identity.read`` understands."""
-    fence = outcome.fence
     told = {
-        "build": outcome.build,
+        "build": build,
         "attempt": fence.attempt,
         "started": fence.started.isoformat(),
         "worker": {"name": fence.worker},

@@ -41,7 +41,7 @@ def publish(build: Build, options: PublishSwiftOptions, outcome: Outcome) -> Pub
         publication = Publication(_address(store, options, f"{prefix}{INDEX}"), NAME)
         read_acl = _container(store, options)
         present = store.listing(here.container, prefix)
-        if not here.claim(outcome, options, occupied=bool(present)) and prefix + INDEX in present:
+        if not here.claim(outcome.build, outcome.fence, options, occupied=bool(present)) and prefix + INDEX in present:
             store.delete(here.container, prefix + INDEX)
         with site.assembled(build.workspace.artifacts, told(outcome, publication)) as assembled:
             files = takeable(assembled, build, lambda name: place.reason_against(name, prefix))
@@ -93,7 +93,7 @@ class Shipment:
         self._all([partial(self._join, file, large[file.name], joined) for file in evidence if file.name in large])
         self._clear({file.name for file in files}, set(joined), known)
         self._put(document)
-        self.here.still_ours(self.outcome)
+        self.here.still_ours(self.outcome.build, self.outcome.fence)
         self._put(page)
 
     def _cut(self, file: SiteFile) -> tuple[Segment, ...]:

@@ -44,7 +44,7 @@ def publish(build: Build, options: PublishSwiftOptions, name: str, outcome: Outc
         files = takeable(assembled, build, instructions.reason_against)
         orders.check(files, datetime.datetime.now(datetime.UTC))
         sender = Sender(orders, options, assembled, Patience(options.retries, build.check))
-        place.check(sender.present(), outcome, orders.url)
+        place.check(sender.present(), outcome.build, outcome.fence, orders.url)
         sender.send(files)
     return publication
 

@@ -9,7 +9,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 BUILDS ?= 3000
 SEED ?= $(shell date +%s)
 
-.PHONY: help demo test test-all chaos lint unit bench docs sync packages clean
+.PHONY: help demo test test-all chaos lint unit bench docs viewer sync packages clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,11 @@ bench: packages sync ## Measure, each figure as a ratio to the alternative in th
 
 docs: packages sync ## Build the site into docs/_build/html
 	$(RUN) sphinx-build -W --keep-going -b html docs docs/_build/html
+
+viewer: sync ## Build the log viewer's script and style from thcore/viewer into the package
+	$(RUN) npm --prefix thcore/viewer ci --no-audit --no-fund --ignore-scripts
+	$(RUN) npm --prefix thcore/viewer run check
+	$(RUN) npm --prefix thcore/viewer run build
 
 sync: $(UV) ## Install the workspace into .venv
 	@$(UV) sync --quiet --all-packages --all-groups

@@ -15,6 +15,8 @@ import pytest
 
 from thcore.testing.swift import Swift
 
+from parts.browser import chromium, visitor  # noqa: F401 - fixtures
+
 PASS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 ROOM = pytest.StashKey[Path]()
 

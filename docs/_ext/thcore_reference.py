@@ -45,6 +45,8 @@ HOOK_GROUPS: Mapping[str, tuple[str, ...]] = {
         "thcore_environment",
         "thcore_execute",
         "thcore_analyse",
+        "thcore_address",
+        "thcore_publish_live",
         "thcore_publish",
     ),
     "Around the stages": ("thcore_wrap_command", "thcore_cleanup", "thcore_build_event", "thcore_worker_event"),

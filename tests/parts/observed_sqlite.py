@@ -23,8 +23,10 @@ ledger.chain("sqlite", sys.argv[1])
 ledger.begin()
 try:
 {}
-finally:
-    ledger.end()
+except BaseException:
+    ledger.end(failed=True)
+    raise
+ledger.end(failed=False)
 """
 
 

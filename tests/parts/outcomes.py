@@ -88,7 +88,14 @@ def _without_counters(results: tuple[StepResult, ...]) -> tuple[StepResult, ...]
 
 
 def dataset(name: str, engine: str, version: str, results: tuple[StepResult, ...]) -> DatasetRun:
-    """A dataset's run that ends where its last step ended."""
+    """A dataset's run that ends where its last step ended. Its steps ran one after the other."""
+    at = START.timestamp() + 21.0
+    timed: list[StepResult] = []
+    for result in results:
+        measured = result.measurement
+        timed.append(evolve(result, measurement=evolve(measured, began=at) if measured else None))
+        at += measured.wall_s + 0.4 if measured else 0.0
+    results = tuple(timed)
     done = [result.step.version for result in results if result.result == "ok"]
     return DatasetRun(
         name,
@@ -237,6 +244,29 @@ def watched() -> Outcome:
     return evolve(base, datasets=(one, evolve(other, steps=tuple(map(seen, other.steps)), checks=checks)))
 
 
+def large() -> Outcome:
+    """Twenty datasets, four hundred steps, five hundred findings."""
+    base = watched()
+    seen = base.datasets[1]
+    kinds = (Severity.FAILURE, Severity.WARNING, Severity.INFO, Severity.UNVERIFIED)
+    datasets = tuple(
+        evolve(seen, name=f"region-{number:02}", steps=(*seen.steps, *seen.steps[2:10])) for number in range(20)
+    )
+    findings = tuple(
+        Finding(
+            f"code-{number % 7}",
+            kinds[number % 4],
+            f"Finding {number} says what was found, where, and why that matters to whoever reads it",
+            Location(dataset=f"region-{number % 20:02}", step="b5d083fa1c46"),
+            tuple(f"line {line} of the evidence of finding {number}" for line in range(12)),
+            "Do what has to be done, then upload the change once more.",
+            "dbmigration",
+        )
+        for number in range(500)
+    )
+    return evolve(base, datasets=datasets, findings=findings)
+
+
 def unverified() -> Outcome:
     """A server would not start, so that one dataset could not be measured."""
     base = outcome(
@@ -293,7 +323,7 @@ def write_log(path: Path, of: Outcome, filler: int = 400) -> None:
             lines.append(("alembic", "INFO  [alembic.runtime.migration] Step ended"))
     lines.append(("alembic", "exit status 0 after 5 m 31 s"))
     lines.append(("thcore", f"verdict {of.verdict.value}: {of.summary}"))
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8", errors="surrogateescape") as file:
         for number, (source, text) in enumerate(lines):
             at = START + datetime.timedelta(seconds=number * 0.7)
             file.write(f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z {source} | {text}\n")

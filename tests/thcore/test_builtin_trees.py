@@ -220,6 +220,18 @@ def test_a_file_of_the_stock_that_was_written_to_is_restored(
     assert (checkout.path / "src/3.py").read_text() == "value = 3\n"
 
 
+def test_git_need_not_read_the_files_of_a_large_tree_again(tmp_path: Path) -> None:
+    """It reads those again that were written in the second of their index, or after."""
+    many = {f"src/module{number}.py": f"value = {number}\n" for number in range(1300)}
+    origin = Repository(tmp_path / "origin" / PROJECT, many)
+    options = GitOptions(base_url=str(tmp_path / "origin"), retries=0, spare_trees=1)
+    check_out(tmp_path, options, change(origin, 1, {"src/module1.py": "changed\n"}), "b1")
+    clean_up(tmp_path, options, "b1")
+    (tree,) = ready(tmp_path)
+    youngest = max(int(path.stat().st_mtime) for path in tree.rglob("*.py"))
+    assert int((tree / ".git" / "index").stat().st_mtime) > youngest
+
+
 @pytest.mark.parametrize("damage", ["empty index", "bad index", "no repository"])
 def test_a_damaged_tree_of_the_stock_is_not_used(
     tmp_path: Path, origin: Repository, options: GitOptions, damage: str

@@ -59,6 +59,8 @@ def test_every_hook_of_the_contract_is_there() -> None:
         "thcore_environment",
         "thcore_execute",
         "thcore_analyse",
+        "thcore_address",
+        "thcore_publish_live",
         "thcore_publish",
         "thcore_cleanup",
         "thcore_build_event",

@@ -68,6 +68,26 @@ def test_the_step_of_a_finding_is_shown_where_it_starts_and_what_it_said_before_
     assert 1 not in numbers(found)
 
 
+def test_the_steps_of_the_change_are_found_where_they_start_on_each_dataset() -> None:
+    steps = outcomes.steps()
+    runs = [outcomes.dataset(name, "MariaDB", "10.11.6", steps) for name in ("one", "two")]
+    step = "step a4cf72e90b35->b5d083fa1c46 starts"
+    log = "".join(
+        f"2026-03-14T09:26:53.001Z {source} | {text}\n"
+        for source, text in [
+            ("thcore", step),
+            ("one", "step 93be61d8fa24->a4cf72e90b35 starts"),
+            ("two", step),
+            ("one", f"xb5d083fa1c46 b5d083fa1c46x; {step}"),
+            ("one", step),
+        ]
+    )
+
+    found = excerpt.take(io.BytesIO(log.encode()), (), runs)
+
+    assert found.step_lines == {("two", "b5d083fa1c46"): 3, ("one", "b5d083fa1c46"): 4}
+
+
 def test_evidence_that_is_everywhere_takes_no_more_than_its_share() -> None:
     evidence = tuple(f"line number {number}" for number in range(5000))
     log = "\n".join(evidence).encode()

@@ -98,6 +98,30 @@ def test_directories_nested_too_deeply_are_left_out(artifacts: Path) -> None:
     assert left_out(artifacts) == {"/".join(["d"] * 49): "nested too deeply"}
 
 
+def test_each_log_has_a_page_that_the_result_page_leads_to(artifacts: Path) -> None:
+    (artifacts / "console.log").write_text("one\ntwo\n")
+    (artifacts / "datasets").mkdir()
+    (artifacts / "datasets" / "server.log").write_text("ready for connections\n")
+    (artifacts / "datasets" / "empty.log").write_text("")
+    content = read(artifacts)
+    assert {"console.log.html", "datasets/server.log.html"} < set(content)
+    assert "datasets/empty.log.html" not in content
+    assert b'href="console.log.html' in content["index.html"]
+    assert b"server.log.html" in content["datasets/index.html"]
+
+
+def test_the_page_of_a_log_never_takes_the_place_of_a_file(artifacts: Path) -> None:
+    (artifacts / "console.log").write_text("one\n")
+    (artifacts / "console.log.html").write_text("a report")
+    assert read(artifacts)["console.log.html"] == b"a report"
+
+
+def test_nothing_is_left_of_the_making_of_pages(artifacts: Path) -> None:
+    (artifacts / "console.log").write_text("one\n")
+    read(artifacts)
+    assert [path.name for path in artifacts.parent.iterdir()] == ["artifacts"]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -119,3 +143,15 @@ def test_an_outcome_with_a_lone_surrogate_has_a_site(artifacts: Path) -> None:
     outcome = evolve(outcomes.failing(), summary="\udcff")
     with site.assembled(artifacts, outcome) as assembled:
         assert [file.name for file in assembled.files] == ["result.json", "index.html"]
+
+
+def test_the_page_tells_of_the_environment_and_of_no_more_of_it_than_there_is_room_for(artifacts: Path) -> None:
+    (artifacts / "environment.txt").write_text(
+        "alembic==1.20.1\n" + "".join(f"p{n}==1\n" for n in range(5000)) + "x" * 10_000_000
+    )
+
+    page = read(artifacts)["index.html"]
+
+    assert b"alembic==1.20.1" in page
+    assert b"1,000 packages" in page
+    assert len(page) < 500_000

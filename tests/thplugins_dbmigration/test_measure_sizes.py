@@ -17,6 +17,13 @@ def test_a_table_in_another_file_was_rewritten_and_a_new_or_renamed_one_was_not(
     assert rewritten(before, after) == ("books",)
 
 
+def test_a_table_that_only_has_a_partition_more_or_less_was_not_rewritten() -> None:
+    before = {"books": evolve(BOOKS, identity="1.1 2.2")}
+    assert rewritten(before, {"books": evolve(BOOKS, identity="1.1 2.2 3.3")}) == ()
+    assert rewritten(before, {"books": evolve(BOOKS, identity="2.2")}) == ()
+    assert rewritten(before, {"books": evolve(BOOKS, identity="1.1 4.4")}) == ("books",)
+
+
 def test_the_sizes_of_all_tables_are_counted_before_and_after() -> None:
     before = {"books": BOOKS, "authors": AUTHORS}
     after = {"books": evolve(BOOKS, index_bytes=300), "authors": AUTHORS}

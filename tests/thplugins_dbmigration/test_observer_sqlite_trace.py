@@ -138,6 +138,79 @@ def test_rows_of_a_statement_that_returns_them_are_its_own(database: Path) -> No
     assert [each.rows_changed for each in found.statements] == [5, 1, 1]
 
 
+SCRIPT = """\
+-- what a file holds
+CREATE TABLE log (pet, note DEFAULT '; not the end');
+CREATE TRIGGER noted AFTER UPDATE ON pets BEGIN
+  INSERT INTO log (pet) VALUES (new.id); UPDATE log SET note = 'x' WHERE pet = new.id;
+END;
+UPDATE pets SET name = id WHERE id < 15;
+UPDATE pets SET name = id WHERE id < 16; ;
+/* the last */ DELETE FROM pets WHERE id > 3000; -- and no more
+"""
+
+
+def test_a_script_is_told_statement_by_statement(database: Path) -> None:
+    found = told(
+        database,
+        f"""
+        seen = []
+        connection.execute("DELETE FROM pets WHERE id = 3009")
+        connection.set_trace_callback(seen.append)
+        connection.executescript({SCRIPT!r})
+        connection.executescript("SELECT 1; SELECT count(*) FROM pets, log")
+        assert len(seen) >= 8
+        """,
+    )
+    assert [(each.text.split("\n")[-1][:16], each.calls, each.rows_changed) for each in found.statements] == [
+        ("DELETE FROM pets", 1, 1),
+        ("COMMIT", 1, 0),
+        ("CREATE TABLE log", 1, 0),
+        ("END;", 1, 0),
+        ("UPDATE pets SET ", 2, 5 * 3 + 6 * 3 + 5),
+        ("/* the last */ D", 1, 8),
+        ("SELECT 1;", 1, 0),
+        ("SELECT count(*) ", 1, 0),
+    ]
+    assert all(each.wall_s > 0 for each in found.statements)
+    assert found.statements[-1].vm_steps > ROWS
+    assert sum(each.vm_steps for each in found.statements) == found.counters["vm_steps"]
+    assert [each.began for each in found.statements] == sorted(each.began for each in found.statements)
+
+
+@pytest.mark.parametrize(
+    ("failing", "error"),
+    [
+        (DOG, "UNIQUE constraint failed: pets.id"),
+        ("INSERT INTO nowhere VALUES (1)", "no such table: nowhere"),
+        ("INSRT INTO pets", 'near "INSRT": syntax error'),
+        ("COMMIT", "cannot commit - no transaction is active"),
+    ],
+)
+def test_of_a_script_that_fails_the_statement_is_told_that_failed(database: Path, failing: str, error: str) -> None:
+    found = told(database, f"cursor.executescript({f'{DOG};{failing};DROP TABLE pets'!r})")
+    first, last = found.statements
+    assert (first.text, first.calls, first.error, first.rows_changed) == (f"{DOG};", 1, "", 1)
+    assert (last.text, last.calls) == (f"{failing};", 1)
+    assert last.error.endswith(f": {error}")
+
+
+def test_a_long_script_is_not_looked_at_to_its_end_when_that_costs_too_much(database: Path) -> None:
+    found = told(
+        database,
+        """
+        sys.modules["thcore_observer.sqlite_ledger"].SHARE = 0
+        updates = "UPDATE pets SET name = id WHERE id = 10;" * 15_000
+        connection.executescript("BEGIN;" + updates + "DELETE FROM pets; COMMIT")
+        """,
+    )
+    assert [(text[:20], rows) for text, _, rows in brief(found)] == [
+        ("BEGIN;", 0),
+        ("UPDATE pets SET name", 10_000),
+        ("(further statements,", 5_000 + ROWS),
+    ]
+
+
 def test_only_the_dataset_s_file_counts(database: Path) -> None:
     found = told(
         database,
@@ -257,7 +330,7 @@ def test_each_step_is_looked_at_anew(database: Path) -> None:
         sys.modules["thcore_observer.sqlite_ledger"].SHARE = 0
         for number in range(10001):
             cursor.execute("SELECT 1")
-        ledger.end()
+        ledger.end(failed=False)
         ledger.begin()
         connection.execute("DELETE FROM pets WHERE id = 10")
         """,
@@ -278,6 +351,17 @@ def test_short_statements_of_ever_new_text_leave_the_steps_unknown(database: Pat
 
 def test_a_program_that_dies_in_a_step_tells_nothing_of_it(database: Path) -> None:
     assert observe(database, "cursor.execute('DELETE FROM pets'); os._exit(9)") is None
+
+
+def test_a_step_that_fails_before_any_statement_has_done_nothing(database: Path) -> None:
+    found = told(database, "raise ValueError('not ready')")
+    assert brief(found) == []
+    assert {name: value for name, value in found.counters.items() if value} == {}
+    assert found.reasons() == {}
+
+
+def test_a_step_that_ends_well_without_a_statement_was_not_seen(database: Path) -> None:
+    assert observe(database, "pass") is None
 
 
 CREATE = "CREATE TABLE pets (id INTEGER PRIMARY KEY)"

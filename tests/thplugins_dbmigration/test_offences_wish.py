@@ -47,7 +47,7 @@ def wanted(dialect: str, statement: str) -> Wish:
             "mysql",
             "ALTER TABLE t ADD (a int NOT NULL DEFAULT 1, b int NOT NULL), ADD FOREIGN KEY f (a) REFERENCES p",
             Name(("t",)),
-            (Present("b", new=True), Refers(("a",), Name(("p",)), name="f")),
+            (Present("a"), Present("b", new=True), Refers(("a",), Name(("p",)), name="f")),
         ),
         (
             "postgresql",

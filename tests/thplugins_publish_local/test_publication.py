@@ -22,6 +22,8 @@ from thcore.model.document import from_json
 from thcore.pages.site import Site
 from thcore.testing import make_build, run_job
 from thplugins_publish_local import publication, tree
+from thplugins_publish_local.access import Access
+from thplugins_publish_local.place import MARK
 from thplugins_publish_local.plugin import PublishLocalOptions, plugin
 
 from parts import outcomes
@@ -49,7 +51,8 @@ def outcome_of(build: Build, attempt: int = 1, **changes: Any) -> Outcome:
 
 
 def published(directory: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    files = (path for path in directory.rglob("*") if path.is_file() and path.name != MARK)
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 
 def put(build: Build, root: Path, log_path: str = LOG_PATH, attempt: int = 1, **changes: Any) -> Publication:
@@ -67,6 +70,7 @@ def test_the_evidence_the_result_and_a_page_are_published(build: Build, root: Pa
     files = published(root / LOG_PATH)
     assert set(files) == {
         "console.log",
+        "console.log.html",
         "datasets/index.html",
         "datasets/one/index.html",
         "datasets/one/schema.sql",
@@ -164,11 +168,11 @@ def test_an_attempt_that_is_overtaken_while_it_copies_gives_way(
 ) -> None:
     put_up, putting = tree.put_up, [True]
 
-    def overtaken(site: Site, target: int) -> None:
+    def overtaken(site: Site, target: int, access: Access) -> None:
         if putting.pop():
             putting.append(False)
             put(build, root, attempt=2)
-        put_up(site, target)
+        put_up(site, target, access)
 
     monkeypatch.setattr(tree, "put_up", overtaken)
     with pytest.raises(InfrastructureError) as caught:

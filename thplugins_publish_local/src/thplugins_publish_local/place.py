@@ -3,10 +3,11 @@
 Directories are opened one by one from the root, never through a symbolic link, and everything is done relative to
 the open directory: whatever a log path says and whoever moves things meanwhile, nothing is written elsewhere.
 
-A tree is built under a hidden name beside its final one and renamed. Two kinds of hidden names exist::
+A tree is built under a hidden name beside its final one and renamed. Three kinds of hidden names exist::
 
     .NAME.0123456789abcdef.part    being built; its builder holds a lock on it
     .NAME.0123456789abcdef.old     what was there before, on its way out
+    .NAME.0123456789abcdef.gone    a build that is kept no longer
 
 Whoever next works in the directory puts away those whose builder has died. All locks are flock locks of
 directories, so that they end with their process and leave no file behind.
@@ -32,8 +33,13 @@ from thcore.model import Fence
 from thcore.pages import identity
 from thcore.pages.html import INDEX
 from thcore.pages.identity import RESULT, Identity
+from thcore.pages.live import STATE
+from thplugins_publish_local.access import EVERYBODY, Access
 
-_HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.(?P<kind>part|old)", re.DOTALL)
+MARK = ".publish_local"
+"""In each directory that holds a build: how much it holds. What has none is not ours to remove."""
+
+_HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.(?P<kind>part|old|gone)", re.DOTALL)
 _LONGEST_NAME = 200  # bytes; file systems take 255, and the hidden names need some
 _LARGEST_RESULT = 64 * 1024 * 1024
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -83,6 +89,7 @@ class Place:
 
     names: tuple[str, ...]
     directories: tuple[int, ...]
+    access: Access = EVERYBODY
 
     @property
     def name(self) -> str:
@@ -95,8 +102,9 @@ class Place:
         return self.directories[-1]
 
     @contextlib.contextmanager
-    def staged(self, build: str, fence: Fence) -> Iterator[int]:
+    def staged(self, build: str, fence: Fence, *, live: bool = False) -> Iterator[int]:
         """An empty directory, open, that takes its place when the block is left and is removed when it raises.
+        ``live``: what is put up is not the last of its attempt, and never takes the place of that.
 
         Raises InfrastructureError when the place belongs to something else, with code ``publish-superseded`` when a
         later attempt is there already.
@@ -104,14 +112,14 @@ class Place:
         temporary = temporary_name(self.name)
         with locked(self.parent):
             _put_away_leftovers(self.parent)
-            self._check_free_for(build, fence)
-            staging = make_directory(self.parent, temporary)
+            self._check_free_for(build, fence, live=live)
+            staging = make_directory(self.parent, temporary, self.access)
             fcntl.flock(staging, fcntl.LOCK_EX)  # cannot block: nobody else knows it
         try:
             yield staging
             os.fsync(staging)
             with locked(self.parent):
-                self._check_free_for(build, fence)
+                self._check_free_for(build, fence, live=live)
                 self._swap_in(temporary)
         except BaseException:
             remove(self.parent, temporary)
@@ -119,7 +127,26 @@ class Place:
         finally:
             os.close(staging)
 
-    def _check_free_for(self, build: str, fence: Fence) -> None:
+    @contextlib.contextmanager
+    def running(self, build: str, fence: Fence) -> Iterator[int | None]:
+        """The directory of the page of this very attempt, open; None when there is none.
+
+        What is written there can replace no other page, since a build that takes its place comes as a directory of its
+        own: who is late writes into one that nobody sees any more.
+        """
+        try:
+            present = open_directory(self.parent, self.name)
+        except OSError:
+            yield None
+            return
+        try:
+            known = None if has(present, RESULT) else read_identity(present, STATE)
+            ours = known is not None and known.build == build and known.fence == fence
+            yield present if ours else None
+        finally:
+            os.close(present)
+
+    def _check_free_for(self, build: str, fence: Fence, *, live: bool) -> None:
         where = "/".join(self.names)
         try:
             present = open_directory(self.parent, self.name)
@@ -128,18 +155,21 @@ class Place:
         except OSError as error:
             raise failure(f"{where} is there already and is no directory of ours: {error.strerror}") from error
         try:
-            known = read_identity(present)
+            published = read_identity(present)
+            known = published or read_identity(present, STATE)
             if known is None:
-                if not _is_empty(present):
+                # With our mark, it is a page that a power failure has torn.
+                if not _is_empty(present) and not has(present, MARK):
                     raise failure(f"{where} is there already and holds no build; it is left as it is")
                 return
         finally:
             os.close(present)
         if known.build != build:
             raise failure(f"{where} holds the evidence of another build, {known.build}; it is left as it is")
-        if known.fence is not None and known.fence.after(fence):
+        there = known.fence
+        if there is not None and (there.after(fence) or (live and published is not None and not fence.after(there))):
             raise InfrastructureError(
-                f"attempt {known.attempt} of this build is published already (by {known.fence.worker});"
+                f"attempt {there.attempt} of this build is published already (by {there.worker});"
                 f" attempt {fence.attempt} came too late",
                 code="publish-superseded",
             )
@@ -161,34 +191,38 @@ class Place:
 
 
 @contextlib.contextmanager
-def opened(root: Path, log_path: str) -> Iterator[Place]:
+def opened(root: Path, log_path: str, access: Access = EVERYBODY) -> Iterator[Place]:
     """Open the place that a log path names, making the directories above it.
 
     Raises InfrastructureError when the log path leads through a symbolic link, a file, or another build's evidence.
     """
     names = split(log_path)
     with contextlib.ExitStack() as stack:
-        root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _make_root(root, access)
         directories = [os.open(root, os.O_RDONLY | os.O_DIRECTORY)]
         stack.callback(os.close, directories[0])
         for depth, name in enumerate(names[:-1], start=1):
             try:
-                directory = _open_or_make(directories[-1], name)
+                directory = open_or_make(directories[-1], name, access)
             except NotADirectoryError as error:
                 path = "/".join(names[:depth])
                 raise failure(f"{path} is a symbolic link or a file; nothing is published through it") from error
             stack.callback(os.close, directory)
-            if _has(directory, RESULT):
+            if has(directory, RESULT) or read_identity(directory, STATE) is not None:
                 raise failure(f"{'/'.join(names[:depth])} holds the evidence of a build; nothing is put inside")
             directories.append(directory)
-        yield Place(names, tuple(directories))
+        yield Place(names, tuple(directories), access)
 
 
-def make_directory(parent: int, name: str) -> int:
-    """Make a directory that everyone can read, whatever the umask; answers it open."""
-    os.mkdir(name, 0o755, dir_fd=parent)
+def make_directory(parent: int, name: str, access: Access) -> int:
+    """Make a directory that those may read who shall, whatever the umask; answers it open."""
+    os.mkdir(name, 0o700, dir_fd=parent)
     directory = open_directory(parent, name)
-    os.fchmod(directory, 0o755)
+    try:
+        access.give_directory(directory)
+    except BaseException:
+        os.close(directory)
+        raise
     return directory
 
 
@@ -211,11 +245,17 @@ def remove(parent: int, name: str) -> None:
             os.unlink(name, dir_fd=parent)
 
 
-def read_identity(directory: int) -> Identity | None:
-    """Read it from the directory's result.json; None when there is none that can be read."""
+def read_identity(directory: int, document: str = RESULT) -> Identity | None:
+    """Read it from the directory's result.json, or from the ``document`` of a page that is not the last one; None when
+    there is none that can be read."""
     try:
-        descriptor = os.open(RESULT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-        with os.fdopen(descriptor, "rb") as file:
+        with contextlib.ExitStack() as stack:
+            below, _, name = document.rpartition("/")
+            if below:
+                directory = open_directory(directory, below)
+                stack.callback(os.close, directory)
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+            file = stack.enter_context(os.fdopen(descriptor, "rb"))
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_RESULT:
                 return None
@@ -224,17 +264,32 @@ def read_identity(directory: int) -> Identity | None:
         return None
 
 
-def _open_or_make(parent: int, name: str) -> int:
+def _make_root(root: Path, access: Access) -> None:
+    """The directory of the operator is theirs as it is; one that is missing is made."""
+    if root.is_dir():
+        return
+    root.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        root.mkdir(mode=0o700)
+        directory = os.open(root, _OPEN_DIRECTORY)
+        try:
+            access.give_directory(directory)
+        finally:
+            os.close(directory)
+
+
+def open_or_make(parent: int, name: str, access: Access) -> int:
+    """Open a directory, making it when it is missing. Others may make it at the same time."""
     try:
         return open_directory(parent, name)
     except FileNotFoundError:
         try:
-            return make_directory(parent, name)
+            return make_directory(parent, name, access)
         except FileExistsError:
             return open_directory(parent, name)
 
 
-def _has(directory: int, name: str) -> bool:
+def has(directory: int, name: str) -> bool:
     try:
         os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -269,7 +324,7 @@ def _put_away_leftovers(parent: int) -> None:
             continue
         try:
             fcntl.flock(leftover, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if match["kind"] == "old" and not _has(parent, match["name"]):
+            if match["kind"] == "old" and not has(parent, match["name"]):
                 _rename(parent, hidden, match["name"])
             else:
                 remove(parent, hidden)

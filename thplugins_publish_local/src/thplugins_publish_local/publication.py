@@ -2,58 +2,119 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from attrs import evolve
 
-from thcore.model import Outcome, Publication
+from thcore.model import LivePage, Outcome, Publication
 from thcore.pages import html, site
 from thcore.pages.html import INDEX, Entry
 from thcore.pages.identity import Identity
 from thplugins_publish_local import place, tree
-from thplugins_publish_local.place import Place
+from thplugins_publish_local.access import EVERYBODY, Access
+
+T = TypeVar("T")
 
 NAME = "publish_local"
 _LISTED = 1000
 _IDENTIFIED = 100  # builds of a listing whose verdict is shown; each costs reading its result.json
 
 
-def publish(artifacts: Path, root: Path, url: str | None, log_path: str, outcome: Outcome) -> Publication:
+def address(root: Path, url: str | None, log_path: str) -> str:
+    """Where a build's page is, or will be. Nothing is looked at on the disk. Raises InfrastructureError for a log path
+    that cannot be used."""
+    path = quote("/".join(place.split(log_path)))
+    if url is None:
+        return f"{root.absolute().as_uri()}/{path}/{INDEX}"
+    return f"{url.rstrip('/')}/{path}/"
+
+
+def publish(
+    artifacts: Path, root: Path, url: str | None, log_path: str, outcome: Outcome, access: Access = EVERYBODY
+) -> Publication:
     """Put a build's evidence below ``root`` and answer where it can be read.
 
     Raises InfrastructureError (code ``publish-failed``) when it cannot; then nothing is there, or what was there
     before. Code ``publish-superseded``: a later attempt of the build is published.
     """
-    try:
-        with place.opened(root, log_path) as there:
-            publication = Publication(_address(root, url, there), NAME)
-            with (
-                there.staged(outcome.build, outcome.fence) as staging,
-                site.assembled(artifacts, _told(outcome, publication)) as assembled,
-            ):
-                tree.put_up(assembled, staging)
-            return publication
-    except OSError as error:
-        raise place.failure(f"cannot publish below {root}: {error.strerror or error}") from error
+    publication = Publication(address(root, url, log_path), NAME)
+
+    def put_up() -> Publication:
+        with (
+            place.opened(root, log_path, access) as there,
+            there.staged(outcome.build, outcome.fence) as staging,
+            site.assembled(artifacts, _told(outcome, publication)) as assembled,
+        ):
+            tree.put_up(assembled, staging, access)
+        return publication
+
+    return _below(root, put_up)
 
 
-def relist(root: Path, log_path: str) -> None:
+def publish_live(
+    page: LivePage,
+    build: str,
+    root: Path,
+    log_path: str,
+    access: Access = EVERYBODY,
+    check: Callable[[], None] = lambda: None,
+) -> bool:
+    """Put up the page of a build that runs; answers whether there was none of this attempt yet. ``check`` is called
+    before each file, and raises when the page comes too late.
+
+    Nothing of it is forced to the disk: what replaces it soon need not outlive a power failure. Raises as ``publish``.
+    """
+
+    def write(directory: int) -> None:
+        for name, content in page.files.items():
+            check()
+            _replace_below(directory, name, content, access)
+
+    def put_up() -> bool:
+        with place.opened(root, log_path, access) as there:
+            with there.running(build, page.fence) as present:
+                if present is not None:
+                    write(present)
+                    return False
+            with there.staged(build, page.fence, live=True) as staging:
+                write(staging)
+                tree.mark(staging, sum(map(len, page.files.values())), access)
+                check()
+            return True
+
+    return _below(root, put_up)
+
+
+def relist(root: Path, log_path: str, access: Access = EVERYBODY) -> None:
     """Write the listings of the directories above a build, the root's included. Raises OSError.
 
     A page that is not ours, such as the operator's own front page, is left as it is.
     """
-    with place.opened(root, log_path) as there:
+    with place.opened(root, log_path, access) as there:
         for depth in range(len(there.directories) - 1, -1, -1):
             directory = there.directories[depth]
             # Listed and written under one lock, so that an older listing never replaces a newer one.
             with place.locked(directory):
-                if _may_write_index(directory):
-                    tree.replace_file(directory, INDEX, _listing(directory, there.names[:depth]))
+                if may_write_index(directory):
+                    tree.replace_file(directory, INDEX, _listing(directory, there.names[:depth]), access)
+
+
+def _below(root: Path, put_up: Callable[[], T]) -> T:
+    """Put something up, and once more if a directory above was removed meanwhile: those that hold nothing are."""
+    try:
+        try:
+            return put_up()
+        except FileNotFoundError:
+            return put_up()
+    except OSError as error:
+        raise place.failure(f"cannot publish below {root}: {error.strerror or error}") from error
 
 
 def _told(outcome: Outcome, publication: Publication) -> Outcome:
@@ -61,11 +122,13 @@ def _told(outcome: Outcome, publication: Publication) -> Outcome:
     return evolve(outcome, publications=(*others, publication))
 
 
-def _address(root: Path, url: str | None, there: Place) -> str:
-    path = "/".join(there.names)
-    if url is None:
-        return f"{root.resolve().as_uri()}/{quote(path)}/{INDEX}"
-    return f"{url.rstrip('/')}/{quote(path)}/"
+def _replace_below(directory: int, name: str, content: bytes, access: Access) -> None:
+    below, _, last = name.rpartition("/")
+    with contextlib.ExitStack() as stack:
+        if below:
+            directory = place.open_or_make(directory, below, access)
+            stack.callback(os.close, directory)
+        tree.replace_file(directory, last, content, access, durable=False)
 
 
 def _listing(directory: int, path: tuple[str, ...]) -> bytes:
@@ -108,7 +171,8 @@ def _order(entry: Entry) -> tuple[bool, float, str]:
     return not entry.directory, newest, entry.name
 
 
-def _may_write_index(directory: int) -> bool:
+def may_write_index(directory: int) -> bool:
+    """Whether there is no page of the directory, or one of ours."""
     try:
         descriptor = os.open(INDEX, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     except FileNotFoundError:

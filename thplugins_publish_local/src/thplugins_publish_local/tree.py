@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from typing import BinaryIO
 
 from thcore.errors import InfrastructureError
 from thcore.pages.site import Site, SiteFile
-from thplugins_publish_local.place import make_directory, open_directory, remove, temporary_name
+from thplugins_publish_local.access import EVERYBODY, Access
+from thplugins_publish_local.place import MARK, open_directory, open_or_make, remove, temporary_name
 
 _CHUNK = 1024 * 1024
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
-def put_up(site: Site, target: int) -> None:
+def put_up(site: Site, target: int, access: Access) -> None:
     """Write a site into the open, empty directory ``target``, which nobody sees yet. Raises OSError, and
     InfrastructureError when a file of the evidence cannot be read any more."""
-    for file in site.files:
+    files = [file for file in site.files if file.name.partition("/")[0] != MARK]  # that name is ours
+    for file in files:
         with contextlib.ExitStack() as stack:
             try:
                 content = stack.enter_context(site.open(file))
@@ -28,55 +31,62 @@ def put_up(site: Site, target: int) -> None:
             *directories, name = file.name.split("/")
             directory = target
             for part in directories:
-                directory = _open_or_make(directory, part)
+                directory = open_or_make(directory, part, access)
                 stack.callback(os.close, directory)
-            _copy(content, file, directory, name)
-    for path in sorted({file.name.rpartition("/")[0] for file in site.files} - {""}):
+            _copy(content, file, directory, name, access)
+    for path in sorted({file.name.rpartition("/")[0] for file in files} - {""}):
         with contextlib.ExitStack() as stack:
             directory = target
             for part in path.split("/"):
                 directory = open_directory(directory, part)
                 stack.callback(os.close, directory)
             os.fsync(directory)
+    mark(target, sum(file.size for file in files), access)
 
 
-def write_file(directory: int, name: str, content: bytes) -> None:
-    """Write a file of a tree that nobody sees yet."""
+def mark(directory: int, size: int, access: Access) -> None:
+    """Mark a directory as one that holds a build of ``size`` bytes."""
+    write_file(directory, MARK, json.dumps({"bytes": size}).encode("ascii"), access)
+
+
+def write_file(directory: int, name: str, content: bytes, access: Access, *, durable: bool = True) -> None:
+    """Write a file of a tree that nobody sees yet. ``durable``: it is on the disk when this returns."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    with os.fdopen(os.open(name, flags, 0o644, dir_fd=directory), "wb") as file:
-        os.fchmod(file.fileno(), 0o644)
+    with os.fdopen(os.open(name, flags, 0o600, dir_fd=directory), "wb") as file:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        access.give_file(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
 
 
-def replace_file(directory: int, name: str, content: bytes) -> None:
+def replace_file(
+    directory: int,
+    name: str,
+    content: bytes,
+    access: Access = EVERYBODY,
+    *,
+    durable: bool = True,
+) -> None:
     """Write a file that people may be reading: they find the old or the new one, never a part."""
     temporary = temporary_name(name)
     try:
-        write_file(directory, temporary, content)
+        write_file(directory, temporary, content, access, durable=durable)
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
         remove(directory, temporary)
         raise
 
 
-def _open_or_make(parent: int, name: str) -> int:
-    try:
-        return open_directory(parent, name)
-    except FileNotFoundError:
-        return make_directory(parent, name)
-
-
-def _copy(content: BinaryIO, file: SiteFile, directory: int, name: str) -> None:
-    with os.fdopen(os.open(name, _NEW, 0o644, dir_fd=directory), "wb", buffering=0) as writer:
-        os.fchmod(writer.fileno(), 0o644)
+def _copy(content: BinaryIO, file: SiteFile, directory: int, name: str, access: Access) -> None:
+    with os.fdopen(os.open(name, _NEW, 0o600, dir_fd=directory), "wb", buffering=0) as writer:
         left = file.size  # a file that something still writes to must come to an end
         while left > 0 and (chunk := content.read(min(left, _CHUNK))):
             left -= len(chunk)
             _write(writer.fileno(), chunk)
         moment = file.modified.timestamp()
         os.utime(writer.fileno(), (moment, moment))
+        access.give_file(writer.fileno())
         os.fsync(writer.fileno())
 
 

@@ -29,6 +29,7 @@ from thcore.errors import InfrastructureError
 
 _UNUSED_S = 24 * 3600.0
 _CALL_S = 300.0
+_LARGE_INDEX = 100_000  # bytes; some thousand files, which take longer to read than to look at
 
 
 def boot() -> str:
@@ -148,10 +149,22 @@ def _fill(place: Path, generation: Path, branch: str, count: int) -> None:
         try:
             borrow(git, generation, Address.parse(str(generation)), made, lent=False)
             check_out(git, made, commit)
+            _settle(git, made)
             made.rename(place / f"ready-{number}")
         finally:
             for rest in place.glob("new-*"):
                 shutil.rmtree(rest, ignore_errors=True)
+
+
+def _settle(git: Git, tree: Path) -> None:
+    """Spare a build that git reads the files again.
+
+    It does so with all that are as young as the index, to the second: whoever wrote them then may have written again
+    unseen. An index that is written in a later second, after such a look, trusts them.
+    """
+    if (tree / ".git" / "index").stat().st_size > _LARGE_INDEX:
+        time.sleep(1.0 - time.time() % 1.0)
+        git("update-index", "-q", "--refresh", "--force-write-index", directory=tree, quiet=True)
 
 
 def _ready(place: Path) -> list[Path]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 from cattrs.preconf.json import make_converter
@@ -15,7 +17,7 @@ from thcore.config import Config, plugin_settings
 from thcore.errors import ExitCode, PluginError
 from thcore.model import Finding, Severity
 from thcore.pipeline.build import state_of
-from thcore.pipeline.plan import make_plans, used_plugins
+from thcore.pipeline.plan import Plan, make_plans, used_plugins
 from thcore.plugins import Plugins
 
 _MARKS = {
@@ -37,8 +39,9 @@ def doctor(config_file: Path | None, *, as_json: bool) -> int:
     """
     config = read_config(config_file)
     plugins = Plugins.installed(used_plugins(config))
-    make_plans(config, plugins)  # what is wrong with the configuration itself comes first
-    findings = [finding for name in plugins.implementing("thcore_health") for finding in _check(config, plugins, name)]
+    plans = make_plans(config, plugins)  # what is wrong with the configuration itself comes first
+    names = plugins.implementing("thcore_health")
+    findings = [finding for name in names for finding in _check(config, plugins, plans.values(), name)]
     if as_json:
         click.echo(json.dumps(make_converter().unstructure(findings, list[Finding]), indent=2))
     else:
@@ -47,11 +50,16 @@ def doctor(config_file: Path | None, *, as_json: bool) -> int:
     return ExitCode.CONFIG if broken else ExitCode.SUCCESS
 
 
-def _check(config: Config, plugins: Plugins, name: str) -> tuple[Finding, ...]:
+def _check(config: Config, plugins: Plugins, plans: Iterable[Plan], name: str) -> tuple[Finding, ...]:
     settings = plugin_settings(config, name, plugins.get(name).settings)
     directories = config.directories
+    options: list[Any] = []  # they need not have a hash
+    for plan in plans:
+        if name in plan.plugins and plan.options.get(name) not in options:
+            options.append(plan.options.get(name))
     try:
-        return plugins.health(name, settings, state_of(directories.state, name), directories.work_path)
+        state = state_of(directories.state, name)
+        return plugins.health(name, settings, state, directories.work_path, tuple(options))
     except PluginError as error:
         return (Finding("health-check-failed", Severity.UNVERIFIED, str(error), plugin=name),)
 

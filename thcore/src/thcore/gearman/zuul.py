@@ -93,9 +93,10 @@ def started(
     return _payload(build, job, manager, worker, url, {"attempt": attempt})
 
 
-def final(outcome: Outcome, manager: str) -> Reply:
-    """The end of a build with an outcome. UNVERIFIED has no result, so that Zuul launches the build again."""
-    url = outcome.publications[0].url if outcome.publications else None
+def final(outcome: Outcome, manager: str, *, url: str | None = None) -> Reply:
+    """The end of a build with an outcome. UNVERIFIED has no result, so that Zuul launches the build again. ``url`` is
+    where its page will be; it counts while nothing is published."""
+    url = outcome.publications[0].url if outcome.publications else url
     own = {
         "result": _result(outcome),
         "verdict": outcome.verdict.value,

@@ -23,11 +23,13 @@ from thcore.hooks.markers import hookspec
 from thcore.model import (
     Attempt,
     BuildEvent,
+    BuildRequest,
     Checkout,
     Command,
     Environment,
     Execution,
     Finding,
+    LivePage,
     Outcome,
     Publication,
     WorkerEvent,
@@ -218,6 +220,63 @@ def thcore_analyse(build: Build, options: Any, execution: Execution) -> Iterable
 
 
 @hookspec
+def thcore_address(request: BuildRequest, options: Any, settings: Any) -> str | None:
+    """Say where the page of a build will be, before anything of it is there.
+
+    Called in the worker, before Zuul is told that the build has begun, so that the review and the status page link to
+    it from the first moment; it is also what Zuul is told when the evidence is not published yet as the build ends.
+    Nothing is put up and nobody asked here: Zuul cannot cancel the build before it is answered. Of several publishers'
+    answers the first counts. None: the address is not known yet; Zuul is told the one that ``thcore_publish_live`` or
+    ``thcore_publish`` answers. An exception is logged, and counts as None.
+
+    .. code-block:: python
+
+        from thcore.hooks import hookimpl
+
+        class Share:
+            @hookimpl
+            def thcore_address(self, request):
+                return f"https://share.example.org/{request.log_path}/"
+    """
+
+
+@hookspec
+def thcore_publish_live(build: Build, options: Any, page: LivePage) -> Publication | None:
+    """Show people a build while it runs: put up a page that is not its last.
+
+    Called in the child process, for every publisher of the job that has it, in a thread beside the stages: as the build
+    begins, then after some seconds whenever something has changed, and once more (``page.last``) when it has its
+    verdict or was cancelled. The files belong at the address that ``thcore_publish`` uses, which puts the evidence in
+    their place; the page is written by thcore, and holds a few hundred KiB at most. Neither a later attempt's page nor
+    one that has been published may ever be replaced: compare ``page.fence`` with the ``live/state.json`` that is there
+    (``thcore.pages.identity.read``) and leave what has a ``result.json``. ``build.check()`` raises once the page comes
+    too late; call it before each thing that takes time.
+
+    Answers the address of the page to open. None: nothing is put up, and the hook is not called again for this build.
+    An exception, or no answer within some seconds of the verdict, is told in the build log: the page is then given up,
+    and the build goes on as if there were none.
+
+    .. code-block:: python
+
+        from pathlib import Path
+        from thcore.hooks import hookimpl
+        from thcore.model import Publication
+
+        class Share:
+            @hookimpl
+            def thcore_publish_live(self, build, page):
+                target = Path("/srv/share") / build.log_path
+                if (target / "result.json").exists():
+                    return None
+                for name, content in page.files.items():
+                    build.check()
+                    (target / name).parent.mkdir(parents=True, exist_ok=True)
+                    (target / name).write_bytes(content)
+                return Publication(url=f"https://share.example.org/{build.log_path}/")
+    """
+
+
+@hookspec
 def thcore_publish(build: Build, options: Any, outcome: Outcome) -> Publication | None:
     """Stage 5: bring the evidence to where people can read it.
 
@@ -323,12 +382,13 @@ def thcore_wrap_command(build: Build, options: Any, command: Command) -> Command
 
 
 @hookspec
-def thcore_health(settings: Any, state: Path, work: Path) -> Iterable[Finding] | None:
+def thcore_health(settings: Any, state: Path, work: Path, options: tuple[Any, ...]) -> Iterable[Finding] | None:
     """Check whether this plugin could work now, and say what to do if it could not.
 
     Called by ``thcore doctor``, in the process of the command line, for every configured plugin. ``state`` is the
     directory that the plugin keeps between builds, ``work`` the one that workspaces are made in; neither need exist
-    yet, and both may belong to another account. Answers one finding per check, ``info`` when all is well, with the
+    yet, and both may belong to another account. ``options`` are those that the jobs give the plugin, each different one
+    once. Answers one finding per check, ``info`` when all is well, with the
     remedy in ``hint``. None means nothing to check. An exception becomes a finding.
 
     .. code-block:: python

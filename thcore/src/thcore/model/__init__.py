@@ -7,6 +7,7 @@ from thcore.model.command import Command, CommandResult, OomKills
 from thcore.model.event import BuildEvent, BuildEventKind, Progress, WorkerEvent, WorkerEventKind
 from thcore.model.finding import Finding, Location, Severity
 from thcore.model.job import Attempt, BuildRequest
+from thcore.model.live import LivePage, Standing
 from thcore.model.migration import (
     Check,
     DatasetRun,
@@ -61,6 +62,7 @@ __all__ = [
     "Fence",
     "Finding",
     "Limit",
+    "LivePage",
     "Location",
     "Loss",
     "Measurement",
@@ -79,6 +81,7 @@ __all__ = [
     "StageName",
     "StageResult",
     "StageRun",
+    "Standing",
     "Statement",
     "Step",
     "StepResult",

@@ -24,12 +24,15 @@ class BuildEventKind(enum.Enum):
     STAGE_STARTED = "stage-started"
     STAGE_ENDED = "stage-ended"
     PROGRESS = "progress"
+    PAGE = "page"
+    """There is a page that shows it while it runs."""
     ENDED = "ended"
 
 
 @frozen
 class BuildEvent:
-    """Something happened to a build. ``detail`` is the stage's result, the verdict or the progress message."""
+    """Something happened to a build. ``detail`` is the stage's result, the verdict, the progress message or the
+    address of the page."""
 
     kind: BuildEventKind
     build_id: str

@@ -30,6 +30,15 @@ class Step:
     def __str__(self) -> str:
         return f"{'+'.join(self.parents) or 'base'} -> {self.version}"
 
+    def goes_by(self, name: str) -> bool:
+        """Whether ``name``, as the location of a finding has it, means this step: its version, or the way that leads
+        there, ``PARENT->VERSION``."""
+        whence, arrow, version = name.rpartition("->")
+        parents = self.parents or ("base",)
+        return version.strip() == self.version and (
+            not arrow or whence.strip() in {*parents, "+".join(parents), "+".join(sorted(parents))}
+        )
+
 
 @frozen
 class Wait:
@@ -104,7 +113,7 @@ class Measurement:
 
     ``statements`` are in the order in which they began, ``waits`` the longest of each kind on each table that made
     anybody wait. ``slowness`` is how many times slower than usual the machine was (1 is as usual), None where that is
-    not known.
+    not known. ``began`` is when the step began, in seconds since 1970 (UTC), None where nobody noted it.
     """
 
     wall_s: float
@@ -113,6 +122,7 @@ class Measurement:
     statements: tuple[Statement, ...] = ()
     waits: tuple[Wait, ...] = ()
     slowness: float | None = None
+    began: float | None = None
 
 
 @frozen

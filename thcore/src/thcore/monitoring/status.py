@@ -44,7 +44,7 @@ _NOT_SERVING: Mapping[Phase, str] = {
 @frozen
 class RunningBuild:
     """A build in a slot. ``age_s`` is how long it has run; ``detail`` and ``done`` of ``total`` (0 of 0 when unknown)
-    are what its stage says; ``percent`` is the whole build's."""
+    are what its stage says; ``percent`` is the whole build's; ``url`` is the page that shows it, if there is one."""
 
     build: str
     job: str
@@ -57,6 +57,7 @@ class RunningBuild:
     done: int = 0
     total: int = 0
     percent: int = 0
+    url: str = ""
 
     @classmethod
     def begun(cls, request: BuildRequest, attempt: int, at: datetime.datetime) -> RunningBuild:
@@ -74,6 +75,8 @@ class RunningBuild:
             return evolve(news, stage=event.stage, detail="", done=0, total=0)
         if event.kind is BuildEventKind.PROGRESS:
             return evolve(news, stage=event.stage, detail=event.detail, done=event.done, total=event.total)
+        if event.kind is BuildEventKind.PAGE:
+            return evolve(news, url=event.detail)
         return news
 
 

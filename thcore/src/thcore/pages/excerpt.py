@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from attrs import field, frozen
 
-from thcore.model import Finding
+from thcore.model import DatasetRun, Finding
 from thcore.pages.text import plain
 
 LINE_LIMIT = 500
@@ -25,6 +25,7 @@ _PER_FINDING = 40
 _BEFORE = 3
 _AFTER = 3
 _BEFORE_END = 12  # what a step said before the line that tells its end
+_NAMED = 8  # words of a line that may name the step that it is about
 _SHORTEST_EVIDENCE = 6  # shorter lines, such as a lone bracket, are found everywhere
 _READ_AT_MOST = 16 * 1024  # bytes of one line
 _COMPARED = 1000  # characters; evidence may have been cut by whoever took it
@@ -47,16 +48,19 @@ class LogLine:
 class Excerpt:
     """Runs of consecutive lines, in the order of the log, and how many lines the log has.
 
-    ``first_lines`` tells for the index of a finding at which line its step or its evidence starts.
+    ``first_lines`` tells for the index of a finding at which line its step or its evidence starts, ``step_lines`` the
+    same for the version of each step of the change on each dataset.
     """
 
     runs: tuple[tuple[LogLine, ...], ...] = ()
     total: int = 0
     first_lines: Mapping[int, int] = field(factory=dict)
+    step_lines: Mapping[tuple[str, str], int] = field(factory=dict)
 
 
-def take(log: BinaryIO, findings: Sequence[Finding]) -> Excerpt:
+def take(log: BinaryIO, findings: Sequence[Finding], datasets: Iterable[DatasetRun] = ()) -> Excerpt:
     """Read a log to its end and keep what matters, about 200 lines at most."""
+    starts = _Starts(datasets)
     sought = _evidence(findings)
     steps = _steps(findings)
     started: set[int] = set()
@@ -76,6 +80,7 @@ def take(log: BinaryIO, findings: Sequence[Finding]) -> Excerpt:
             if finding is not None:
                 reach = _BEFORE_END if finding in started else _BEFORE
                 started.add(finding)
+        starts.see(source, body, total)
         line = LogLine(total, body, time, source, finding)
         recent.append(line)
         if finding is not None:
@@ -91,7 +96,23 @@ def take(log: BinaryIO, findings: Sequence[Finding]) -> Excerpt:
     for line in lines:
         if line.finding is not None:
             first_lines.setdefault(line.finding, line.number)
-    return Excerpt(_runs(lines), total, first_lines)
+    return Excerpt(_runs(lines), total, first_lines, starts.found)
+
+
+class _Starts:
+    """Where the steps of the change start: at the first line that names them, of the dataset that they run on."""
+
+    def __init__(self, datasets: Iterable[DatasetRun]) -> None:
+        self.found: dict[tuple[str, str], int] = {}
+        self._sought = {run.name: {step.step.version for step in run.steps if step.added} for run in datasets}
+
+    def see(self, dataset: str, body: str, number: int) -> None:
+        if sought := self._sought.get(dataset):
+            for word in body.split(None, _NAMED)[:_NAMED]:
+                version = word.rpartition("->")[2]
+                if version in sought:
+                    sought.remove(version)
+                    self.found[dataset, version] = number
 
 
 def _evidence(findings: Sequence[Finding]) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Values to HTML. Pure functions: nothing is read or written here.
 
-Every page is one static file that needs nothing else: no script, no font, no picture from elsewhere. Two nets catch
-hostile text: whatever a template prints goes through ``visible`` and is then escaped.
+Every page is one static file that needs nothing else: no script, no font, no picture from elsewhere. Three nets catch
+hostile text: whatever a template prints goes through ``visible``, is then escaped, and the page's own policy has a
+browser run nothing but the script of ours, known by its hash.
 """
 
 from __future__ import annotations
@@ -14,23 +15,30 @@ from attrs import evolve, frozen
 from markupsafe import Markup
 
 from thcore import __version__
-from thcore.model import Outcome, Severity
+from thcore.model import Outcome, Severity, Standing, repetition
 from thcore.model.quantity import format_duration, format_size
 from thcore.pages import result
+from thcore.pages.advice import advice
+from thcore.pages.bar import per_cent
 from thcore.pages.evidence import EvidenceFile, LeftOut
 from thcore.pages.excerpt import LINE_LIMIT, Excerpt
 from thcore.pages.identity import Identity
+from thcore.pages.inline import SORTING, STYLE, policy
 from thcore.pages.text import href, plain, shortened, visible
+from thcore.pages.timeline import timeline
 
 GENERATOR = "thcore"
 """The pages name this as their generator, so that one of another origin is told from ours."""
 INDEX = "index.html"
 """The page to open, of a site and of each directory."""
 
-_FINDINGS = 100
+_FINDINGS = 50
+_LESSER = 1000  # of which there is a line only
 _EVIDENCE = 40
 _FILES = 2000
 _SENTENCE = 2000
+_BRIEF = 160
+_FORMS = ("console.log", "result.json", "junit.xml", "result.sarif", "summary.md", "history.html")
 
 
 @frozen
@@ -55,29 +63,40 @@ def result_page(
     files: Sequence[EvidenceFile] = (),
     left_out: Sequence[LeftOut] = (),
     excerpt: Excerpt = Excerpt(),  # noqa: B008 - a frozen value
+    environment: Sequence[str] = (),
 ) -> bytes:
     """The page of a build, beside which there are ``files``. The excerpt's findings are counted in the order of
-    ``result.by_weight``."""
+    ``result.by_weight``; ``environment`` are the lines of ``environment.txt``."""
+    names = {file.name for file in files}
+    viewers = {name: viewer for name in names if (viewer := f"{name}.html") in names}
+    evidence = [file for file in files if file.name not in viewers.values()]
+    datasets = result.datasets(outcome)
     findings = result.by_weight(outcome.findings)
     decisive = result.decisive(outcome)
     failures = sum(finding.severity is Severity.FAILURE for finding in findings)
     return _render(
         "result.html.j2",
         outcome=outcome,
-        meaning=result.MEANING[outcome.verdict],
+        advice=advice(outcome, decisive),
         decisive=decisive,
         decisive_step=result.step_of(outcome, decisive) if decisive else None,
         more_failures=max(failures - 1, 0),
         findings=[evolve(finding, evidence=_bounded(finding.evidence)) for finding in findings[:_FINDINGS]],
-        more_findings=max(len(findings) - _FINDINGS, 0),
-        datasets=result.datasets(outcome),
-        bars=result.stage_bars(outcome),
+        lesser=findings[_FINDINGS : _FINDINGS + _LESSER],
+        more_findings=max(len(findings) - _FINDINGS - _LESSER, 0),
+        datasets=datasets,
+        timeline=timeline(outcome, datasets),
         excerpt=excerpt,
-        files=files[:_FILES],
-        more_files=max(len(files) - _FILES, 0),
+        command=repetition.command(outcome.job, outcome.change),
+        environment=environment,
+        forms=[(viewers.get(name, name), name) for name in _FORMS if name in names],
+        files=evidence[:_FILES],
+        more_files=max(len(evidence) - _FILES, 0),
+        viewer=viewers.get("console.log", ""),
+        viewers=viewers,
         left_out=left_out[:_FILES],
-        total_size=sum(file.size for file in files),
-        has_log=any(file.name == "console.log" for file in files),
+        total_size=sum(file.size for file in evidence),
+        has_log="console.log" in names,
         trail=_trail(tuple(part for part in outcome.log_path.split("/") if part)),
     )
 
@@ -87,9 +106,34 @@ def listing_page(path: Sequence[str], entries: Sequence[Entry], more: int = 0) -
     return _render("listing.html.j2", path=tuple(path), entries=entries, more=more, trail=_trail(tuple(path)))
 
 
-def _render(template: str, **values: object) -> bytes:
+def live_page(standing: Standing, tail: Sequence[str], size: int, pieces: Sequence[str], every_s: float) -> bytes:
+    """The page of a build that runs. ``tail`` are the last lines of its log of ``size`` bytes, ``pieces`` the names of
+    those that are beside the page, which is read again every ``every_s`` seconds."""
+    findings = result.by_weight(standing.findings)
+    return _render(
+        "live.html.j2",
+        standing=standing,
+        findings=findings[:_FINDINGS],
+        more_findings=max(len(findings) - _FINDINGS, 0),
+        done=per_cent(standing.progress.done, standing.progress.total) if standing.progress else 0.0,
+        tail=tail,
+        size=size,
+        pieces=pieces,
+        every_s=max(1, round(every_s)),
+        trail=_trail(tuple(part for part in standing.log_path.split("/") if part)),
+    )
+
+
+def viewer_page(*, style: Markup, script: Markup, **values: object) -> bytes:
+    """The page of a log; ``thcore.pages.viewer`` says what is on it."""
+    return _render("viewer.html.j2", style=style, script=script, **values)
+
+
+def _render(template: str, *, style: Markup = STYLE, script: Markup = SORTING, **values: object) -> bytes:
+    """``style`` and ``script`` are all that the page has of each."""
+    page = _environment.get_template(template).render(values, style=style, script=script)
     # What visible() has not seen are our own words; "replace" is for a page rather than none.
-    return _environment.get_template(template).render(values).encode("utf-8", "replace")
+    return page.encode("utf-8", "replace")
 
 
 def _trail(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -112,6 +156,10 @@ def _sentence(text: str) -> str:
     return shortened(text.strip(), _SENTENCE)
 
 
+def _brief(text: str) -> str:
+    return shortened(text.strip(), _BRIEF)
+
+
 def _finalize(value: object) -> object:
     # Values that are no text yet, such as a change, become text here, so that none gets past.
     return value if isinstance(value, Markup) else visible(str(value))
@@ -125,7 +173,13 @@ _environment = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.globals.update(generator=GENERATOR, version=__version__, index=INDEX)
+_environment.globals.update(generator=GENERATOR, version=__version__, index=INDEX, policy=policy)
 _environment.filters.update(
-    duration=format_duration, size=format_size, moment=result.moment, href=href, line=_line, sentence=_sentence
+    duration=format_duration,
+    size=format_size,
+    moment=result.moment,
+    href=href,
+    line=_line,
+    sentence=_sentence,
+    brief=_brief,
 )

@@ -5,25 +5,22 @@ from __future__ import annotations
 import datetime
 from itertools import groupby
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from thcore.model import DatasetRun, Finding, Limit, Loss, Outcome, Severity, StepResult, Verdict
+from thcore.model import DatasetRun, Finding, Limit, Loss, Outcome, Severity, StepResult
 from thcore.model.quantity import format_duration, format_size
 from thcore.pages.bar import Bar, per_cent
-from thcore.pages.watched import Watched, watched
+from thcore.pages.watched import MOST, Watched, watched
 
 TIME = "time"
 """What the page calls the counter ``wall_s``."""
 
 _WEIGHT = {Severity.FAILURE: 0, Severity.UNVERIFIED: 1, Severity.WARNING: 2, Severity.INFO: 3}
 
-MEANING = {
-    Verdict.SUCCESS: "The change passed. There is nothing to do.",
-    Verdict.FAILURE: "The change needs another look before it can merge.",
-    Verdict.UNVERIFIED: "It could not be measured. That is not the fault of this change; Zuul may run it again.",
-    Verdict.CANCELLED: "It was stopped before it had a verdict.",
-}
-"""What each verdict asks of the change's author."""
+_ORDER = ("failed", "unverified", "warning", "ok")
+_STATEMENTS = 1000
+_EARLIER = 800
+"""How many rows of each a page has at most."""
 
 
 @frozen
@@ -45,11 +42,28 @@ class StepView:
     run: StepResult
     state: str
     gauges: tuple[Gauge, ...]
+    statements: int = MOST
+    """How many of its statements are shown at most."""
 
     @property
     def wall_s(self) -> float | None:
         """Seconds that it took, where measured."""
         return self.run.measurement.wall_s if self.run.measurement else None
+
+    @property
+    def began(self) -> float | None:
+        """When it began, in seconds since 1970, where noted."""
+        return self.run.measurement.began if self.run.measurement else None
+
+    @property
+    def limit_s(self) -> float | None:
+        """Seconds that it may take, where it has a limit."""
+        return min((limit.maximum for limit in self.run.limits if limit.counter == "wall_s"), default=None)
+
+    @property
+    def name(self) -> str:
+        """What it is called where there is one line for it."""
+        return self.run.step.title or self.run.step.version
 
     @property
     def losses(self) -> tuple[str, ...]:
@@ -59,7 +73,7 @@ class StepView:
     @property
     def watched(self) -> Watched | None:
         """What was seen of it, beside figures."""
-        return watched(self.run)
+        return watched(self.run, self.statements)
 
     @property
     def timing(self) -> Gauge | None:
@@ -74,6 +88,14 @@ class LegView:
 
     name: str
     steps: tuple[StepView, ...]
+    most: int = _EARLIER
+
+    @property
+    def shown(self) -> tuple[StepView, ...]:
+        """The steps that there is room for: those that did not end well, and the longest."""
+        ranked = sorted(self.steps, key=lambda step: (step.run.result == "ok", -(step.wall_s or 0.0)))
+        kept = {id(step) for step in ranked[: self.most]}
+        return tuple(step for step in self.steps if id(step) in kept)
 
     @property
     def measured_s(self) -> float:
@@ -101,9 +123,19 @@ class DatasetView:
     legs: tuple[LegView, ...]
 
     @property
+    def weight(self) -> int:
+        """Its place among the states, the worst first."""
+        return _ORDER.index(self.state)
+
+    @property
+    def steps(self) -> tuple[StepView, ...]:
+        """All its steps, in the order in which they ran: those of the change are the last ones."""
+        return (*(step for leg in self.legs for step in leg.steps), *self.added)
+
+    @property
     def measured_s(self) -> float:
         """Seconds that all its measured steps took together."""
-        return sum(step.wall_s or 0.0 for step in self.added) + sum(leg.measured_s for leg in self.legs)
+        return sum(step.wall_s or 0.0 for step in self.steps)
 
 
 def by_weight(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -122,28 +154,18 @@ def step_of(outcome: Outcome, finding: Finding) -> StepView | None:
     for dataset in outcome.datasets:
         if dataset.name == finding.location.dataset:
             for run in dataset.steps:
-                if finding.location.step in {run.step.version, str(run.step)}:
+                if finding.location.step and run.step.goes_by(finding.location.step):
                     return _step(run)
     return None
 
 
 def datasets(outcome: Outcome) -> tuple[DatasetView, ...]:
     """The datasets with trouble first."""
-    order = ("failed", "unverified", "warning", "ok")
-    return tuple(sorted((_dataset(run, outcome) for run in outcome.datasets), key=lambda view: order.index(view.state)))
-
-
-def stage_bars(outcome: Outcome) -> tuple[Bar | None, ...]:
-    """For each stage its bar on the build's time line, None for one that did not run."""
-    whole = outcome.duration_s
-    bars: list[Bar | None] = []
-    for stage in outcome.stages:
-        if stage.started is None:
-            bars.append(None)
-            continue
-        start = per_cent((stage.started - outcome.started).total_seconds(), whole)
-        bars.append(Bar(start, min(per_cent(stage.duration_s, whole), 100.0 - start)))
-    return tuple(bars)
+    watched_steps = sum(step.added and step.measurement is not None for run in outcome.datasets for step in run.steps)
+    statements = min(MOST, _STATEMENTS // max(watched_steps, 1))
+    legs = sum(len({step.leg for step in run.steps if not step.added}) for run in outcome.datasets)
+    views = (_dataset(run, outcome, statements, _EARLIER // max(legs, 1)) for run in outcome.datasets)
+    return tuple(sorted(views, key=lambda view: view.weight))
 
 
 def moment(at: datetime.datetime) -> str:
@@ -151,8 +173,8 @@ def moment(at: datetime.datetime) -> str:
     return at.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _dataset(run: DatasetRun, outcome: Outcome) -> DatasetView:
-    steps = tuple(_step(result) for result in run.steps)
+def _dataset(run: DatasetRun, outcome: Outcome, statements: int, earlier_steps: int) -> DatasetView:
+    steps = tuple(evolve(_step(result), statements=statements) for result in run.steps)
     found = {finding.severity for finding in outcome.findings if finding.location.dataset == run.name}
     states = {step.state for step in steps if step.run.added}
     if Severity.FAILURE in found or "failed" in states:
@@ -165,7 +187,7 @@ def _dataset(run: DatasetRun, outcome: Outcome) -> DatasetView:
         state = "ok"
     added = tuple(step for step in steps if step.run.added)
     earlier = (step for step in steps if not step.run.added)
-    legs = tuple(LegView(name, tuple(of)) for name, of in groupby(earlier, lambda step: step.run.leg))
+    legs = tuple(LegView(name, tuple(of), earlier_steps) for name, of in groupby(earlier, lambda step: step.run.leg))
     return DatasetView(run, state, added, legs)
 
 

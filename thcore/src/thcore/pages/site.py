@@ -10,6 +10,8 @@ import contextlib
 import datetime
 import io
 import mimetypes
+import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -18,7 +20,7 @@ from attrs import field, frozen
 
 from thcore.model import Outcome
 from thcore.model.document import to_json
-from thcore.pages import evidence, excerpt, html, result
+from thcore.pages import evidence, excerpt, html, result, viewer
 from thcore.pages.evidence import Evidence, EvidenceFile, LeftOut
 from thcore.pages.html import INDEX, Entry
 from thcore.pages.identity import RESULT
@@ -26,7 +28,12 @@ from thcore.pages.identity import RESULT
 LOG = "console.log"
 """The build log."""
 
+ENVIRONMENT = "environment.txt"
+"""What the environment of the project holds, a line each."""
+
 _LISTED = 1000
+_PACKAGES = 1000
+_LINE = 500  # bytes
 _TEXT = "text/plain; charset=utf-8"
 # What a browser shall show rather than save or run: text of every kind, the change's own HTML among it.
 _TYPES = {
@@ -63,8 +70,8 @@ class SiteFile:
     size: int
     content_type: str
     modified: datetime.datetime
-    source: str | bytes = field(repr=False)
-    """The name it has in the evidence, or the content of what was made."""
+    source: str | bytes | Path = field(repr=False)
+    """The name it has in the evidence, or the content of what was made, or the file that it was made in."""
 
 
 @frozen
@@ -82,6 +89,9 @@ class Site:
         source = file.source
         if isinstance(source, bytes):
             yield io.BytesIO(source)
+        elif isinstance(source, Path):
+            with source.open("rb") as stream:
+                yield stream
         else:
             with self._evidence.open(source) as stream:
                 yield stream
@@ -90,7 +100,7 @@ class Site:
 @contextlib.contextmanager
 def assembled(artifacts: Path, outcome: Outcome) -> Iterator[Site]:
     """The site of a build whose evidence lies in ``artifacts``. Its files can be opened until it is left."""
-    with evidence.opened(artifacts) as kept:
+    with evidence.opened(artifacts) as kept, _scratch(artifacts) as scratch:
         published = _published(kept)
         inside = [file for file in kept.files if file.name != RESULT]  # the document of an earlier state is not kept
         files = [_copied(file, published[file.name]) for file in inside]
@@ -99,14 +109,17 @@ def assembled(artifacts: Path, outcome: Outcome) -> Iterator[Site]:
         names = [(file.name, published[file.name]) for file in inside]
         renamed = (LeftOut(name, _moved(given)) for name, given in names if name != given)
         left_out = sorted((*kept.left_out, *renamed), key=lambda entry: entry.name)
-        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, document)]
+        lines = _excerpt(kept, outcome)
+        logs = [(file, published[file.name]) for file in inside if _has_page(file, kept)]
+        viewers = [_viewer(kept, file, name, _marks(file, lines, outcome), scratch) for file, name in logs]
+        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, *viewers, document)]
         shown.sort(key=lambda file: ("/" in file.name, *file.name.rpartition("/")))
         listings = [
             _made(name, page, outcome)
             for name, page in _listings(shown, [published[name] for name in kept.directories], outcome)
         ]
-        page = html.result_page(outcome, shown, left_out, _excerpt(kept, outcome))
-        yield Site((*files, *listings, document, _made(INDEX, page, outcome)), tuple(left_out), kept)
+        page = html.result_page(outcome, shown, left_out, lines, _environment(kept))
+        yield Site((*files, *viewers, *listings, document, _made(INDEX, page, outcome)), tuple(left_out), kept)
 
 
 def content_type(name: str) -> str:
@@ -167,8 +180,44 @@ def _listings(
             yield f"{name}/{INDEX}", page
 
 
+@contextlib.contextmanager
+def _scratch(artifacts: Path) -> Iterator[Path]:
+    """A directory of our own in the build's workspace, which is removed with it whatever happens."""
+    with tempfile.TemporaryDirectory(prefix="site-", dir=artifacts.parent if artifacts.exists() else None) as name:
+        yield Path(name)
+
+
+def _has_page(file: EvidenceFile, kept: Evidence) -> bool:
+    taken = {other.name for other in kept.files} | set(kept.directories)
+    return file.name.endswith(".log") and file.size > 0 and viewer.page_name(file.name) not in taken
+
+
+def _marks(file: EvidenceFile, lines: excerpt.Excerpt, outcome: Outcome) -> list[viewer.Mark]:
+    """The findings that point at lines of a log: of the build log only."""
+    findings = result.by_weight(outcome.findings)
+    found = sorted(lines.first_lines.items(), key=lambda item: item[1]) if file.name == LOG else ()
+    return [viewer.Mark(line, (it := findings[index]).code, it.severity, it.message) for index, line in found]
+
+
+def _viewer(kept: Evidence, file: EvidenceFile, name: str, marks: Sequence[viewer.Mark], scratch: Path) -> SiteFile:
+    handle, path = tempfile.mkstemp(dir=scratch)
+    with os.fdopen(handle, "wb") as page, kept.open(file.name) as log:
+        viewer.write(log, name, marks, page, file.size)
+        size = page.tell()
+    shown = viewer.page_name(name)
+    return SiteFile(shown, size, content_type(shown), file.modified, Path(path))
+
+
 def _excerpt(kept: Evidence, outcome: Outcome) -> excerpt.Excerpt:
     if all(file.name != LOG for file in kept.files):
         return excerpt.Excerpt()
     with kept.open(LOG) as log:
-        return excerpt.take(log, result.by_weight(outcome.findings))
+        return excerpt.take(log, result.by_weight(outcome.findings), outcome.datasets)
+
+
+def _environment(kept: Evidence) -> Sequence[str]:
+    if all(file.name != ENVIRONMENT for file in kept.files):
+        return ()
+    with kept.open(ENVIRONMENT) as file:
+        lines = [file.readline(_LINE).decode("utf-8", "replace").strip() for _ in range(_PACKAGES)]
+    return tuple(line for line in lines if line)

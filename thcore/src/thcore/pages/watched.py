@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
@@ -71,18 +71,23 @@ class Watched:
         }.get(self.run.on_empty, "")
 
 
-def watched(run: StepResult) -> Watched | None:
-    """What was seen of a step, None when there is nothing to show."""
+def watched(run: StepResult, most: int = MOST) -> Watched | None:
+    """What was seen of a step, with ``most`` of its statements; None when there is nothing to show."""
     measurement = run.measurement
     statements = measurement.statements if measurement else ()
     waits = measurement.waits if measurement else ()
     if not (statements or waits or run.offences or run.on_empty):
         return None
     whole = max([measurement.wall_s if measurement else 0.0, *(each.began_s + each.wall_s for each in statements)])
-    longest = sorted(range(len(statements)), key=lambda number: -_weight(statements[number]))[:MOST]
-    shown = tuple(_statement(statements[number], whole) for number in sorted(longest))
+    shown = tuple(_statement(statement, whole) for statement in longest(statements, most))
     offences = tuple(map(_offence, run.offences))
     return Watched(run, shown, len(statements) - len(shown), _waits(waits), offences)
+
+
+def longest(statements: Sequence[Statement], most: int) -> tuple[Statement, ...]:
+    """At most so many statements, in their order: those that failed and the longest."""
+    ranked = sorted(range(len(statements)), key=lambda number: -_weight(statements[number]))
+    return tuple(statements[number] for number in sorted(ranked[:most]))
 
 
 def _weight(statement: Statement) -> float:
@@ -103,11 +108,11 @@ def _statement(statement: Statement, whole_s: float) -> StatementView:
 
 
 def _waits(waits: Iterable[Wait]) -> tuple[str, ...]:
-    longest: dict[str, Wait] = {}
+    worst: dict[str, Wait] = {}
     for wait in waits:
-        if wait.wait_s >= max(LEAST_WAIT_S, longest[wait.kind].wait_s if wait.kind in longest else 0.0):
-            longest[wait.kind] = wait
-    return tuple(str(wait) for _, wait in sorted(longest.items()))
+        if wait.wait_s >= max(LEAST_WAIT_S, worst[wait.kind].wait_s if wait.kind in worst else 0.0):
+            worst[wait.kind] = wait
+    return tuple(str(wait) for _, wait in sorted(worst.items()))
 
 
 def _offence(offence: Offence) -> OffenceView:

@@ -29,12 +29,14 @@ from thcore.model import (
     Severity,
     StageName,
     StageResult,
+    Verdict,
     WorkerInfo,
 )
 from thcore.pipeline import build as stages
 from thcore.pipeline import evidence, verdict
 from thcore.pipeline.build import Emit, Recollect, StageBuild
 from thcore.pipeline.evidence import EvidenceTime
+from thcore.pipeline.live import Live, Pace
 from thcore.pipeline.plan import Plan
 from thcore.pipeline.record import PUBLISH_FAILED, PUBLISH_SUPERSEDED, Record, blanked, now, write_result
 from thcore.plugins import Plugins
@@ -58,6 +60,8 @@ class Surroundings:
     grace_s: float = 10.0
     recollect: Recollect = stages.nothing
     """What the worker remembers of builds before."""
+    pace: Pace = field(factory=Pace)
+    """How often a build's page is put up while it runs."""
 
 
 def _nobody(_outcome: Outcome) -> None:
@@ -82,12 +86,16 @@ def run(
     """
     started = now()
     record = Record()
-    with opened(request, attempt, plan, surroundings, workspace, interrupt, emit) as build:
+    with (
+        opened(request, attempt, plan, surroundings, workspace, interrupt, emit) as plain,
+        Live(plain, record, surroundings.worker, started, surroundings.pace) as live,
+    ):
+        build = live.build
         build.tell(BuildEventKind.STARTED, str(request.change))
         build.log(f"build {request.id} of job {request.job}, attempt {attempt}: {request.change}")
         _work(build, record)
         with EvidenceTime(interrupt, time.monotonic() + EVIDENCE_S) as left:
-            outcome = _conclude(evolve(build, interrupt=left), record, surroundings.worker, started, judged)
+            outcome = _conclude(evolve(build, interrupt=left), record, surroundings.worker, started, judged, live)
         build.tell(BuildEventKind.ENDED, outcome.verdict.value)
     return outcome
 
@@ -208,8 +216,10 @@ def _conclude(
     worker: WorkerInfo,
     started: datetime.datetime,
     judged: Callable[[Outcome], None],
+    live: Live,
 ) -> Outcome:
     """Stages 4 and 5, and the outcome."""
+    shown: tuple[str, ...] = ()
     if record.cancelled is None:
         names = build.plan.stages[StageName.ANALYSE]
         _each(build, record, names, StageName.ANALYSE, lambda view: _analyse(view, record))
@@ -218,11 +228,16 @@ def _conclude(
     if record.cancelled is None:
         before = record.outcome(build, worker, started)
         judged(before)
+        live.end(before.verdict, before.summary)
         write_result(build, before)
         names = build.plan.stages[StageName.PUBLISH]
         _each(build, record, names, StageName.PUBLISH, lambda view: _publish(view, record, before))
+        shown = live.shown if record.cancelled is not None else ()
     else:
         record.skip(StageName.PUBLISH)
+        shown = live.end(Verdict.CANCELLED, f"Cancelled: {record.cancelled}")
+    # A page that nobody can take back now must not say for ever that the build runs.
+    record.findings.extend(_interrupted(record, shown))
     final = record.outcome(build, worker, started)
     build.log(f"verdict {final.verdict.value}: {final.summary}")
     write_result(build, final)

@@ -90,7 +90,7 @@ class Record:
             change=build.request.change,
             log_path=build.log_path,
             verdict=judged,
-            summary=_blank(build, summary),
+            summary=blank(build, summary),
             worker=worker,
             started=started,
             ended=now(),
@@ -109,9 +109,9 @@ def blanked(build: StageBuild, finding: Finding) -> Finding:
     """A finding without the secrets of the configuration: what a library says when it fails may quote them."""
     return evolve(
         finding,
-        message=_blank(build, finding.message),
-        evidence=tuple(_blank(build, line) for line in finding.evidence),
-        hint=None if finding.hint is None else _blank(build, finding.hint),
+        message=blank(build, finding.message),
+        evidence=tuple(blank(build, line) for line in finding.evidence),
+        hint=None if finding.hint is None else blank(build, finding.hint),
     )
 
 
@@ -136,6 +136,7 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def _blank(build: StageBuild, text: str) -> str:
+def blank(build: StageBuild, text: str) -> str:
+    """A text without the secrets of the configuration."""
     plain = text.encode("utf-8", "surrogatepass")
     return build.build_log.redaction.apply(plain).decode("utf-8", "surrogatepass")

@@ -25,11 +25,13 @@ from thcore.hooks import PROJECT, Build, specs
 from thcore.model import (
     Attempt,
     BuildEvent,
+    BuildRequest,
     Checkout,
     Command,
     Environment,
     Execution,
     Finding,
+    LivePage,
     Outcome,
     PluginInfo,
     Publication,
@@ -179,11 +181,17 @@ class Plugins:
 
     def publish(self, name: str, build: Build, options: Any, outcome: Outcome) -> Publication | None:
         """Stage 5, by the named plugin; the publication carries its name."""
-        answer = self._call(name, "thcore_publish", build=build, options=options, outcome=outcome)
+        return self._publication(name, "thcore_publish", build=build, options=options, outcome=outcome)
+
+    def publish_live(self, name: str, build: Build, options: Any, page: LivePage) -> Publication | None:
+        """The page of a build that runs, by the named plugin; the publication carries its name."""
+        return self._publication(name, "thcore_publish_live", build=build, options=options, page=page)
+
+    def _publication(self, name: str, hook: str, **arguments: Any) -> Publication | None:
+        answer = self._call(name, hook, **arguments)
         if answer is None:
             return None
-        publication = self._sound(name, "thcore_publish", self._checked(Publication, name, "thcore_publish", answer))
-        return attrs.evolve(publication, plugin=name)
+        return attrs.evolve(self._sound(name, hook, self._checked(Publication, name, hook, answer)), plugin=name)
 
     def wrap_command(self, name: str, build: Build, options: Any, command: Command) -> Command:
         """Let the named plugin change a program call."""
@@ -191,6 +199,11 @@ class Plugins:
         return command if answer is None else self._checked(Command, name, "thcore_wrap_command", answer)
 
     # In the worker.
+
+    def address(self, name: str, request: BuildRequest, options: Any, settings: Any) -> str | None:
+        """Where the named plugin will publish a build; None when it does not know yet."""
+        answer = self._call(name, "thcore_address", request=request, options=options, settings=settings)
+        return None if answer is None else self._checked(str, name, "thcore_address", answer)
 
     def cleanup(self, name: str, attempt: Attempt, options: Any) -> None:
         """Let the named plugin put away what an attempt left."""
@@ -204,9 +217,13 @@ class Plugins:
         """Tell the named plugin what happened to the worker."""
         self._call(name, "thcore_worker_event", event=event)
 
-    def health(self, name: str, settings: Any, state: Path, work: Path) -> tuple[Finding, ...]:
+    def health(
+        self, name: str, settings: Any, state: Path, work: Path, options: tuple[Any, ...] = ()
+    ) -> tuple[Finding, ...]:
         """The named plugin's checks."""
-        found = self._expect_all(Finding, name, "thcore_health", settings=settings, state=state, work=work)
+        found = self._expect_all(
+            Finding, name, "thcore_health", settings=settings, state=state, work=work, options=options
+        )
         return tuple(attrs.evolve(self._sound(name, "thcore_health", finding), plugin=name) for finding in found)
 
     def commands(self, name: str) -> tuple[click.Command, ...]:

@@ -26,6 +26,7 @@ from thcore.model import (
 )
 from thcore.pipeline import lifecycle
 from thcore.pipeline.build import OptionKeys, Recollect, StageBuild, nothing
+from thcore.pipeline.live import Pace
 from thcore.pipeline.plan import Plan
 from thcore.plugins import Plugins
 from thcore.process.buildlog import BuildLog
@@ -128,10 +129,12 @@ def run_job(
     timeout_s: float | None = None,
     events: list[BuildEvent] | None = None,
     interrupt: Interrupt | None = None,
+    pace: Pace | None = None,
 ) -> tuple[Outcome, Workspace]:
     """Run a whole job of the given plugin objects in this process; answers its outcome and its workspace.
 
-    ``stages`` says who does which stage; without it, every plugin does what it implements.
+    ``stages`` says who does which stage; without it, every plugin does what it implements. ``pace`` says how often
+    the page of the running build is put up.
     """
     loaded = Plugins()
     for name, plugin in plugins.items():
@@ -152,7 +155,7 @@ def run_job(
     workspace.temporary.mkdir()
     asked = change or Change("example/project", ChangeKind.BRANCH, branch="main")
     request = BuildRequest("b0000000000000000000000000000001", "job", asked, {}, "45/12345/2/check/job/b000000")
-    surroundings = lifecycle.Surroundings(loaded, WORKER, directory / "state", grace_s=2.0)
+    surroundings = lifecycle.Surroundings(loaded, WORKER, directory / "state", grace_s=2.0, pace=pace or Pace())
     ends = interrupt or Interrupt(deadline=None if timeout_s is None else _deadline(timeout_s))
     try:
         told = events if events is not None else []

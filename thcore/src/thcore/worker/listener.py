@@ -1,4 +1,4 @@
-"""What a build's events are for: WORK_STATUS for Zuul, the log, and whoever else wants to hear them."""
+"""What a build's events are for: WORK_STATUS and WORK_DATA for Zuul, the log, and whoever else wants to hear them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,25 @@ SHARE: Mapping[StageName, tuple[int, int]] = {
 
 
 class Listener:
-    """Passes a build's events on: to Gearman as WORK_STATUS, to the log, to whoever else wants to hear them."""
+    """Passes a build's events on: to Gearman as WORK_STATUS, to the log, to whoever else wants to hear them.
+
+    ``data`` makes the WORK_DATA that tells where the build's page is; ``address`` is what Zuul was told so far.
+    """
 
     STATUS_EVERY_S = 1.0
 
-    def __init__(self, delivery: Delivery, attempt: int, job: str, hear: Callable[[BuildEvent], None]) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        attempt: int,
+        job: str,
+        hear: Callable[[BuildEvent], None],
+        data: Callable[[str], bytes],
+        address: str | None = None,
+    ) -> None:
         self._delivery = delivery
+        self._data = data
+        self._address = address
         self._told = BuildLogger(log, build=delivery.unique, attempt=attempt, job=job)
         self._hear = hear
         self._sent = (0, 0.0)
@@ -38,6 +51,9 @@ class Listener:
         """Take one event of the build."""
         if event.kind is BuildEventKind.STAGE_ENDED:
             self._told.info("%s", event.detail, extra=action("stage_ended", stage=event.stage))
+        if event.kind is BuildEventKind.PAGE and event.detail != self._address:
+            self._address = event.detail
+            self._delivery.data(self._data(event.detail))
         self._send_status(event)
         self._hear(event)
 

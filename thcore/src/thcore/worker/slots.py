@@ -21,6 +21,7 @@ from thcore.model import BuildEvent, BuildRequest, Finding, Outcome, Severity, V
 from thcore.monitoring.action import BuildLogger, event
 from thcore.pipeline.plan import Plan
 from thcore.plugins import Plugins
+from thcore.worker.address import address
 from thcore.worker.generation import Generation, in_use
 from thcore.worker.journal import BuildEntry
 from thcore.worker.listener import Listener
@@ -162,24 +163,32 @@ class Slots:
         job = zuul.job_name(delivery.function)
         with self._lock:
             self._unwanted[delivery.unique] = ""
-        # Before anything else: until Zuul has this, it cannot cancel the build.
-        delivery.begin(zuul.started(delivery.unique, job, shop.link.manager, shop.worker))
         try:
             request = zuul.parse(
                 delivery.function, delivery.unique, delivery.arguments, default_branch=generation.branches.get(job)
             )
         except RefusedError as error:
+            self._begin(delivery, None)
             self._refuse(delivery, zuul.INVALID_ARGUMENTS, error)
             return
-        if request.job not in generation.plans:
+        plan = generation.plans.get(request.job)
+        if plan is None:
+            self._begin(delivery, None)
             delivery.finish(self._retry(delivery, f"this worker has no job {request.job} any more"))
             return
+        url = address(request, plan, generation.surroundings.plugins)
+        # Before anything is touched: until Zuul has this, it cannot cancel the build.
+        self._begin(delivery, url)
         try:
-            self._build(delivery, request, generation)
+            self._build(delivery, request, generation, url)
         except InfrastructureError as error:
             self._unable(delivery, request, error)
         if request.job in generation.last_jobs:
             shop.hearers.last_build(f"a build of {request.job} has ended, after which the worker stops")
+
+    def _begin(self, delivery: Delivery, url: str | None) -> None:
+        job = zuul.job_name(delivery.function)
+        delivery.begin(zuul.started(delivery.unique, job, self._shop.link.manager, self._shop.worker, url=url))
 
     def _refuse(self, delivery: Delivery, result: str, reason: object) -> None:
         shop = self._shop
@@ -194,19 +203,19 @@ class Slots:
         job = zuul.job_name(delivery.function)
         return zuul.retry(delivery.unique, job, self._shop.link.manager, self._shop.worker, reason)
 
-    def _build(self, delivery: Delivery, request: BuildRequest, generation: Generation) -> None:
-        """Raises InfrastructureError when the build cannot begin."""
+    def _build(self, delivery: Delivery, request: BuildRequest, generation: Generation, url: str | None) -> None:
+        """``url`` is where its page will be. Raises InfrastructureError when the build cannot begin."""
         with self._claim(request.id):
             entry = self._entry(delivery, request)
             if entry.deliveries < generation.config.max_attempts:
-                self._attempt(delivery, entry, generation)
+                self._attempt(delivery, entry, generation, url)
                 return
             reason = f"it was delivered {entry.deliveries} times before; it is not tried again"
             log.error("%s", reason, extra=event("build_quarantined", build=request.id, job=request.job))
             self._shop.stores.journal.quarantine(entry, reason)
             self._refuse(delivery, QUARANTINED, reason)
 
-    def _attempt(self, delivery: Delivery, entry: BuildEntry, generation: Generation) -> None:
+    def _attempt(self, delivery: Delivery, entry: BuildEntry, generation: Generation, url: str | None) -> None:
         shop, build_id = self._shop, entry.request.id
         supervision = Supervision(entry, generation.nursery.child(), generation, shop.stores, shop.hearers.outcome)
         with self._changed:
@@ -224,10 +233,16 @@ class Slots:
             supervision.attempt,
             plan.job,
             lambda news: shop.hearers.build_event(plugins, plan, news),
+            lambda at: zuul.started(
+                build_id, plan.job, shop.link.manager, shop.worker, url=at, attempt=supervision.attempt
+            ),
+            url,
         )
         supervision.run(
             listener.hear,
-            lambda outcome: self._answer(delivery, outcome, asked=supervision.cancelled is not None),
+            lambda outcome: self._answer(
+                delivery, outcome, asked=supervision.cancelled is not None, url=supervision.view.url or url
+            ),
         )
 
     @contextmanager
@@ -255,15 +270,16 @@ class Slots:
             return known
         return BuildEntry(request, delivery.function, delivery.arguments.decode("utf-8", "replace"))
 
-    def _answer(self, delivery: Delivery, outcome: Outcome, *, asked: bool = False) -> bool:
-        """``asked`` says that somebody wanted the build cancelled. One that ended all the same was hit by accident."""
+    def _answer(self, delivery: Delivery, outcome: Outcome, *, asked: bool = False, url: str | None = None) -> bool:
+        """``asked`` says that somebody wanted the build cancelled. One that ended all the same was hit by accident.
+        ``url`` is where its page is or will be."""
         told = BuildLogger(log, build=outcome.build, attempt=outcome.attempt, job=outcome.job)
         words = f"{outcome.verdict.value}: {outcome.summary}"
         if outcome.verdict is Verdict.CANCELLED and (self._forced or not asked):
             answered = delivery.finish(self._retry(delivery, outcome.summary))
             told.info("%s", words, extra=event("build_returned"))
         else:
-            answered = delivery.finish(zuul.final(outcome, self._shop.link.manager))
+            answered = delivery.finish(zuul.final(outcome, self._shop.link.manager, url=url))
             told.info("%s", words, extra=event("build_ended" if answered else "build_unanswered"))
         return answered
 

@@ -17,7 +17,7 @@ from thcore.model import Attempt, BuildEvent, BuildRequest, Finding, Outcome, Se
 from thcore.monitoring.action import BuildLogger, event
 from thcore.monitoring.status import RunningBuild
 from thcore.pipeline import build as stages
-from thcore.pipeline import workspace
+from thcore.pipeline import live, workspace
 from thcore.pipeline.lifecycle import EVIDENCE_S
 from thcore.pipeline.record import unpublished
 from thcore.process.oom import Toll
@@ -141,8 +141,16 @@ class Supervision:
             return word.outcome
         errand.end()
         outcome = self._epitaph(word, place)
-        # A cancelled build is published as little as one that lived to hear of it.
-        return outcome if outcome.verdict is Verdict.CANCELLED else self._publish(outcome, place)
+        if outcome.verdict is not Verdict.CANCELLED:
+            return self._publish(outcome, place)
+        # A cancelled build is published as little as one that lived to hear of it, but for a page that says it runs.
+        return failed(outcome, self._showing, outcome.summary) if self.view.url else outcome
+
+    @property
+    def _showing(self) -> tuple[str, ...]:
+        """The plugins that may have put up a page of the running build."""
+        plugins = self._generation.surroundings.plugins
+        return plugins.implementing(live.HOOK, self.plan.stages[StageName.PUBLISH])
 
     @property
     def _patience_s(self) -> float | None:
@@ -190,8 +198,9 @@ class Supervision:
         return word.outcome or failed(outcome, publishers, "the process that published it died as well")
 
     def _conclude(self, outcome: Outcome, place: Workspace, answer: Answer) -> bool:
-        """Make the evidence safe, then answer. An outcome that Zuul was not given is another attempt's to publish."""
-        left = () if outcome.verdict is Verdict.CANCELLED else unpublished(outcome)
+        """Make the evidence safe, then answer. An outcome that Zuul was not given is another attempt's to publish, but
+        for a cancelled one: what waits of that is to take the place of a page that says it runs."""
+        left = unpublished(outcome)
         if outcome.verdict not in (Verdict.SUCCESS, Verdict.FAILURE):
             self._stores.evidence.keep(self.request.id, self.attempt, place)
         spooled = None
@@ -207,8 +216,8 @@ class Supervision:
         self._write_down(lambda: journal.judge(self.request.id, self.attempt, verdict, outcome.summary))
         answered = answer(outcome)
         settle(answered)
-        if spooled is not None and answered:
-            self._stores.spool.release(spooled, answered=True)
+        if spooled is not None and (answered or outcome.verdict is Verdict.CANCELLED):
+            self._stores.spool.release(spooled, answered=answered)
         elif spooled is not None:
             self._stores.spool.drop(spooled)
         return answered

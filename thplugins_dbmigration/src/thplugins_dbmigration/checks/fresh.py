@@ -82,19 +82,13 @@ def _key(site: Site, code: Code) -> Key:
 
 def _make(site: Site, code: Code, what: str, data: Path) -> Mapping[str, Any]:
     site.build.emit(Progress(f"{site.dataset.name}: {what}"))
-    provision, dataset = code.provide(), site.dataset
+    provision = code.provide()
     with scratch(site, "fresh") as directory:
         with site.turns.beside():
             site.engine.initialise(site.build, site.installation, directory)
         log = site.evidence / "fresh.log"
         with site.engine.start(site.build, site.installation, directory, log=log, kept=False) as server:
-            address = server.create(
-                dataset.database,
-                dataset.user,
-                dataset.password.reveal(),
-                character_set=dataset.character_set,
-                extensions=dataset.extensions,
-            )
+            address = snapshots.created(server, site.dataset)
             notes = _migrated(site, code, provision, Ground(server, address))
     data.mkdir()  # what is kept is in the notes
     return notes

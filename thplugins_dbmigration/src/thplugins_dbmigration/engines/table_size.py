@@ -18,3 +18,9 @@ class TableSize:
     data_bytes: int | None
     index_bytes: int | None
     identity: str
+
+    def is_anew(self, before: TableSize) -> bool:
+        """Whether its rows are stored elsewhere than before. Of partitions there is an identity each; one that only
+        came or went moves no other."""
+        was, now = set(before.identity.split()), set(self.identity.split())
+        return bool(was - now) and bool(now - was)

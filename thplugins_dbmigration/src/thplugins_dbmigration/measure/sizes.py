@@ -36,8 +36,8 @@ class Sizes:
 
 def rewritten(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -> tuple[str, ...]:
     """The tables of both that are not stored where they were. Another table that has taken a name counts as well; one
-    that only has another name does not."""
-    return tuple(name for name in before if name in after and before[name].identity != after[name].identity)
+    that only has another name, or a partition more or less, does not."""
+    return tuple(name for name in before if name in after and after[name].is_anew(before[name]))
 
 
 def largest(sizes: Mapping[str, TableSize]) -> tuple[str, ...]:

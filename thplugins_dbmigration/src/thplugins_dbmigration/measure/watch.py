@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from thcore.model import Measurement
 from thplugins_dbmigration.address import Address
@@ -25,6 +25,7 @@ class Watch:
     instruments: Instruments | None
     _before: Mapping[str, int | None]
     _began_s: float
+    _began: float
 
     @classmethod
     def start(
@@ -49,14 +50,17 @@ class Watch:
             if instruments is not None:
                 instruments.leave()
             raise
-        began_s = time.monotonic()
+        began_s, began = time.monotonic(), time.time()
         if instruments is not None:
             instruments.begin()
-        return cls(engine, read, instruments, before, began_s)
+        return cls(engine, read, instruments, before, began_s, began)
 
     def stop(self) -> Measurement:
         """What the step cost, whether it failed or not. Raises like ``start``."""
         wall_s = time.monotonic() - self._began_s
+        return evolve(self._measurement(wall_s), began=self._began)
+
+    def _measurement(self, wall_s: float) -> Measurement:
         if self.instruments is None:
             return Measurement(wall_s, measured(self.engine, self._before, self.read()))
         self.instruments.end()

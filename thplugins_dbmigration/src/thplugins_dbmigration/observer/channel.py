@@ -38,7 +38,7 @@ class Channel:
         self.seen = False
         """Whether a chain has shown itself."""
         self.instruments: List[Any] = []
-        """What measures in here: each has ``chain(dialect, database)``, ``begin()`` and ``end()`` of a step, and
+        """What measures in here: each has ``chain(dialect, database)``, ``begin()`` and ``end(failed)`` of a step, and
         ``rest()`` when the gate has read what there is of it. They let no exception out."""
         self.paused: Optional[Chain] = None
         """The chain whose step is to wait after some more statements."""
@@ -185,7 +185,7 @@ class Chain:
         ``statement`` what failed, where the exception does not know it."""
         self.channel.paused = None
         for instrument in self.channel.instruments:
-            instrument.end()
+            instrument.end(error is not None)
         failure = None if error is None else described(error, path, statement)
         if failure is not None and failure["line"] is None:
             failure["line"], failure["source"] = place

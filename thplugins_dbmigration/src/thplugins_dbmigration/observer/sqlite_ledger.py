@@ -76,14 +76,14 @@ class Ledger:
         for account in self.accounts.values():
             account.look_away()
 
-    def end(self) -> None:
-        """It has ended, well or not. Where nothing of it was seen, not even how the tool wrote down its version, the
-        migrations use SQLite in another way, and nothing is told."""
+    def end(self, failed: bool) -> None:
+        """It has ended. Where nothing was seen of one that ended well, not even how the tool wrote down its version,
+        the migrations use SQLite in another way, and nothing is told. One that failed may have done nothing."""
         self.look()
         account = self.accounts.get(self.file)
         if account is not None:
             entries, unknown = account.end()
-            if entries:
+            if entries or failed:
                 self.tell(account, entries, unknown)
 
     def rest(self) -> None:

@@ -2,7 +2,7 @@
 
 The classes of the module ``sqlite3`` give way to these, and all that is made of it works with them: SQLAlchemy, Django,
 yoyo. What is done through another module, or by another program, is not seen. A connection keeps a progress
-handler that the project sets; trace callbacks and authorizers are the project's alone.
+handler that the project sets, and a trace callback; authorizers are the project's alone.
 
 Some migrations run a million statements, each in a microsecond. To look at one takes nearly as long, so that this ends
 when it has cost too much: SQLite goes on counting.
@@ -17,6 +17,7 @@ from typing import Any, Callable, Dict, Optional
 
 from .sqlite_account import TICK, Account, Entry, clock
 from .sqlite_ledger import Ledger
+from .sqlite_script import Script
 
 MANY = 10000
 """After how many alike statements it is asked what they cost."""
@@ -49,6 +50,8 @@ class Connection(PlainConnection):
     thcore_late: Optional[Entry] = None
     """The last one whose rows may not be entered yet."""
     thcore_pages: Dict[str, int] = {}  # noqa: RUF012 - never changed in place
+    thcore_traced: Optional[Callable[[str], Any]] = None
+    """The project's trace callback."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -81,6 +84,10 @@ class Connection(PlainConnection):
         elif account is not None:
             account.unknown["vm_steps"] = OWN_HANDLER
         super().set_progress_handler(progress_handler, n)
+
+    def set_trace_callback(self, trace_callback: Any) -> None:
+        self.thcore_traced = trace_callback
+        super().set_trace_callback(trace_callback)
 
     def thcore_look(self) -> None:
         """Enter what it has done since it was looked at last."""
@@ -149,11 +156,45 @@ def executing(do: Callable[..., Any]) -> Callable[..., Any]:
             connection.thcore_changes = changes
             if entry.late:
                 connection.thcore_late = entry
-            if not entry.calls % MANY and ledger.costs_too_much():
-                ledger.look_away(look_back)
-                look_away()
+            if not entry.calls % MANY:
+                unlooked(entry)
 
     return execute
+
+
+def unlooked(entry: Entry) -> bool:
+    """Look away from statements where there are so many that to look costs too much; whether that is so."""
+    if entry.calls % MANY or not ledger.costs_too_much():
+        return False
+    ledger.look_away(look_back)
+    look_away()
+    return True
+
+
+def scripting(do: Callable[..., Any]) -> Callable[..., Any]:
+    """A cursor's method that runs many statements."""
+
+    @functools.wraps(do)
+    def executescript(self: Any, sql_script: Any) -> Any:
+        connection = self.connection
+        account = connection.thcore_account
+        if account is None or not isinstance(sql_script, str):
+            return do(self, sql_script)
+        if connection.thcore_late is not None:
+            connection.thcore_settle(account)
+        script = Script(connection, account, sql_script, unlooked)
+        PlainConnection.set_trace_callback(connection, script)
+        error: Optional[BaseException] = None
+        try:
+            return do(self, sql_script)
+        except Exception as raised:
+            error = raised
+            raise
+        finally:
+            PlainConnection.set_trace_callback(connection, connection.thcore_traced)
+            script.end(error)
+
+    return executescript
 
 
 def fetching(do: Callable[..., Any]) -> Callable[..., Any]:
@@ -184,8 +225,8 @@ class Cursor(PlainCursor):
 
 def look_back() -> None:
     """Look at statements, from now on."""
-    for name in ("execute", "executemany", "executescript"):
-        setattr(Cursor, name, executing(getattr(PlainCursor, name)))
+    for name, told in (("execute", executing), ("executemany", executing), ("executescript", scripting)):
+        setattr(Cursor, name, told(getattr(PlainCursor, name)))
         if sys.version_info >= (3, 11):  # before, a connection asks for a cursor itself
             setattr(Connection, name, running(name))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from thplugins_dbmigration.offences.clause import Clause, Unreadable
 from thplugins_dbmigration.offences.demand import Demand, Fits, Holds, Key, Present, Refers, Unique
@@ -17,17 +17,24 @@ _NOT_A_TYPE = (
     "VIRTUAL", "STORED", "PERSISTENT", "SRID", "COMPRESSED", "WITHOUT",
 )  # fmt: skip
 """Words after a column's type."""
+_NOT_A_VALUE = (
+    "NOT", "NULL", "PRIMARY", "UNIQUE", "KEY", "REFERENCES", "CHECK", "CONSTRAINT", "COLLATE", "COMMENT", "GENERATED",
+    "AFTER", "FIRST", "ON", "INVISIBLE", "STORAGE",
+)  # fmt: skip
+"""Words after a column's default."""
 
 
 @frozen
 class Definition:
     """Columns in order, the columns of the primary key, and all demands. ``complete`` columns have a value in each row
-    that does not give one: a default, or one that the server makes."""
+    that does not give one: a default, or one that the server makes. ``values`` are those that are told, expressions by
+    column."""
 
     columns: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     demands: tuple[Demand, ...] = ()
     complete: frozenset[str] = frozenset()
+    values: Mapping[str, str] = field(factory=dict)
 
     def __add__(self, other: Definition) -> Definition:
         return Definition(
@@ -35,6 +42,7 @@ class Definition:
             self.key or other.key,
             (*self.demands, *other.demands),
             self.complete | other.complete,
+            {**self.values, **other.values},
         )
 
     def named(self, text: Clause) -> tuple[str, ...]:
@@ -165,10 +173,28 @@ def column(clause: Clause, quote: Quote, name: str | None = None) -> Definition:
         elif clause.ahead("CHECK", "("):
             clause.take("CHECK")
             made += Definition(demands=(Holds(clause.group().text, constraint),))
+        elif clause.take("DEFAULT"):
+            value = _value(clause)
+            made += Definition(values={name: value})
+            complete = complete or value.upper() != "NULL"
+        elif clause.take("AS"):
+            complete = True
+            made += Definition(values={name: f"({clause.group().text})"} if clause.ahead("(") else {})
         else:
             word = clause.next()
-            complete = complete or word.text.upper() in {"DEFAULT", "AUTO_INCREMENT", "GENERATED", "AS"}
+            complete = complete or word.text.upper() in {"AUTO_INCREMENT", "GENERATED"}
     return made + Definition(complete=frozenset({name} if complete else ()))
+
+
+def _value(clause: Clause) -> str:
+    """What a column has where nothing is given."""
+    start = clause.at
+    if clause.ahead("("):
+        clause.group()
+    elif not clause.done:
+        clause.next()
+    clause.until(*_NOT_A_VALUE)
+    return clause.source[clause.words[start].start : clause.words[clause.at - 1].end] if clause.at > start else ""
 
 
 def type_of(clause: Clause, column: str) -> Fits:

@@ -58,6 +58,20 @@ class Fits:
 
 
 @frozen
+class Added:
+    """A column that is new. Rows that are there get ``value``, an expression of its type; empty where the statement
+    says none. One that is ``required`` is never NULL."""
+
+    fits: Fits
+    value: str = ""
+    required: bool = False
+
+    @property
+    def column(self) -> str:
+        return self.fits.column
+
+
+@frozen
 class Refers:
     """The values of columns are there in another table, whose key it is where no ``others`` are named. With ``full``
     they are all NULL or none is. When a row is deleted, those that refer to it ``follow``: they go as well, or refer to
@@ -80,3 +94,16 @@ class Holds:
 
 
 Demand = Unique | Present | Fits | Refers | Holds
+
+
+def columns_of(demand: Demand) -> tuple[str, ...]:
+    """The columns that a demand is about, where it names them."""
+    match demand:
+        case Unique(keys):
+            return tuple(key.column for key in keys if key.column is not None)
+        case Present(column) | Fits(column):
+            return (column,)
+        case Refers(columns):
+            return columns
+        case Holds():
+            return ()

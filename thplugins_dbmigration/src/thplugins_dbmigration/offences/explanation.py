@@ -16,10 +16,11 @@ from thplugins_dbmigration.offences.catalogue import Ask, look_up, referring
 from thplugins_dbmigration.offences.clause import Name, Unreadable
 from thplugins_dbmigration.offences.confidential import MASK, Confidential, is_confidential, touches
 from thplugins_dbmigration.offences.definition import Definition
-from thplugins_dbmigration.offences.demand import Demand, Fits, Refers
+from thplugins_dbmigration.offences.demand import Demand, Fits, Refers, columns_of
 from thplugins_dbmigration.offences.demanded import demanded
 from thplugins_dbmigration.offences.failure import Failure, failure
-from thplugins_dbmigration.offences.search import Ground, Search, columns_of, searches
+from thplugins_dbmigration.offences.ground import Ground
+from thplugins_dbmigration.offences.search import Search, searches
 from thplugins_dbmigration.offences.wish import Wish, wish
 
 ROWS = 5

@@ -83,6 +83,15 @@ def _of_postgresql(fits: Fits, column: str) -> Iterator[Misfit]:
         yield _too_long(f"char_length(rtrim({column}::text, ' '))", number or 1, name, "characters")
 
 
+def implied(fits: Fits) -> str:
+    """What MySQL gives to rows that are there in a new column that is never NULL, where the statement does not say."""
+    if fits.type in _BITS or fits.type in _DECIMALS or fits.type in _NUMBERS:
+        return "0"
+    if fits.type == "enum" and fits.arguments:
+        return fits.arguments[0]
+    return "'0000-00-00'" if fits.type in _DATES else "''"
+
+
 def is_number(fits: Fits) -> bool:
     """Whether a column of PostgreSQL has numbers now."""
     return fits.type in _BITS_OF_POSTGRESQL or fits.type in _DECIMALS or fits.type in _NUMBERS

@@ -9,7 +9,8 @@ from attrs import evolve
 from thplugins_dbmigration.offences import naming
 from thplugins_dbmigration.offences.clause import Name
 from thplugins_dbmigration.offences.demand import Refers
-from thplugins_dbmigration.offences.search import Ground, Search
+from thplugins_dbmigration.offences.ground import Ground
+from thplugins_dbmigration.offences.search import Search
 from thplugins_dbmigration.offences.wish import Removed, Wish
 
 

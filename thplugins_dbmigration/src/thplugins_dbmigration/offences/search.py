@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from attrs import evolve, frozen
 
 from thplugins_dbmigration.offences import fitting, naming
-from thplugins_dbmigration.offences.clause import Clause, Name, Unreadable, read
-from thplugins_dbmigration.offences.definition import Definition
-from thplugins_dbmigration.offences.demand import Demand, Fits, Holds, Key, Present, Refers, Unique
-from thplugins_dbmigration.offences.naming import Quote, quoting
-from thplugins_dbmigration.offences.wish import Stored, Wish
-
-_STORED = "stored"
-"""What queries call the rows that a statement wants to store."""
+from thplugins_dbmigration.offences.clause import Name
+from thplugins_dbmigration.offences.demand import Demand, Fits, Holds, Key, Present, Refers, Unique, columns_of
+from thplugins_dbmigration.offences.ground import STORED, Ground
 
 
 @frozen
@@ -35,103 +30,10 @@ class Search:
         return f"{self.prelude};\n{self.select}" if self.prelude else self.select
 
 
-@frozen
-class Ground:
-    """Where to search: the rows of ``made.table``, or those that are to be stored in it. ``known`` is the table's
-    definition, ``look_up`` answers those of others."""
-
-    dialect: str
-    made: Wish
-    known: Definition
-    look_up: Callable[[Name], Definition]
-
-    @property
-    def quote(self) -> Quote:
-        return quoting(self.dialect)
-
-    @property
-    def table(self) -> str:
-        return naming.table(self.dialect, self.made.table)
-
-    @property
-    def source(self) -> str:
-        """What to select from."""
-        return self.table if self.made.stored is None else _STORED
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The columns that rows of the source have."""
-        stored = self.made.stored
-        return (stored.columns if stored is not None else ()) or self.known.columns
-
-    @property
-    def before(self) -> str:
-        """What a query of the source begins with."""
-        stored = self.made.stored
-        if stored is None:
-            return ""
-        if stored.assigned:
-            return f"WITH {_STORED} AS ({self._assigned(stored)}) "
-        return f"WITH {_STORED} ({', '.join(map(self.quote, self.given))}) AS ({stored.select}) "
-
-    def _assigned(self, stored: Stored) -> str:
-        assigned = {column.lower(): value for column, value in stored.assigned}
-        values = []
-        for column in self.known.columns:
-            name, value = self.quote(column), assigned.get(column.lower())
-            if value is None:
-                values.append(name)
-            elif stored.where:
-                values.append(f"CASE WHEN {stored.where} THEN {value} ELSE {name} END AS {name}")
-            else:
-                values.append(f"({value}) AS {name}")
-        return f"SELECT {', '.join(values)} FROM {self.aliased}"
-
-    @property
-    def aliased(self) -> str:
-        """The table, as an UPDATE calls it."""
-        alias = self.made.stored.alias if self.made.stored is not None else ""
-        return f"{self.table} AS {self.quote(alias)}" if alias else self.table
-
-    def shown(self, columns: Sequence[str]) -> str:
-        """What to select of a row: its key, and the columns that matter."""
-        return self._listed((*self._key, *columns)) or "*"
-
-    def order(self, columns: Sequence[str]) -> str:
-        """By which columns rows are told in the same order on every run: those that matter, then their key."""
-        return self._listed((*columns, *self._key))
-
-    @property
-    def _key(self) -> Sequence[str]:
-        return self.known.key if self.known.columns else ()
-
-    def _listed(self, columns: Sequence[str]) -> str:
-        given = {column.lower() for column in self.given}
-        return ", ".join(
-            self.quote(column) for column in dict.fromkeys(columns) if not given or column.lower() in given
-        )
-
-    def named(self, expression: str) -> tuple[str, ...]:
-        """The columns that an expression speaks of."""
-        try:
-            clause = read(self.dialect, expression)
-        except Unreadable:
-            clause = Clause("", (), folded=False)
-        return self.known.named(clause)
-
-    def has(self, columns: Sequence[str]) -> bool:
-        """Whether rows of the source have these columns, as far as that is known."""
-        given = {column.lower() for column in self.given}
-        return not given or all(column.lower() in given for column in columns)
-
-    def where(self, condition: str, columns: Sequence[str], alias: str = "") -> str:
-        """The query for the rows of the source that a condition holds for."""
-        called = f" AS {alias}" if alias else ""
-        return f"{self.before}SELECT {self.shown(columns)} FROM {self.source}{called} WHERE {condition}"
-
-
 def searches(ground: Ground, demand: Demand) -> Iterator[Search]:
     """How to find the rows that do not meet a demand; several where they can be wrong in several ways."""
+    if ground.made.added and not ground.adds(demand):
+        ground = evolve(ground, made=evolve(ground.made, added=()))
     match demand:
         case Unique():
             yield from _duplicates(ground, demand)
@@ -146,19 +48,6 @@ def searches(ground: Ground, demand: Demand) -> Iterator[Search]:
             if ground.has(columns):
                 words = f"values that the check does not allow: {' '.join(demand.condition.split())}"
                 yield Search("check", columns, ground.where(f"NOT ({demand.condition})", columns), words)
-
-
-def columns_of(demand: Demand) -> tuple[str, ...]:
-    """The columns that a demand is about, where it names them."""
-    match demand:
-        case Unique(keys):
-            return tuple(key.column for key in keys if key.column is not None)
-        case Present(column) | Fits(column):
-            return (column,)
-        case Refers(columns):
-            return columns
-        case Holds():
-            return ()
 
 
 def _duplicates(ground: Ground, demand: Unique) -> Iterator[Search]:
@@ -272,7 +161,7 @@ def _orphans(ground: Ground, demand: Refers) -> Iterator[Search]:
     parents = naming.table(ground.dialect, demand.table)
     absent = f"NOT EXISTS (SELECT 1 FROM {parents} AS parent WHERE {' AND '.join(alike)})"
     if ground.made.stored is not None and demand.table.last.lower() == ground.made.table.last.lower():
-        absent += f" AND NOT EXISTS (SELECT 1 FROM {_STORED} AS parent WHERE {' AND '.join(alike)})"
+        absent += f" AND NOT EXISTS (SELECT 1 FROM {STORED} AS parent WHERE {' AND '.join(alike)})"
     condition = " AND ".join((*(f"{column} IS NOT NULL" for column in own), absent))
     if demand.full and len(own) > 1:
         some, none = (f" {word} ".join(f"{column} IS NULL" for column in own) for word in ("OR", "AND"))

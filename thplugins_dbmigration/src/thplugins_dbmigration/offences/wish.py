@@ -7,8 +7,8 @@ import re
 from attrs import evolve, frozen
 
 from thplugins_dbmigration.offences.clause import Clause, Name, Unreadable, read
-from thplugins_dbmigration.offences.definition import column, element, keys, type_of
-from thplugins_dbmigration.offences.demand import Demand, Present, Unique
+from thplugins_dbmigration.offences.definition import Definition, column, element, keys, type_of
+from thplugins_dbmigration.offences.demand import Added, Demand, Fits, Present, Unique
 from thplugins_dbmigration.offences.naming import Quote, quoting
 
 
@@ -36,10 +36,12 @@ class Removed:
 class Wish:
     """``demands`` are those that the statement makes itself. It makes ``all`` of the table's own demands as well of
     rows that it stores, and those that are named in ``constraints``; ``charset`` and
-    ``collation`` are what it converts all text to."""
+    ``collation`` are what it converts all text to. ``added`` are columns that the table gets, of which is known what
+    they have in rows that are there."""
 
     table: Name
     demands: tuple[Demand, ...] = ()
+    added: tuple[Added, ...] = ()
     stored: Stored | None = None
     constraints: tuple[str, ...] = ()
     charset: str = ""
@@ -96,7 +98,8 @@ def _alter(clause: Clause, quote: Quote) -> Wish:
 
 def _action(made: Wish, action: Clause, quote: Quote) -> Wish:
     if action.take("ADD"):
-        return evolve(made, demands=(*made.demands, *_added(action, quote)))
+        added, demands = _added(action, quote)
+        return evolve(made, demands=(*made.demands, *demands), added=(*made.added, *added))
     if action.take("MODIFY") or action.take("CHANGE"):
         renames = action.words[action.at - 1].says("CHANGE")
         action.take("COLUMN")
@@ -116,19 +119,34 @@ def _action(made: Wish, action: Clause, quote: Quote) -> Wish:
     return made
 
 
-def _added(action: Clause, quote: Quote) -> tuple[Demand, ...]:
+def _added(action: Clause, quote: Quote) -> tuple[list[Added], list[Demand]]:
     is_column = action.take("COLUMN")
     action.take("IF", "NOT", "EXISTS")
     elements = list(action.group().parts()) if action.ahead("(") else [action]
+    added: list[Added] = []
     demands: list[Demand] = []
     for each in elements:
         made = column(each, quote) if is_column else element(each, quote)
-        if not made.columns:
-            demands += made.demands
-        elif not made.complete:
-            # A column that is added has no values that could be wrong, but it may have to have some.
-            demands += [Present(demand.column, new=True) for demand in made.demands if isinstance(demand, Present)]
-    return tuple(demands)
+        new = _new(made)
+        if new is not None:
+            added.append(new)
+        for demand in made.demands:
+            if isinstance(demand, Present) and made.columns and not made.complete:
+                demands.append(evolve(demand, new=True))
+            elif not (made.columns and (new is None or isinstance(demand, Fits))):
+                demands.append(demand)
+    return added, demands
+
+
+def _new(made: Definition) -> Added | None:
+    """The column that a definition is of, None where it is of none, or nobody knows its values."""
+    fits = next((demand for demand in made.demands if isinstance(demand, Fits)), None)
+    if fits is None or not made.columns:
+        return None
+    value = made.values.get(fits.column, "")
+    if (made.complete and not value) or re.search(r"\bnextval\b", value, re.IGNORECASE):  # which would use it up
+        return None
+    return Added(fits, value, any(isinstance(demand, Present) for demand in made.demands))
 
 
 def _altered(action: Clause) -> tuple[Demand, ...]:

@@ -61,6 +61,4 @@ class Names:
         for name, size in self.sizes.after.items():
             origin = self.origin(name)
             if origin is not None and origin in before:
-                # Of partitions there is an identity each; one that came or went moves no other.
-                was, now = set(before[origin].identity.split()), set(size.identity.split())
-                yield origin, bool(was - now) and bool(now - was)
+                yield origin, size.is_anew(before[origin])

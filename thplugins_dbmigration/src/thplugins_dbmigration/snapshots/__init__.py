@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from thplugins_dbmigration.snapshots.cloning import clone
 from thplugins_dbmigration.snapshots.key import Key
-from thplugins_dbmigration.snapshots.restore import dataset_key, restored
+from thplugins_dbmigration.snapshots.restore import created, dataset_key, restored
 from thplugins_dbmigration.snapshots.shelf import DAMAGED, Snapshot, remove_half_made
 from thplugins_dbmigration.snapshots.store import drop, find, frozen
 from thplugins_dbmigration.snapshots.ways import clone_way
@@ -22,6 +22,7 @@ __all__ = [
     "Snapshot",
     "clone",
     "clone_way",
+    "created",
     "dataset_key",
     "drop",
     "find",

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from thcore.hooks import Build
 from thcore.model import Progress
+from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.datasets import Dataset, fingerprint
-from thplugins_dbmigration.engines.engine import Engine, Installation
+from thplugins_dbmigration.engines.engine import Engine, Installation, Server
 from thplugins_dbmigration.seeds import open_seed
 from thplugins_dbmigration.snapshots.key import Key
 from thplugins_dbmigration.snapshots.shelf import Snapshot
@@ -63,13 +64,7 @@ def restore(build: Build, engine: Engine, installation: Installation, dataset: D
     tell(0, f"making a {engine.name} server")
     engine.initialise(build, installation, data)
     with engine.start(build, installation, data, log=log) as server:
-        address = server.create(
-            dataset.database,
-            dataset.user,
-            dataset.password.reveal(),
-            character_set=dataset.character_set,
-            extensions=dataset.extensions,
-        )
+        address = created(server, dataset)
         for done, path in enumerate((dataset.seed, *dataset.overlays), 1):
             tell(done, f"loading {path.name}")
             with open_seed(build, path) as plain:
@@ -78,3 +73,14 @@ def restore(build: Build, engine: Engine, installation: Installation, dataset: D
         server.settle(address)
     engine.freeze(build, installation, data)
     tell(total, "restored")
+
+
+def created(server: Server, dataset: Dataset) -> Address:
+    """Make the database and the account of a dataset on a server that has neither. Raises InfrastructureError."""
+    return server.create(
+        dataset.database,
+        dataset.user,
+        dataset.password.reveal(),
+        character_set=dataset.character_set,
+        extensions=dataset.extensions,
+    )

@@ -14,8 +14,8 @@ from attrs import define, evolve, field
 
 from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
-from thcore.model import DatasetRun, Finding, Provision, Step
-from thplugins_dbmigration import checks, faults, messages, offences, project, repetition, snapshots
+from thcore.model import DatasetRun, Finding, Provision, Step, repetition
+from thplugins_dbmigration import checks, faults, messages, offences, project, snapshots
 from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.limits.rules import Rules

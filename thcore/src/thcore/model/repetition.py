@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from thcore.model import Change, ChangeKind
+from thcore.model.change import Change, ChangeKind
 
 
 def command(job: str, change: Change) -> str:

@@ -13,8 +13,7 @@ import pytest
 
 from thcore.cli.arguments import change_options, zuul_arguments
 from thcore.gearman import zuul
-from thcore.model import Change, ChangeKind
-from thplugins_dbmigration import repetition
+from thcore.model import Change, ChangeKind, repetition
 
 COMMIT = "9b1c6a0d4f7e2835ab90cd12ef345678a1b2c3d4"
 

@@ -1,0 +1,337 @@
+"""The log viewer as it is read, in a real browser."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import json
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from thcore.model import Severity
+from thcore.pages import viewer
+from thcore.pages.viewer import Mark
+
+from parts import hostile_log
+from parts.browser import Visitor, chromium, obstacles, visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+__all__ = ["chromium", "visitor"]
+
+pytestmark = pytest.mark.system
+
+
+def line(number: int, text: str, source: str = "tests") -> str:
+    return f"2026-11-21T21:{number // 60 % 60:02d}:{number % 60:02d}.123Z {source} | {text}\n"
+
+
+def word(number: int) -> str:
+    """Text that is like no other but for numbers."""
+    return "".join(chr(ord("a") + int(digit)) for digit in str(number))
+
+
+def quiet(count: int, source: str = "tests", start: int = 0) -> str:
+    return "".join(line(number, f"{word(number)} is done", source) for number in range(start, start + count))
+
+
+# Lines 1-5 git, 6-605 uv (folded: 26-279 and 321-585), 606 an error, 607-610 a traceback, 611-630 one line twenty times.
+STORY = (
+    quiet(5, "git")
+    + quiet(600, "uv", 100)
+    + line(500, "ERROR: no such index")
+    + "".join(
+        line(501, text, "shop")
+        for text in ("Traceback (most recent call last):", '  File "a.py", line 1', "    boom()", "ValueError: boom")
+    )
+    + "".join(line(510 + number, f"retry {number} of 20", "shop") for number in range(20))
+    + line(530, "WARNING: slow", "shop")
+    + line(531, "\x1b[31mred\x1b[0m and \x1b[1;48;5;196mloud\x1b[0m <b>", "shop")
+)
+MARKS = (
+    Mark(300, "lock-wait", Severity.WARNING, "waited for a lock <i>"),
+    Mark(606, "step-failed", Severity.FAILURE, "the step failed"),
+)
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    return publish(tmp_path, STORY.encode(), MARKS)
+
+
+def publish(directory: Path, log: bytes, marks: Sequence[Mark] = ()) -> Path:
+    (directory / "console.log").write_bytes(log)
+    path = directory / "console.log.html"
+    with path.open("wb") as out:
+        viewer.write(io.BytesIO(log), "console.log", marks, out)
+    return path
+
+
+def read(visitor: Visitor, path: Path | str, anchor: str = "", **options: bool) -> Page:
+    page = visitor.open(path, anchor=anchor, **options)
+    page.wait_for_selector("#log[data-ready]")
+    return page
+
+
+def row(page: Page, number: int) -> str:
+    """The text of a line that is on the screen."""
+    return page.evaluate(
+        """number => {
+            const links = [...document.querySelectorAll('.numbers a')];
+            const top = links.find(link => link.textContent === String(number))?.getBoundingClientRect().top;
+            const lines = [...document.querySelectorAll('.cm-line')];
+            return lines.find(line => Math.abs(line.getBoundingClientRect().top - top) < 4)?.textContent ?? '';
+        }""",
+        number,
+    )
+
+
+def folds(page: Page) -> list[str]:
+    return page.locator(".fold").all_text_contents()
+
+
+def chosen(page: Page) -> int:
+    return page.locator(".cm-line.chosen").count()
+
+
+def test_a_line_has_its_number_time_source_severity_and_text(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published, "L606")
+    shown = page.locator(".cm-line.chosen")
+    assert shown.locator(".time").text_content() == "21:08:20.123"
+    assert shown.locator(".time").get_attribute("title") == "2026-11-21 21:08:20.123 UTC"
+    assert shown.locator(".source").text_content() == "tests"
+    assert shown.locator(".severity").text_content() == "error"
+    assert "no such index" in (shown.text_content() or "")
+    assert page.locator(".numbers a", has_text="606").get_attribute("href") == "#L606"
+    assert page.locator(".cm-line.error").count() == 5  # with the whole traceback
+
+
+def test_noise_is_folded_and_says_what_it_is(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published, "L610")
+    assert "19 more lines like this one" in folds(page)[-1]
+    page.keyboard.press("Home")
+    expect(page.locator(".fold").first).to_contain_text("lines of uv")
+    assert folds(page)[0] == "… 254 lines of uv without an error or warning"
+    page.locator(".fold").first.click()
+    expect(page.locator("#fold")).to_have_text("284 lines folded")
+    page.keyboard.press("z")
+    expect(page.locator(".fold")).to_have_count(0)
+
+
+def test_a_fold_opens_by_key_alone(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published)
+    before = page.locator("#fold").inner_text()
+    for _ in range(25):
+        page.keyboard.press("ArrowDown")
+    assert page.locator(".cm-line.current.folded").count() == 1
+    page.keyboard.press("Enter")
+    expect(page.locator("#fold")).not_to_have_text(before)
+    assert row(page, 26) != ""
+
+
+def test_a_link_leads_to_its_line_through_a_fold(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published, "L200")
+    assert chosen(page) == 1
+    assert word(294) in row(page, 200)
+    assert page.locator(".cm-line.chosen").is_visible()
+
+
+def test_a_range_is_chosen_with_shift_and_the_address_names_it(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published)
+    page.locator(".numbers a", has_text="3").first.click()
+    assert page.url.endswith("#L3")
+    page.locator(".numbers a", has_text="8").first.click(modifiers=["Shift"])
+    assert page.url.endswith("#L3-L8")
+    assert chosen(page) == 6
+    page.locator(".cm-content").press("Shift+ArrowUp")
+    assert page.url.endswith("#L3-L7")
+    again = read(visitor, published, "L3-L7")
+    assert chosen(again) == 5
+
+
+def test_search_counts_finds_in_folds_and_goes_on(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published)
+    page.keyboard.press("/")
+    page.keyboard.type(f"{word(290)} IS")
+    expect(page.locator("#hits")).to_have_text("1 of 1 line")
+    assert page.locator(".match").all_text_contents() == [f"{word(290)} is"]
+    page.locator("#query").fill("retry 1")
+    expect(page.locator("#hits")).to_have_text(re.compile("of 11 lines$"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#hits")).to_have_text("2 of 11 lines")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator("#hits")).to_have_text("1 of 11 lines")
+    page.keyboard.press("Escape")
+    page.keyboard.press("N")
+    expect(page.locator("#hits")).to_have_text("11 of 11 lines")
+
+
+def test_search_takes_expressions_and_tells_a_bad_one(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published)
+    page.locator("#expression").check()
+    page.keyboard.press("Control+f")
+    page.keyboard.type("^.*retry 1\\d ")
+    expect(page.locator("#hits")).to_have_text(re.compile("10 lines$"))
+    page.locator("#query").fill("(")
+    expect(page.locator("#query:invalid")).to_be_visible()
+    assert "no regular expression" in page.locator("#query").evaluate("field => field.validationMessage")
+
+
+def test_filters_by_severity_and_source_show_all_that_pass(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published)
+    page.locator("#severities summary").click()
+    for name in ("other", "debug", "info", "warning"):
+        page.get_by_label(name, exact=True).uncheck()
+    assert page.locator("#size").text_content() == "5 of 632 lines pass the filter"
+    page.keyboard.press("Escape")
+    page.locator("#sources summary").click()
+    page.get_by_label("shop", exact=True).uncheck()
+    assert page.locator("#size").text_content() == "1 of 632 lines pass the filter"
+    assert "no such index" in row(page, 606)
+    page.evaluate("location.hash = '#L200'")
+    expect(page.locator("#size")).to_have_text("632 lines")
+    assert word(294) in row(page, 200)
+
+
+def test_findings_are_told_at_their_lines_and_one_leads_to_the_next(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published)
+    assert page.locator("#finding-list li").count() == 2
+    page.locator(".cm-content").press("f")
+    assert page.locator("#finding-count").text_content() == "1 of 2 findings"
+    assert "waited for a lock <i>" in row(page, 300)
+    page.keyboard.press("f")
+    assert "the step failed" in row(page, 606)
+    page.keyboard.press("f")
+    assert page.locator("#finding-count").text_content() == "1 of 2 findings"
+    page.locator("#finding-list a").last.click()
+    page.wait_for_url("**#L606")
+    page.locator(".cm-content").press("e")
+    expect(page.locator("#error-count")).to_have_text("1 of 1 error")
+
+
+def test_colours_are_kept(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published, "L632")
+    assert page.locator(".ansi-red-fg").text_content() == "red"
+    loud = page.locator(".ansi-bold")
+    assert loud.text_content() == "loud"
+    assert loud.evaluate("element => getComputedStyle(element).backgroundColor") == "rgb(255, 0, 0)"
+    assert "red and loud <b>" in row(page, 632)
+
+
+def test_a_hostile_log_runs_nothing_and_is_shown_whole(visitor: Visitor, tmp_path: Path) -> None:
+    marks = [Mark(1, text, Severity.FAILURE, text) for text in hostile_log.TEXTS]
+    page = read(visitor, publish(tmp_path, hostile_log.CONTENT, marks), "L1")
+    assert page.evaluate("window.ran") is None
+    assert page.locator("main img:not(.cm-widgetBuffer), main script").count() == 0
+    text = "\n".join(page.locator(".cm-line").all_text_contents())
+    for expected in (
+        hostile_log.TEXTS[0],
+        hostile_log.TEXTS[2],
+        "user \\u202etxt.exe\\u202c \\u200fabc\\u2066 \u05d0\u05d1",
+        "nul \\x00 bell \\x07 escape \\x1b",
+        "line\\u2028separator and paragraph\\u2029separator",
+        "after the title cleared",
+        "{{ 7 * 7 }}",
+    ):
+        assert expected in text
+    page.keyboard.press("/")
+    page.keyboard.type("the end of the long line")
+    expect(page.locator("#hits")).to_have_text("1 of 1 line")
+    page.evaluate("location.hash = '#L12'")
+    page.wait_for_selector(".cm-line.chosen")
+    assert "caf\ufffd \ufffd\ufffd" in (page.locator(".cm-line.chosen").text_content() or "")
+    page.keyboard.press("Escape")
+
+
+def test_all_rows_can_be_copied(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.keyboard.press("z")
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Control+c")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.splitlines()[:631] == STORY.splitlines()[:631]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_nothing_is_in_the_way_of_keyboards_and_screen_readers(visitor: Visitor, published: Path, dark: bool) -> None:
+    page = read(visitor, published, "L606-L610", dark=dark)
+    assert obstacles(page) == []
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") is not dark
+    page.locator("#severities summary").click()
+    page.keyboard.press("Escape")
+    page.locator(".cm-content").press("?")
+    assert page.locator("#keys").is_visible()
+    assert obstacles(page) == []
+
+
+def test_print_has_what_is_on_the_screen(visitor: Visitor, tmp_path: Path) -> None:
+    page = read(visitor, publish(tmp_path, quiet(50_000).encode()), "L30000")
+    page.emulate_media(media="print")
+    expect(page.locator(".cm-line.chosen")).to_have_count(1)
+    assert page.locator(".cm-line").count() < 100
+    page.emulate_media(media="screen")
+    expect(page.locator(".cm-line.chosen")).to_contain_text(word(29_999))
+    assert page.locator(".cm-scroller").evaluate("scroller => scroller.scrollHeight") > 10_000
+
+
+def test_a_small_log_is_readable_without_scripts(visitor: Visitor, published: Path) -> None:
+    page = visitor.open(published, script=False, anchor="L606")
+    assert "no such index" in (page.locator("#L606").text_content() or "")
+    assert page.locator("#L606").is_visible()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has there
+        pass
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    def handler(*arguments: object) -> Quiet:
+        return Quiet(*arguments, directory=str(tmp_path))  # type: ignore[arg-type] # what the server gives it
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def tell(directory: Path, pieces: Sequence[str], verdict: str = "") -> None:
+    """What is put up of a build that runs, as thcore.pages.live has it."""
+    (directory / "live").mkdir(exist_ok=True)
+    names = [f"log-{number:06d}.txt" for number, _ in enumerate(pieces, 1)]
+    for name, piece in zip(names, pieces, strict=True):
+        (directory / "live" / name).write_text(piece)
+    state = directory / "live" / "state.new"
+    state.write_text(json.dumps({"verdict": verdict, "log": {"pieces": names, "size": 0, "whole": True}}))
+    state.rename(directory / "live" / "state.json")
+
+
+def test_the_log_of_a_running_build_is_followed_to_its_end(visitor: Visitor, address: str, tmp_path: Path) -> None:
+    path = tmp_path / "console.log.html"
+    path.write_bytes(viewer.following("console.log", "live"))
+    tell(tmp_path, [quiet(50)])
+    page = read(visitor, f"{address}console.log.html")
+    assert page.locator("#size").text_content() == "50 lines"
+    assert page.locator("#follow").get_attribute("aria-pressed") == "true"
+    tell(tmp_path, [quiet(100), quiet(30, "shop", 200)])
+    expect(page.locator("#size")).to_have_text("130 lines")
+    assert word(229) in row(page, 130)
+    page.mouse.move(300, 400)
+    page.mouse.wheel(0, -2000)
+    expect(page.locator("#follow")).to_have_attribute("aria-pressed", "false")
+    tell(tmp_path, [quiet(100), quiet(30, "shop", 200)], verdict="SUCCESS")
+    expect(page.locator("#status")).to_contain_text("is over")
+    publish(tmp_path, (quiet(100) + quiet(30, "shop", 200) + line(9, "the end")).encode())
+    expect(page.locator("#size")).to_have_text("131 lines")

@@ -15,7 +15,7 @@ from thcore.errors import InfrastructureError
 from thcore.model import Fence
 from thcore.pages import identity
 from thcore.pages.identity import Identity
-from thplugins_publish_swift import trouble
+from thplugins_publish_swift.failure import failure
 from thplugins_publish_swift.options import PublishSwiftOptions
 from thplugins_publish_swift.store import Store
 
@@ -44,7 +44,7 @@ class Place:
         check(present, build, fence, self.prefix)
         if present is None and occupied:
             where = f"{self.container}/{self.prefix}"
-            raise trouble.failure(f"{where} holds no build, but other objects; they are left alone")
+            raise failure(f"{where} holds no build, but other objects; they are left alone")
         if present is not None and present.fence == fence:
             return True
         headers = {"Content-Type": "application/json", **options.given()}
@@ -65,21 +65,13 @@ def check(present: Identity | None, build: str, fence: Fence, where: str) -> Non
     if present is None:
         return
     if present.build != build:
-        raise trouble.failure(f"{where} holds the evidence of another build, {present.build}; it is left as it is")
+        raise failure(f"{where} holds the evidence of another build, {present.build}; it is left as it is")
     if present.fence is not None and present.fence.after(fence):
         raise InfrastructureError(
             f"attempt {present.attempt} of this build is published already (by {present.fence.worker});"
             f" attempt {fence.attempt} came too late",
             code="publish-superseded",
         )
-
-
-def prefix(log_path: str) -> str:
-    """What all names of a build begin with. Raises InfrastructureError for a log path that could lead elsewhere."""
-    parts = log_path.split("/")
-    if not log_path.isprintable() or any(part in {"", ".", ".."} for part in parts):
-        raise trouble.failure(f"the build's log path {log_path!r} cannot be used; it must be relative and plain")
-    return f"{log_path}/"
 
 
 def reason_against(name: str, prefix: str) -> str | None:

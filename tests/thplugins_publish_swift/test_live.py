@@ -41,6 +41,9 @@ def logs(swift: Swift) -> Container:
 def build(tmp_path: Path) -> Iterator[Build]:
     with make_build(tmp_path, log_path=LOG_PATH) as made:
         yield made
+    for show in plugin._shows.values():  # of builds that had no last page
+        show.close()
+    plugin._shows.clear()
 
 
 def page(build: Build, *lines: str, attempt: int = 1, last: bool = False) -> LivePage:
@@ -156,7 +159,7 @@ def test_a_page_that_cannot_be_put_up_is_not_tried_again_and_told(build: Build, 
             return send(session, request, **more)
 
         patched.setattr(requests.Session, "send", counted)
-        with pytest.raises(InfrastructureError, match="cannot look at .*: Connection refused"):
+        with pytest.raises(InfrastructureError, match=r"cannot look at .*: Connection refused"):
             show(build, logs, page(build), auth_url="http://127.0.0.1:9/auth/v1.0", url="https://logs.example.org")
 
     assert len(sent) == 1

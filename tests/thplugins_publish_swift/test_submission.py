@@ -104,7 +104,7 @@ def test_a_name_arrives_as_it_is(launch: Launch, logs: Container, name: str) -> 
         publish(build)
 
     assert logs.get(f"{LOG_PATH}/{name}") == name.encode()
-    assert len(logs.names()) == 4
+    assert len(logs.names()) == 5
 
 
 def test_names_that_a_form_cannot_have_are_left_out_and_told(launch: Launch, logs: Container) -> None:
@@ -118,6 +118,7 @@ def test_names_that_a_form_cannot_have_are_left_out_and_told(launch: Launch, log
         )
     assert [name.removeprefix(f"{LOG_PATH}/") for name in logs.names()] == [
         "console.log",
+        "console.log.html",
         "index.html",
         "quo%22te.txt",
         "result.json",

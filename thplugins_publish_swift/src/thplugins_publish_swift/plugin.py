@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thcore.errors import InfrastructureError
@@ -17,8 +18,8 @@ class PublishSwift:
     """Publishes evidence to OpenStack Swift."""
 
     def __init__(self) -> None:
-        # In a build's own process, for as long as it has a page that runs.
-        self._shows: dict[tuple[str, int], Show] = {}
+        # In a build's own process, by its workspace, for as long as it has a page that runs.
+        self._shows: dict[Path, Show] = {}
 
     @hookimpl
     def thcore_job_options(self) -> type[Any]:
@@ -48,7 +49,7 @@ class PublishSwift:
 
         if not options.live or options.instructions is not None:
             return None
-        key = (build.id, build.attempt)
+        key = build.workspace.root
         show = self._shows.get(key)
         if show is None:
             show = self._shows[key] = Show(build, options)

@@ -198,7 +198,9 @@ def test_a_worker_that_is_alive_but_forgotten_by_its_server_is_not_ready(theatre
     port = free_port()
     with Wire(gearmand.port) as wire:
         worker = theatre.worker(
-            gearman={"servers": [wire.address], "name": "worker-under-test"}, web={"listen": f"127.0.0.1:{port}"}
+            # The server is asked every two seconds.
+            gearman={"servers": [wire.address], "name": "worker-under-test", "silence": "6s"},
+            web={"listen": f"127.0.0.1:{port}"},
         )
         with worker:
             site = Site(worker, port)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,16 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "misc", "too
 HEAVY = ("sqlalchemy", "git", "gear", "jinja2", "yaml", "rich", "stevedore", "asyncio", "psutil")
 
 
+Trees = Mapping[Path, ast.Module]
+
+
 def label(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(scope="module")
+def trees() -> Trees:
+    return {path: ast.parse(path.read_text()) for path in MODULES}
 
 
 def test_the_modules_of_every_distribution_are_looked_at() -> None:
@@ -40,32 +49,34 @@ def test_the_rooms_import_each_other_downwards_only_and_every_library_has_its_ho
     assert " kept, 0 broken" in done.stdout
 
 
-@pytest.mark.parametrize("path", MODULES, ids=label)
-def test_a_module_says_what_it_is_for_and_postpones_annotations(path: Path) -> None:
-    tree = ast.parse(path.read_text())
-    assert ast.get_docstring(tree), "no docstring"
-    future = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+def test_a_module_says_what_it_is_for_and_postpones_annotations(trees: Trees) -> None:
+    assert [label(path) for path, tree in trees.items() if not ast.get_docstring(tree)] == []
     # What is loaded into the interpreter of a project must suit Python 3.6, which knows no such thing.
-    expected = [] if "observer" in path.parts else ["annotations"]
-    assert [alias.name for node in future for alias in node.names] == expected
+    expected = {path: [] if "observer" in path.parts else ["annotations"] for path in trees}
+    assert [label(path) for path, tree in trees.items() if _futures(tree) != expected[path]] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=label)
-def test_a_module_is_named_after_what_is_in_it_and_stays_small(path: Path) -> None:
-    assert path.stem not in NAMELESS
-    assert not set(path.relative_to(ROOT).parts) & NAMELESS
-    assert len(path.read_text().splitlines()) < 450
+def _futures(tree: ast.Module) -> list[str]:
+    futures = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    return [alias.name for node in futures for alias in node.names]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=label)
-def test_a_module_imports_absolutely_and_never_a_shell(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
+def test_a_module_is_named_after_what_is_in_it_and_stays_small() -> None:
+    assert [label(path) for path in MODULES if {path.stem, *path.relative_to(ROOT).parts} & NAMELESS] == []
+    assert [label(path) for path in MODULES if len(path.read_text().splitlines()) >= 450] == []
+
+
+def test_a_module_imports_absolutely_and_never_a_shell(trees: Trees) -> None:
+    wrong = []
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
             # The observer is loaded into other projects' interpreters, under a name that nobody else has.
-            assert node.level == 0 or "observer" in path.parts, f"line {node.lineno}"
-        if isinstance(node, ast.keyword) and node.arg == "shell":
-            assert isinstance(node.value, ast.Constant), f"line {node.value.lineno}"
-            assert node.value.value is False, f"line {node.value.lineno}"
+            if isinstance(node, ast.ImportFrom) and node.level and "observer" not in path.parts:
+                wrong.append(f"{label(path)}:{node.lineno} imports relatively")
+            if isinstance(node, ast.keyword) and node.arg == "shell":
+                asked = not isinstance(node.value, ast.Constant) or node.value.value is not False
+                wrong += [f"{label(path)}:{node.value.lineno} asks for a shell"] if asked else []
+    assert wrong == []
 
 
 @pytest.mark.parametrize("module", ["thcore", "thcore.cli.main", "thcore.model", "thcore.errors"])

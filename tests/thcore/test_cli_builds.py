@@ -12,11 +12,10 @@ from click.testing import CliRunner
 
 from thcore.cli.main import cli, main
 from thcore.errors import ExitCode
-from thcore.history.attempt import Answered
 from thcore.history.database import address
 from thcore.history.store import History
 from thcore.history.upgrade import upgrade
-from thcore.model import Change, ChangeKind, Finding, Outcome, Publication, Severity, Verdict
+from thcore.model import Answered, Change, ChangeKind, Finding, Outcome, Publication, Severity, Verdict
 
 from parts.gearmand import free_port
 from parts.history import at, configuration

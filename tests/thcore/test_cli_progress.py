@@ -7,7 +7,8 @@ import pytest
 from attrs import evolve
 from rich.console import Console
 
-from thcore.cli.progress import MAXIMUM_FINDINGS, build_display, show_outcome
+from thcore.cli.outcome import MAXIMUM_FINDINGS, show_outcome
+from thcore.cli.progress import build_display
 from thcore.cli.terminal import plain, printable
 from thcore.model import BuildEvent, BuildEventKind, Finding, Loss, Outcome, Publication, Severity
 

@@ -12,10 +12,10 @@ import pytest
 
 from thcore.errors import InfrastructureError
 from thcore.history import database
-from thcore.history.attempt import Answered
 from thcore.history.revision import Standing, standing_of
 from thcore.history.store import History
 from thcore.history.upgrade import upgrade
+from thcore.model import Answered
 
 from parts.gearmand import free_port
 from parts.history import at, configuration

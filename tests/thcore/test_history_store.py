@@ -13,11 +13,11 @@ from attrs import evolve
 from sqlalchemy import URL, select
 
 from thcore.history import database, schema
-from thcore.history.attempt import Answered
 from thcore.history.recollection import Recollection
 from thcore.history.store import History, step_runs
 from thcore.history.upgrade import upgrade
 from thcore.model import (
+    Answered,
     Change,
     ChangeKind,
     Finding,
@@ -279,6 +279,20 @@ def test_a_build_asks_the_past_of_its_step_and_holds_nothing_open(tmp_path: Path
     assert (found.wall_s, found.counters) == (step.measurement.wall_s, step.measurement.counters)
     assert recollect(step.step, of, passing().change, 100) == ()
     assert recollect(step.step, evolve(of, conditions={"clone": "other"}), other, 100) == ()
+
+
+def test_a_limit_is_remembered_with_its_table_its_weight_and_what_the_step_came_to(history: History) -> None:
+    of = passing().datasets[0]
+    limits = (
+        Limit("writes_wait_s", 2.0, "policy", table="orders", severity=Severity.WARNING, value=41.5),
+        Limit("wal_bytes", 1e9, "learned", false_alarms=1 / 21),
+    )
+    steps = (*of.steps[:-1], evolve(of.steps[-1], limits=limits))
+    history.record(evolve(passing(), datasets=(evolve(of, steps=steps),)), answered=Answered.YES)
+
+    (found,) = history.build(BUILD)
+
+    assert found.datasets[0].steps[-1].limits == limits
 
 
 def test_what_an_earlier_build_has_measured_is_not_stored_again(history: History) -> None:

@@ -19,11 +19,11 @@ from sqlalchemy import URL
 
 from thcore.errors import ExitCode, InfrastructureError
 from thcore.history import database, revision
-from thcore.history.attempt import Answered
 from thcore.history.revision import HEAD, REVISIONS, TABLE, Standing, standing_of
 from thcore.history.schema import metadata
 from thcore.history.store import History
 from thcore.history.upgrade import _LOCK, alembic_config, upgrade
+from thcore.model import Answered, Severity
 
 from parts.history import configuration, counted
 from parts.outcomes import BUILD, passing
@@ -124,6 +124,24 @@ def test_what_was_recorded_before_conditions_were_is_kept_without_any(url: URL) 
     history.close()
     assert found.datasets == passing().datasets
     assert {(step.leg, step.step.chain) for dataset in found.datasets for step in dataset.steps} == {("", "")}
+
+
+def test_a_limit_that_was_recorded_before_more_was_known_of_limits_is_about_a_whole_step(url: URL) -> None:
+    upgrade(url)
+    history = History.open(url)
+    history.record(passing(), answered=Answered.YES)
+    engine = database.engine_for(url)
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0002")
+    engine.dispose()
+
+    upgrade(url)
+
+    (found,) = history.build(BUILD)
+    history.close()
+    assert found.datasets == passing().datasets
+    limits = {limit for dataset in found.datasets for step in dataset.steps for limit in step.limits}
+    assert {(limit.table, limit.severity, limit.value) for limit in limits} == {("", Severity.FAILURE, None)}
 
 
 def test_an_upgrade_of_what_is_up_to_date_changes_nothing(url: URL) -> None:

@@ -23,7 +23,7 @@ from thcore.model import (
 from thcore.pages import html as pages
 from thcore.pages.evidence import EvidenceFile, LeftOut
 from thcore.pages.excerpt import Excerpt, LogLine
-from thcore.pages.identity import Identity
+from thcore.pages.listed import ListedBuild
 
 from parts import outcomes
 from parts.hostile_outcome import HOSTILE, hostile_outcome
@@ -83,7 +83,7 @@ def test_a_failing_result_says_verdict_reason_dataset_step_and_duration_in_its_b
         "example/shop 12345,2 on main",
         "took 5 m 48 s",
         "FAILURE",
-        "WARNING - Migration b5d083fa1c46 took too long",
+        "Migration b5d083fa1c46 took too long",
         "Step b5d083fa1c46 read 4,549,686 rows, its limit is 2,000,000",
         "shop-mariadb",
         "b5d083fa1c46",
@@ -232,11 +232,13 @@ def test_hostile_text_anywhere_in_an_outcome_is_shown_harmlessly() -> None:
 def test_hostile_names_are_shown_harmlessly_in_listings() -> None:
     entries = [
         pages.Entry(HOSTILE, directory=False, size=3),
-        pages.Entry(HOSTILE, directory=True, build=Identity(HOSTILE, 1, HOSTILE, HOSTILE)),
+        pages.Entry(HOSTILE, directory=True),
     ]
-    seen = assert_harmless(pages.listing_page([HOSTILE], entries, 7))
+    build = ListedBuild(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, MOMENT, 1.0)
+    seen = assert_harmless(pages.listing_page([HOSTILE], entries, 7, [build]))
     links = [address for address in seen.attributes("href") if address.startswith("./")]
-    assert unquote(links[0], errors="surrogateescape") == f"./{HOSTILE}"
+    led = [unquote(link, errors="surrogateescape") for link in links]
+    assert led == [f"./{HOSTILE}/index.html", f"./{HOSTILE}/index.html", f"./{HOSTILE}"]
     assert "7 more are not listed here." in seen.text
 
 
@@ -253,7 +255,7 @@ def test_long_texts_and_many_findings_are_bounded() -> None:
     assert len(page) < 2_000_000
     text = read(page).text
     assert "1,000 more findings, a line for each" in text
-    assert "1,950 more findings are in result.json" in text
+    assert "1,980 more findings are in result.json" in text
     assert "3000 more files" in text
     assert "960 more lines in result.json" in text
 

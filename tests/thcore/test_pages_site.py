@@ -39,7 +39,10 @@ def test_the_page_to_open_comes_last_and_the_result_before_it(artifacts: Path) -
     (artifacts / "z.txt").write_text("z")
     (artifacts / "datasets").mkdir()
     (artifacts / "datasets" / "dump.sql").write_text("select 1")
-    assert list(read(artifacts)) == ["z.txt", "datasets/dump.sql", "datasets/index.html", "result.json", "index.html"]
+    names = list(read(artifacts))
+    assert names[:3] == ["z.txt", "datasets/dump.sql", "datasets/index.html"]
+    assert set(names[3:-2]) == set(site.FORMS)
+    assert names[-2:] == ["result.json", "index.html"]
 
 
 def test_the_result_is_the_outcome_whatever_lies_in_the_evidence(artifacts: Path) -> None:
@@ -142,7 +145,7 @@ def test_a_browser_is_told_what_a_file_is(name: str, expected: str) -> None:
 def test_an_outcome_with_a_lone_surrogate_has_a_site(artifacts: Path) -> None:
     outcome = evolve(outcomes.failing(), summary="\udcff")
     with site.assembled(artifacts, outcome) as assembled:
-        assert [file.name for file in assembled.files] == ["result.json", "index.html"]
+        assert [file.name for file in assembled.files] == [*site.FORMS, "result.json", "index.html"]
 
 
 def test_the_page_tells_of_the_environment_and_of_no_more_of_it_than_there_is_room_for(artifacts: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import io
-import json
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from thcore.model import Severity
-from thcore.pages import viewer
+from thcore.model import Severity, Standing, Verdict
+from thcore.pages import live, viewer
 from thcore.pages.viewer import Mark
 
-from parts import hostile_log
+from parts import hostile_log, outcomes
 from parts.browser import Visitor, chromium, obstacles, visitor
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def quiet(count: int, source: str = "tests", start: int = 0) -> str:
     return "".join(line(number, f"{word(number)} is done", source) for number in range(start, start + count))
 
 
-# Lines 1-5 git, 6-605 uv (folded: 26-279 and 321-585), 606 an error, 607-610 a traceback, 611-630 one line twenty times.
+# Lines 1-5 git; 6-605 uv, folded from 26 to 279 and from 321 to 585; 606 an error; 607-610 a traceback; 611-630 alike.
 STORY = (
     quiet(5, "git")
     + quiet(600, "uv", 100)
@@ -93,6 +92,10 @@ def row(page: Page, number: int) -> str:
     )
 
 
+def pages(pdf: bytes) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))
+
+
 def folds(page: Page) -> list[str]:
     return page.locator(".fold").all_text_contents()
 
@@ -115,7 +118,7 @@ def test_a_line_has_its_number_time_source_severity_and_text(visitor: Visitor, p
 
 def test_noise_is_folded_and_says_what_it_is(visitor: Visitor, published: Path) -> None:
     page = read(visitor, published, "L610")
-    assert "19 more lines like this one" in folds(page)[-1]
+    assert "19 more lines like the one above" in folds(page)[-1]
     page.keyboard.press("Home")
     expect(page.locator(".fold").first).to_contain_text("lines of uv")
     assert folds(page)[0] == "… 254 lines of uv without an error or warning"
@@ -154,6 +157,9 @@ def test_a_range_is_chosen_with_shift_and_the_address_names_it(visitor: Visitor,
     assert page.url.endswith("#L3-L7")
     again = read(visitor, published, "L3-L7")
     assert chosen(again) == 5
+    again.keyboard.press("Escape")
+    assert chosen(again) == 0
+    assert again.url.endswith("console.log.html")
 
 
 def test_search_counts_finds_in_folds_and_goes_on(visitor: Visitor, published: Path) -> None:
@@ -187,8 +193,7 @@ def test_search_takes_expressions_and_tells_a_bad_one(visitor: Visitor, publishe
 def test_filters_by_severity_and_source_show_all_that_pass(visitor: Visitor, published: Path) -> None:
     page = read(visitor, published)
     page.locator("#severities summary").click()
-    for name in ("other", "debug", "info", "warning"):
-        page.get_by_label(name, exact=True).uncheck()
+    page.get_by_label("only error").click()
     assert page.locator("#size").text_content() == "5 of 632 lines pass the filter"
     page.keyboard.press("Escape")
     page.locator("#sources summary").click()
@@ -244,6 +249,7 @@ def test_a_hostile_log_runs_nothing_and_is_shown_whole(visitor: Visitor, tmp_pat
     page.keyboard.press("/")
     page.keyboard.type("the end of the long line")
     expect(page.locator("#hits")).to_have_text("1 of 1 line")
+    expect(page.locator(".match")).to_be_in_viewport()
     page.evaluate("location.hash = '#L12'")
     page.wait_for_selector(".cm-line.chosen")
     assert "caf\ufffd \ufffd\ufffd" in (page.locator(".cm-line.chosen").text_content() or "")
@@ -273,6 +279,21 @@ def test_nothing_is_in_the_way_of_keyboards_and_screen_readers(visitor: Visitor,
     assert obstacles(page) == []
 
 
+def test_every_control_is_reached_and_left_with_the_tab_key(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published)
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.closest('[id]')?.id"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none" or not page.evaluate(
+            "document.activeElement.matches('button, a, input, summary')"
+        )
+    controls = page.locator("header button:visible:enabled, header input:visible").evaluate_all(
+        "them => them.map(it => it.id)"
+    )
+    assert {*controls, "severities", "sources", "finding-list", "log"} <= reached
+
+
 def test_print_has_what_is_on_the_screen(visitor: Visitor, tmp_path: Path) -> None:
     page = read(visitor, publish(tmp_path, quiet(50_000).encode()), "L30000")
     page.emulate_media(media="print")
@@ -280,6 +301,7 @@ def test_print_has_what_is_on_the_screen(visitor: Visitor, tmp_path: Path) -> No
     assert page.locator(".cm-line").count() < 100
     page.emulate_media(media="screen")
     expect(page.locator(".cm-line.chosen")).to_contain_text(word(29_999))
+    assert pages(page.pdf()) <= 2
     assert page.locator(".cm-scroller").evaluate("scroller => scroller.scrollHeight") > 10_000
 
 
@@ -307,22 +329,26 @@ def address(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def tell(directory: Path, pieces: Sequence[str], verdict: str = "") -> None:
-    """What is put up of a build that runs, as thcore.pages.live has it."""
-    (directory / "live").mkdir(exist_ok=True)
-    names = [f"log-{number:06d}.txt" for number, _ in enumerate(pieces, 1)]
-    for name, piece in zip(names, pieces, strict=True):
-        (directory / "live" / name).write_text(piece)
-    state = directory / "live" / "state.new"
-    state.write_text(json.dumps({"verdict": verdict, "log": {"pieces": names, "size": 0, "whole": True}}))
-    state.rename(directory / "live" / "state.json")
+def tell(directory: Path, pieces: Sequence[str], verdict: Verdict | None = None) -> None:
+    """Put up what there is of a build that runs."""
+    it = outcomes.failing()
+    standing = Standing(
+        it.job, it.build, it.attempt, it.change, it.log_path, it.worker, it.started, it.ended, verdict=verdict
+    )
+    grown = {live.piece_name(number): piece.encode() for number, piece in enumerate(pieces, 1)}
+    log = live.LogSoFar(("…",), size=sum(map(len, grown.values())), pieces=len(grown))
+    for name, content in live.files(standing, log, grown, 5.0).items():
+        path = directory / name
+        path.parent.mkdir(exist_ok=True)
+        path.with_suffix(".new").write_bytes(content)
+        path.with_suffix(".new").rename(path)
 
 
 def test_the_log_of_a_running_build_is_followed_to_its_end(visitor: Visitor, address: str, tmp_path: Path) -> None:
-    path = tmp_path / "console.log.html"
-    path.write_bytes(viewer.following("console.log", "live"))
     tell(tmp_path, [quiet(50)])
-    page = read(visitor, f"{address}console.log.html")
+    page = visitor.open(f"{address}index.html")
+    page.get_by_role("link", name="follow it").click()
+    page.wait_for_selector("#log[data-ready]")
     assert page.locator("#size").text_content() == "50 lines"
     assert page.locator("#follow").get_attribute("aria-pressed") == "true"
     tell(tmp_path, [quiet(100), quiet(30, "shop", 200)])
@@ -331,7 +357,7 @@ def test_the_log_of_a_running_build_is_followed_to_its_end(visitor: Visitor, add
     page.mouse.move(300, 400)
     page.mouse.wheel(0, -2000)
     expect(page.locator("#follow")).to_have_attribute("aria-pressed", "false")
-    tell(tmp_path, [quiet(100), quiet(30, "shop", 200)], verdict="SUCCESS")
+    tell(tmp_path, [quiet(100), quiet(30, "shop", 200)], Verdict.SUCCESS)
     expect(page.locator("#status")).to_contain_text("is over")
     publish(tmp_path, (quiet(100) + quiet(30, "shop", 200) + line(9, "the end")).encode())
     expect(page.locator("#size")).to_have_text("131 lines")

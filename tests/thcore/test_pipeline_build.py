@@ -19,6 +19,7 @@ from thcore.model import (
     Environment,
     Execution,
     Finding,
+    JobHistory,
     Measurement,
     Outcome,
     Provision,
@@ -326,6 +327,27 @@ def test_a_history_that_is_away_is_told_in_the_log_and_stops_no_build(tmp_path: 
         assert build.past(Step("b", ("a",)), DatasetRun("small", "sqlite", "3", "f" * 64, "alembic")) == ()
         log = build.workspace.log.read_text("utf-8")
     assert "what a -> b cost before is not known: the history cannot be used" in log
+
+
+def test_a_build_knows_what_became_of_its_job_as_far_as_the_worker_does(tmp_path: Path) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def remember(job: str, limit: int) -> JobHistory:
+        asked.append((job, limit))
+        return JobHistory(job, left_out=3)
+
+    def away(_job: str, _limit: int) -> JobHistory:
+        raise InfrastructureError("the history cannot be used", code="history-unavailable")
+
+    with make_build(tmp_path, job="gate", remember=remember) as build:
+        assert build.recent(limit=7) == JobHistory("gate", left_out=3)
+        assert asked == [("gate", 7)]
+    with make_build(tmp_path, job="gate", build_id="b2") as build:
+        assert build.recent() == JobHistory("gate")
+    with make_build(tmp_path, job="gate", build_id="b3", remember=away) as build:
+        assert build.recent() == JobHistory("gate")
+        log = build.workspace.log.read_text("utf-8")
+    assert "what became of this job before is not known: the history cannot be used" in log
 
 
 def test_each_plugin_has_settings_and_state_of_its_own(tmp_path: Path) -> None:

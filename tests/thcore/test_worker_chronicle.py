@@ -18,11 +18,10 @@ from attrs import evolve
 
 from thcore.config import Config
 from thcore.errors import InfrastructureError
-from thcore.history.attempt import Answered
 from thcore.history.database import address
 from thcore.history.store import History
 from thcore.history.upgrade import upgrade
-from thcore.model import Finding, Location, Outcome, Severity
+from thcore.model import Answered, Finding, Location, Outcome, Severity
 from thcore.model.document import from_json
 from thcore.worker import chronicle as module
 from thcore.worker.chronicle import DIRECTORY, Chronicle

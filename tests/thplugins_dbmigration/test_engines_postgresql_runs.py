@@ -96,3 +96,37 @@ def test_a_function_that_raises_what_the_server_says_adds_nothing() -> None:
     )
     assert (run.temp_bytes, run.ended) == (0, True)
     assert run.wall_s == pytest.approx(0.001)
+
+
+def test_a_statement_whose_beginning_is_not_noted_began_before_its_end_by_its_time() -> None:
+    one, two = told(
+        line("LOG:  duration: 40.000 ms  statement: A", query=7, ms=50),
+        line("LOG:  duration: 2.000 ms  parse s1: B", ms=100),
+        line("LOG:  duration: 30.000 ms  execute s1: B", query=8, ms=140),
+    )
+    assert (one.text, one.query, one.calls, one.ended) == ("A", 7, 1, True)
+    assert (one.began, one.wall_s) == (pytest.approx(EPOCH + 0.01), 0.04)
+    assert (two.text, two.began, two.wall_s) == ("B", pytest.approx(EPOCH + 0.098), pytest.approx(0.032))
+
+
+def test_what_has_only_a_beginning_has_ended_when_its_session_goes_on_or_rests() -> None:
+    lines = read(
+        line("LOG:  statement: A", ms=1),
+        line("LOG:  statement: B", ms=2),
+        line("ERROR:  no", state="XX000", ms=3),
+        line("STATEMENT:  C", state="XX000", ms=3),
+        line("LOG:  statement: D", ms=4),
+        line("ERROR:  no", state="XX000", ms=5),
+        line("STATEMENT:  D", state="XX000", ms=5),
+        line("LOG:  statement: E", ms=6),
+        line("LOG:  statement: F", session="b.2", ms=6),
+    )
+    found = list(runs(lines, EPOCH + 10, EPOCH, {"b.2"}))
+    assert [(each.text, each.ended, each.timed, each.error) for each in found] == [
+        ("A", True, False, ""),
+        ("B", True, False, ""),
+        ("C", True, False, "XX000: no"),
+        ("D", True, True, "XX000: no"),
+        ("E", True, False, ""),
+        ("F", False, True, ""),
+    ]

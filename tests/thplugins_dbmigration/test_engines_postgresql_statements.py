@@ -13,7 +13,9 @@ from attrs import frozen
 
 from thcore.model import Statement
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines import postgresql_noting
 from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.engines.postgresql_server import PostgreSQLServer
 from thplugins_dbmigration.engines.postgresql_statements import TELL_COUNTS
 from thplugins_dbmigration.measure.postgresql import COUNTED
 
@@ -438,3 +440,80 @@ def test_the_evidence_has_the_servers_log_without_the_statements_and_the_seed_is
         assert "4711" not in log
         assert "4712" not in log
         assert [path.name for path in made.log.parent.glob("*.log")] == [made.log.name]
+
+
+def until(session: psycopg.Connection[Any], setting: str, value: str, statement: str = "SELECT 1") -> None:
+    """Run a statement, whether it fails or not, until the server has a setting at a value."""
+    while True:
+        with contextlib.suppress(psycopg.Error):
+            session.execute(statement.encode())
+        row = session.execute(f"SHOW {setting}".encode()).fetchone()
+        if row == (value,):
+            return
+
+
+def test_of_very_many_statements_the_quick_ones_are_counted_and_all_others_told(
+    bench: Bench, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_noting, "MANY", 4_000)
+    loop = [f"UPDATE {table} SET kind = {number} WHERE id = {number}" for number in range(1, 81)]
+    others = (
+        f"ALTER TABLE {table} ADD note text",
+        f"INSERT INTO {table} SELECT id, 1 / 0 FROM {table}",
+        "SELECT pg_sleep(0.05)",
+        f"CREATE UNIQUE INDEX once ON {table} ((id / 2))",
+        f"ALTER TABLE {table} DROP note",
+    )
+    with bench.session(cursor_factory=psycopg.ClientCursor) as session:
+        mark = bench.server.mark(bench.address)
+        for statement in loop[:50]:
+            session.execute(statement.encode())
+        until(session, "log_statement", "ddl")
+        for statement in (*loop[50:], *others):
+            with contextlib.suppress(psycopg.Error):
+                session.execute(statement.encode())
+        told = bench.server.statements(bench.address, mark)
+    update, *_, add, insert, sleep, index, drop = told
+    assert (update.text, update.calls) == (loop[0], 80)
+    assert [each.text for each in (add, insert, sleep, index, drop)] == list(others)
+    assert [each.error[:5] for each in (add, insert, sleep, index, drop)] == ["", "22012", "", "23505", ""]
+    assert (
+        insert.unknown["wall_s"]
+        == "of so many statements in a step, not each one is noted with its beginning and its end"
+    )
+    assert "wall_s" not in index.unknown
+    assert sleep.wall_s >= 0.05
+    if bench.counts:
+        assert update.counters["rows"] == 80
+        assert all(each.wall_s > 0 and "wall_s" not in each.unknown for each in (add, drop))
+    assert [each.text for each in bench.told("SELECT 1", "SELECT 1, 2")] == ["SELECT 1", "SELECT 1, 2"]
+
+
+def test_the_log_of_a_step_has_an_end_and_what_comes_after_it_is_told_as_not_listed(
+    bench: Bench, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_noting, "MANY", 4_000)
+    monkeypatch.setattr(postgresql_noting, "MOST", 20_000)
+    failing = f"INSERT INTO {table} SELECT id, 1 / 0 FROM {table}"
+    server = bench.server
+    assert isinstance(server, PostgreSQLServer)
+    with bench.session(cursor_factory=psycopg.ClientCursor) as session:
+        mark = server.mark(bench.address)
+        session.execute(f"UPDATE {table} SET kind = 7 WHERE id = 7".encode())
+        until(session, "log_min_messages", "panic", failing)
+        length = server.log.stat().st_size
+        for number in range(100):
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                session.execute(failing.encode())
+            session.execute(f"UPDATE {table} SET kind = {number} WHERE id = {number}".encode())
+        session.execute(f"ALTER TABLE {table} ADD note text".encode())
+        told = server.statements(bench.address, mark)
+        assert server.log.stat().st_size == length
+    assert told[-1].text == "(further statements, too many to be listed)"
+    assert {"calls", "error", "works"} <= told[-1].unknown.keys()
+    if bench.counts:
+        assert (told[0].calls, told[0].counters["rows"]) == (101, 100)
+        assert f"ALTER TABLE {table} ADD note text" in [each.text for each in told]
+    else:
+        assert told[0].calls == 1
+    assert [each.text for each in bench.told("SELECT 1", "SELECT 1, 2")] == ["SELECT 1", "SELECT 1, 2"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,7 @@ def test_a_step_that_the_change_adds_is_run_after_the_target_branch(shop: Shop) 
         asked.append(revision)
         return shop.trunk.provision()
 
+    before = time.time()
     execution = shop.gate(provide=provide, events=events)
     assert said(execution) == {}
     assert set(asked) == {Revision(branch="master")}
@@ -130,6 +132,8 @@ def test_a_step_that_the_change_adds_is_run_after_the_target_branch(shop: Shop) 
     assert (run.name, run.engine, run.tool) == ("small", "sqlite", "alembic")
     assert len(run.fingerprint) == 64
     assert all(step.measurement is not None and step.measurement.wall_s > 0 for step in run.steps)
+    began = [step.measurement.began or 0.0 for step in run.steps if step.measurement]
+    assert before <= began[0] < began[1] <= time.time()
     told = [event.detail for event in events if event.kind is BuildEventKind.PROGRESS]
     assert "small: master: a->b" in told
     assert "small: b->c" in told

@@ -19,6 +19,7 @@ from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Outcome, Publication
 from thcore.model.document import from_json
+from thcore.pages import site
 from thcore.pages.site import Site
 from thcore.testing import make_build, run_job
 from thplugins_publish_local import publication, tree
@@ -74,8 +75,10 @@ def test_the_evidence_the_result_and_a_page_are_published(build: Build, root: Pa
         "datasets/index.html",
         "datasets/one/index.html",
         "datasets/one/schema.sql",
+        "history.html",
         "index.html",
         "result.json",
+        *site.FORMS,
     }
     assert files["console.log"] == build.workspace.log.read_bytes()
     assert b"./datasets/one/schema.sql" in files["index.html"]
@@ -303,7 +306,7 @@ def test_links_and_special_files_are_left_out_and_told(build: Build, root: Path,
     os.mkfifo(artifacts / "pipe")
     put(build, root)
     files = published(root / LOG_PATH)
-    assert set(files) == {"console.log", "index.html", "result.json"}
+    assert set(files) == {"console.log", "index.html", "result.json", *site.FORMS}
     page = files["index.html"].decode()
     for name in ("file-link", "directory-link", "pipe"):
         assert name in page
@@ -344,7 +347,7 @@ def test_names_of_any_bytes_are_published_and_linked(build: Build, root: Path) -
 
 def test_empty_and_missing_artifacts_still_make_a_page(build: Build, root: Path, tmp_path: Path) -> None:
     publication.publish(tmp_path / "nowhere", root, None, LOG_PATH, outcome_of(build))
-    assert set(published(root / LOG_PATH)) == {"index.html", "result.json"}
+    assert set(published(root / LOG_PATH)) == {"index.html", "result.json", *site.FORMS}
     assert "There is no log." in (root / LOG_PATH / "index.html").read_text()
 
 
@@ -390,13 +393,14 @@ def test_builds_that_are_published_at_the_same_time_are_all_listed(build: Build,
         log_path = f"periodic/job/build-{number}"
         outcome = evolve(outcomes.passing(), build=f"b{number}", log_path=log_path)
         publication.publish(build.workspace.artifacts, root, None, log_path, outcome)
-        publication.relist(root, log_path)
+        publication.relist(root, log_path, outcome=outcome)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(16)))
     listing = (root / "periodic/job/index.html").read_text()
     assert listing.count(">SUCCESS<") == 16
-    assert names(root / "periodic" / "job") == sorted(["index.html", *(f"build-{number}" for number in range(16))])
+    ours = [".builds.json", "index.html"]
+    assert names(root / "periodic" / "job") == sorted([*ours, *(f"build-{number}" for number in range(16))])
 
 
 def test_a_whole_job_is_published(tmp_path: Path, root: Path) -> None:

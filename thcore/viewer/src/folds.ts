@@ -14,7 +14,7 @@ export interface Fold {
   words: string;
 }
 
-/** The noise in a log from line `start` on: long stretches of one source in which nothing is wrong, and repeated lines. */
+/** The noise in a log: long stretches of one source in which nothing is wrong, and repeated lines. */
 export function foldsOf(log: Log, marked: ReadonlySet<number>): Fold[] {
   const folds: Fold[] = [];
   const loud = (line: number) => log.severity[line]! >= WARNING || marked.has(line);
@@ -49,7 +49,7 @@ function repeats(log: Log, start: number, end: number, marked: ReadonlySet<numbe
   for (let line = start + 1; line <= end; line++) {
     if (line < end && !marked.has(line) && alike(log, line - 1, line)) continue;
     if (line - first >= REPEATS) {
-      folds.push({ from: first + 1, to: line, words: `${count(line - first - 1)} more lines like this one` });
+      folds.push({ from: first + 1, to: line, words: `${count(line - first - 1)} more lines like the one above` });
     }
     first = line;
   }

@@ -14,7 +14,8 @@ interface State {
 export class Followed {
   private pieces = 0; // that were read to their end
   private taken = 0; // bytes of the piece after those
-  private over = false;
+  private verdict = ""; // there is one once the build is over
+  private whole = true;
 
   constructor(
     private readonly directory: string,
@@ -34,19 +35,26 @@ export class Followed {
       this.pieces++;
       this.taken = 0;
     }
-    this.over = verdict !== "" && log.whole;
+    this.verdict = verdict;
+    this.whole = log.whole;
     return this.log.length > before;
   }
 
   /** Read for as long as the build runs, then open the page that its publisher puts up in this one's place. */
   async keepUp(grown: () => void, say: (sentence: string) => void): Promise<void> {
-    while (!this.over) {
+    while (this.verdict === "") {
       await pause();
       try {
         if (await this.read()) grown();
-      } catch {
+        say(this.whole ? "" : "the build writes more than is put up while it runs; the rest comes at its end");
+      } catch (error) {
+        if (error instanceof Gone) break;
         say("the log cannot be read at the moment; trying again");
       }
+    }
+    if (this.verdict === "CANCELLED") {
+      say("the build was cancelled");
+      return;
     }
     say("the build is over; its evidence is being published");
     while (await isThisPage()) await pause();
@@ -55,17 +63,23 @@ export class Followed {
 
   private async fetched(name: string): Promise<Response> {
     const response = await fetch(this.directory + name, { cache: "no-store" });
+    if (response.status === 404) throw new Gone(name);
     if (!response.ok) throw new Error(`${name}: ${response.status}`);
     return response;
   }
 }
 
+/** What is put up while a build runs is there no more. */
+class Gone extends Error {}
+
 /** Whether what stands at this page's address still follows. */
 async function isThisPage(): Promise<boolean> {
   try {
     const response = await fetch(location.pathname, { cache: "no-store" });
-    const start = await response.body!.pipeThrough(new TextDecoderStream()).getReader().read();
-    return !response.ok || start.value!.slice(0, 500).includes("data-follow");
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const { value } = await reader.read();
+    await reader.cancel(); // the rest may be large, and is opened next
+    return !response.ok || value!.slice(0, 500).includes("data-follow");
   } catch {
     return true;
   }

@@ -7,6 +7,7 @@ import { format, type Range } from "./anchor";
 import type { Fold } from "./folds";
 import type { Log } from "./log";
 import { decorations, type Looks, type Mark } from "./looks";
+import { Printing } from "./printing";
 import { firstLine, positionOf, type Rows } from "./rows";
 
 // What is not seen or changes how other text is seen; as thcore's other pages do, it is written out.
@@ -53,6 +54,7 @@ export class Screen {
       }),
       { decorations: (plugin) => plugin.decorations },
     );
+    const printing = new Printing(); // before the view, which listens to the same
     this.view = new EditorView({
       parent,
       state: EditorState.create({
@@ -72,7 +74,7 @@ export class Screen {
     });
     // What a text field says of itself; this is none, so that its lines can be walked through.
     for (const name of ["aria-multiline", "aria-readonly"]) this.view.contentDOM.removeAttribute(name);
-    printOnlyWhatIsSeen(this.view, (seen) => this.printed(seen));
+    printing.begin(this.view, (seen) => this.printed(seen));
   }
 
   private get now(): Looks {
@@ -117,14 +119,15 @@ export class Screen {
     this.view.dispatch({ effects: this.wrapping.reconfigure(on ? EditorView.lineWrapping : []) });
   }
 
-  /** Bring a line into view and make it the current one. Its row must be on the screen. */
-  reveal(line: number, y: "nearest" | "center" | "start" = "center"): void {
+  /** Bring a line into view, at `column` if it is longer than that, and make it the current one. Its row must be there. */
+  reveal(line: number, y: "nearest" | "center" | "start" = "center", column = 0): void {
     const position = positionOf(this.now.rows, this.now.folds, line);
-    if (position >= 0) this.goTo(position, y);
+    if (position >= 0) this.goTo(position, y, column);
   }
 
-  goTo(position: number, y: "nearest" | "center" | "start" | "end" = "nearest"): void {
-    const at = this.view.state.doc.line(position + 1).from;
+  goTo(position: number, y: "nearest" | "center" | "start" | "end" = "nearest", column = 0): void {
+    const { from, to } = this.view.state.doc.line(position + 1);
+    const at = Math.min(from + column, to);
     const effects = [EditorView.scrollIntoView(at, { y, yMargin: 40 }), EditorView.announce.of(this.told(position))];
     this.view.dispatch({ selection: { anchor: at }, effects });
   }
@@ -205,8 +208,8 @@ export class Screen {
   /** A state with no more than the rows in view. */
   private printed({ from, to }: Range): EditorState {
     const { doc } = this.view.state;
-    const first = doc.lineAt(from);
-    const last = doc.lineAt(to);
+    const first = doc.lineAt(Math.min(from, doc.length));
+    const last = doc.lineAt(Math.min(to, doc.length));
     const rows = this.now.rows.slice(first.number - 1, last.number);
     const changes = [
       { from: 0, to: first.from },
@@ -244,37 +247,4 @@ function writtenOut(code: number, description: string | null): HTMLElement {
   shown.className = "hidden-character";
   shown.title = description ?? "";
   return shown;
-}
-
-/** CodeMirror lays out the whole document to print it, which no browser survives with a large log. While printing, its
- * document is what was in view. Whichever of the two events comes first does it. */
-function printOnlyWhatIsSeen(view: EditorView, printed: (seen: Range) => EditorState): void {
-  const printing = window.matchMedia("print");
-  let seen: Range = { from: 0, to: 0 };
-  let before: { state: EditorState; scroll: StateEffect<unknown> } | null = null;
-  const look = () => {
-    // The layout may be that of the paper before anybody is told of it.
-    if (before !== null || printing.matches) return;
-    const top = view.scrollDOM.scrollTop - view.documentPadding.top;
-    const { from } = view.lineBlockAtHeight(top);
-    seen = { from, to: view.lineBlockAtHeight(top + view.scrollDOM.clientHeight).to };
-    scroll = view.scrollSnapshot();
-  };
-  let scroll = view.scrollSnapshot();
-  const start = () => {
-    look();
-    if (before !== null) return;
-    before = { state: view.state, scroll };
-    view.setState(printed(seen));
-  };
-  const end = () => {
-    if (before === null) return;
-    view.setState(before.state);
-    view.dispatch({ effects: before.scroll });
-    before = null;
-  };
-  view.scrollDOM.addEventListener("scroll", look, { passive: true });
-  window.addEventListener("beforeprint", start);
-  window.addEventListener("afterprint", end);
-  printing.addEventListener("change", (event) => (event.matches ? start() : end()));
 }

@@ -117,7 +117,7 @@ export class Toolbar {
       soon = window.setTimeout(() => run(true), 150);
     });
     for (const id of ["case", "expression"]) the(id).addEventListener("change", () => run(true));
-    const step = (way: 1 | -1) => viewer.step(viewer.hits ?? [], way, "match");
+    const step = (way: 1 | -1) => viewer.stepHit(way);
     the("next-hit").addEventListener("click", () => step(1));
     the("previous-hit").addEventListener("click", () => step(-1));
     the("search").addEventListener("submit", (event) => event.preventDefault());
@@ -147,27 +147,37 @@ export class Toolbar {
   private severities(): void {
     const { viewer } = this;
     const boxes = SEVERITIES.map((name, severity) =>
-      box(name, (on) => viewer.setFilter({ ...viewer.filter, hiddenSeverities: changed(viewer.filter.hiddenSeverities, severity, on) })),
+      box(name, {
+        set: (on) => this.hideSeverities(changed(viewer.filter.hiddenSeverities, severity, on)),
+        only: () => this.hideSeverities(allBut(severity, SEVERITIES.length)),
+      }),
     );
     the("severity-list").append(...boxes.reverse());
   }
 
-  /** A check box for each source; they come as the log grows, and are set when the filter is taken off. */
+  /** A check box for each source; they come as the log grows. */
   private sources(): void {
     const { viewer } = this;
     const { sources } = viewer.log;
-    const list = the("source-list");
     for (; this.listed < sources.length; this.listed++) {
       const source = this.listed;
-      const set = (on: boolean) => viewer.setFilter({ ...viewer.filter, hiddenSources: changed(viewer.filter.hiddenSources, source, on) });
-      list.append(box(sources[source] || "no source", set));
+      const choice = {
+        set: (on: boolean) => this.hideSources(changed(viewer.filter.hiddenSources, source, on)),
+        only: () => this.hideSources(allBut(source, sources.length)),
+      };
+      the("source-list").append(box(sources[source] || "no source", choice));
     }
     the("sources").hidden = sources.length < 2;
-    [...list.querySelectorAll("input")].forEach((input, source) => (input.checked = !viewer.filter.hiddenSources.has(source)));
-    const severities = [...the("severity-list").querySelectorAll("input")].reverse();
-    severities.forEach((input, severity) => (input.checked = !viewer.filter.hiddenSeverities.has(severity)));
-    the("severities").classList.toggle("on", viewer.filter.hiddenSeverities.size > 0);
-    the("sources").classList.toggle("on", viewer.filter.hiddenSources.size > 0);
+    told("sources", [...the("source-list").children], viewer.filter.hiddenSources, viewer.ofSource);
+    told("severities", [...the("severity-list").children].reverse(), viewer.filter.hiddenSeverities, viewer.ofSeverity);
+  }
+
+  private hideSeverities(hiddenSeverities: ReadonlySet<number>): void {
+    this.viewer.setFilter({ ...this.viewer.filter, hiddenSeverities });
+  }
+
+  private hideSources(hiddenSources: ReadonlySet<number>): void {
+    this.viewer.setFilter({ ...this.viewer.filter, hiddenSources });
   }
 }
 
@@ -182,13 +192,32 @@ function changed(hidden: ReadonlySet<number>, member: number, shown: boolean): R
   return now;
 }
 
-/** A check box with its label, and a button that leaves it as the only one of its list. */
-function box(name: string, set: (on: boolean) => void): HTMLElement {
+function allBut(one: number, count: number): ReadonlySet<number> {
+  return new Set([...Array(count).keys()].filter((member) => member !== one));
+}
+
+/** A check box with its label, and a button that leaves it the only one of its list. */
+function box(name: string, choice: { set(on: boolean): void; only(): void }): HTMLElement {
   const input = document.createElement("input");
   input.type = "checkbox";
-  input.checked = true;
-  input.addEventListener("change", () => set(input.checked));
-  return made("label", name, input);
+  input.setAttribute("aria-label", name);
+  input.addEventListener("change", () => choice.set(input.checked));
+  const only = made("button", "only");
+  only.type = "button";
+  only.setAttribute("aria-label", `only ${name}`);
+  only.addEventListener("click", choice.only);
+  const lines = made("output", "");
+  return made("div", "", made("label", name, input), lines, only);
+}
+
+/** Set the boxes of a menu, and tell how many lines there are of each. */
+function told(menu: string, boxes: readonly Element[], hidden: ReadonlySet<number>, lines: readonly number[]): void {
+  boxes.forEach((each, member) => {
+    each.querySelector("input")!.checked = !hidden.has(member);
+    each.querySelector("output")!.textContent = count(lines[member] ?? 0);
+    (each as HTMLElement).hidden = !lines[member];
+  });
+  the(menu).classList.toggle("on", hidden.size > 0);
 }
 
 function closesWhenLeft(menu: HTMLDetailsElement): void {

@@ -24,6 +24,9 @@ export class Viewer {
   hits: number[] | null = null;
   /** The first line of each run of errors. */
   errors: number[] = [];
+  /** How many lines there are of each severity, and of each source. */
+  readonly ofSeverity: number[] = [];
+  readonly ofSource: number[] = [];
   /** Lines with findings, in their order. */
   readonly marked: number[];
   wrapped = true;
@@ -39,7 +42,8 @@ export class Viewer {
   private readonly marks = new Map<number, Mark[]>();
   private anchor = 0; // number of the line that a range starts at
   private pattern: RegExp | null = null;
-  private counted = 0; // lines that `errors` knows of
+  private counted = 0; // lines that are told of in `errors`, `ofSeverity` and `ofSource`
+  private origin = 0; // where a search began
   private searches = 0;
 
   constructor(
@@ -67,8 +71,10 @@ export class Viewer {
 
   /** The log has more lines. */
   grown(): void {
-    const { severity } = this.log;
+    const { severity, source } = this.log;
     for (let line = this.counted; line < this.log.length; line++) {
+      this.ofSeverity[severity[line]!] = (this.ofSeverity[severity[line]!] ?? 0) + 1;
+      this.ofSource[source[line]!] = (this.ofSource[source[line]!] ?? 0) + 1;
       if (severity[line] === ERROR && (line === 0 || severity[line - 1] !== ERROR)) this.errors.push(line);
     }
     this.counted = this.log.length;
@@ -151,8 +157,8 @@ export class Viewer {
     history.replaceState(null, "", location.pathname + location.search);
   }
 
-  /** Bring a line into view, whatever hides it. */
-  show(line: number): void {
+  /** Bring a line into view, at `column`, whatever hides it. */
+  show(line: number, column = 0): void {
     this.setFollowing(false);
     if (isFiltering(this.filter) && !passes(this.log, this.filter, line)) {
       this.filter = EVERYTHING;
@@ -162,11 +168,12 @@ export class Viewer {
     const fold = this.folds.find(({ from, to }) => from <= line && line < to);
     if (fold) this.closed.delete(fold);
     this.refresh();
-    this.screen.reveal(line);
+    this.screen.reveal(line, "center", column);
   }
 
-  /** Search for something; the first match from the top of the screen on comes into view if `go` says so. */
+  /** Search for something; the first match from where the search began comes into view if `go` says so. */
   async search(pattern: RegExp | null, go = false): Promise<void> {
+    if (this.pattern === null) this.origin = this.screen.top;
     this.pattern = pattern;
     const search = ++this.searches;
     this.screen.highlight(pattern);
@@ -175,14 +182,18 @@ export class Viewer {
       const hits = await matching(this.log, pattern, (line) => passes(this.log, this.filter, line), () => search === this.searches);
       if (hits === null) return;
       this.hits = hits;
-      const top = this.screen.top;
-      if (go && hits.length > 0) this.show(hits.find((line) => line >= top) ?? hits[0]!);
+      if (go && hits.length > 0) this.showHit(hits.find((line) => line >= this.origin) ?? hits[0]!);
     }
     this.changed();
   }
 
+  /** Go to the next or previous match. */
+  stepHit(way: Way): void {
+    this.step(this.hits ?? [], way, "match", (line) => this.showHit(line));
+  }
+
   /** Go to the next or previous one of some lines, past the end on to the other. */
-  step(lines: readonly number[], way: Way, what: string): void {
+  step(lines: readonly number[], way: Way, what: string, show = (line: number) => this.show(line)): void {
     if (lines.length === 0) {
       this.say(`there is no ${what}`);
       return;
@@ -190,8 +201,13 @@ export class Viewer {
     const now = this.screen.line;
     const line = way > 0 ? (lines.find((at) => at > now) ?? lines[0]!) : (lines.findLast((at) => at < now) ?? lines.at(-1)!);
     this.choose(null);
-    this.show(line);
+    show(line);
     this.changed();
+  }
+
+  /** A long line is shown where it matches. */
+  private showHit(line: number): void {
+    this.show(line, this.log.lines[line]!.search(this.pattern!));
   }
 
   private arrive(hash: string): void {

@@ -222,6 +222,7 @@ def make_directory(parent: int, name: str, access: Access) -> int:
         access.give_directory(directory)
     except BaseException:
         os.close(directory)
+        os.rmdir(name, dir_fd=parent)  # nobody shall find it as it is
         raise
     return directory
 
@@ -248,6 +249,12 @@ def remove(parent: int, name: str) -> None:
 def read_identity(directory: int, document: str = RESULT) -> Identity | None:
     """Read it from the directory's result.json, or from the ``document`` of a page that is not the last one; None when
     there is none that can be read."""
+    content = read_document(directory, document)
+    return None if content is None else identity.read(content)
+
+
+def read_document(directory: int, document: str = RESULT) -> bytes | None:
+    """A document of a build's directory; None when there is none that can be read."""
     try:
         with contextlib.ExitStack() as stack:
             below, _, name = document.rpartition("/")
@@ -259,7 +266,7 @@ def read_identity(directory: int, document: str = RESULT) -> Identity | None:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_RESULT:
                 return None
-            return identity.read(file.read())
+            return file.read()
     except OSError:
         return None
 
@@ -274,6 +281,9 @@ def _make_root(root: Path, access: Access) -> None:
         directory = os.open(root, _OPEN_DIRECTORY)
         try:
             access.give_directory(directory)
+        except BaseException:
+            root.rmdir()
+            raise
         finally:
             os.close(directory)
 

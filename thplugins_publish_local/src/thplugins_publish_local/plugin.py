@@ -11,7 +11,7 @@ import click
 
 from thcore.errors import InfrastructureError, StoppedError
 from thcore.hooks import Build, hookimpl
-from thcore.model import BuildRequest, Finding, LivePage, Outcome, Publication
+from thcore.model import BuildRequest, Finding, JobHistory, LivePage, Outcome, Publication
 from thplugins_publish_local.options import PublishLocalOptions
 
 NAME = "publish_local"
@@ -51,10 +51,12 @@ class PublishLocal:
         # Imported here, since every call of the thcore command loads the plugins and few of them publish.
         from thplugins_publish_local import publication
 
+        past = build.recent()
         published = publication.publish(
-            build.workspace.artifacts, options.path, options.url, build.log_path, outcome, options.access
+            build.workspace.artifacts, options.path, options.url, build.log_path, outcome, options.access, past
         )
-        self._relist(build, options)
+        self._relist(build, options, outcome)
+        self._add_to_history(build, options, past, publication.told(outcome, published))
         self._look_after(build, options)
         return published
 
@@ -70,14 +72,23 @@ class PublishLocal:
 
         return [evidence]
 
-    def _relist(self, build: Build, options: PublishLocalOptions) -> None:
+    def _relist(self, build: Build, options: PublishLocalOptions, outcome: Outcome | None = None) -> None:
         from thplugins_publish_local import publication
 
         try:
-            publication.relist(options.path, build.log_path, options.access)
+            publication.relist(options.path, build.log_path, options.access, outcome)
         except (OSError, InfrastructureError) as error:
             # The evidence is there and its address is known; a listing that lags behind takes nothing from that.
             build.log(f"the listings above {build.log_path} could not be written: {error}", source=NAME)
+
+    def _add_to_history(self, build: Build, options: PublishLocalOptions, past: JobHistory, outcome: Outcome) -> None:
+        from thplugins_publish_local import jobs, publication
+
+        try:
+            jobs.write(options.path, past, outcome, options.access)
+            publication.relist(options.path, jobs.path_of(outcome.job), options.access)
+        except (OSError, InfrastructureError) as error:
+            build.log(f"the history of job {outcome.job} could not be written: {error}", source=NAME)
 
     def _look_after(self, build: Build, options: PublishLocalOptions) -> None:
         from thplugins_publish_local import upkeep

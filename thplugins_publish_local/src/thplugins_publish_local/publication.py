@@ -13,18 +13,17 @@ from urllib.parse import quote
 
 from attrs import evolve
 
-from thcore.model import LivePage, Outcome, Publication
+from thcore.model import JobHistory, LivePage, Outcome, Publication
 from thcore.pages import html, site
 from thcore.pages.html import INDEX, Entry
-from thcore.pages.identity import Identity
-from thplugins_publish_local import place, tree
+from thcore.pages.listed import ListedBuild
+from thplugins_publish_local import ledger, place, tree
 from thplugins_publish_local.access import EVERYBODY, Access
 
 T = TypeVar("T")
 
 NAME = "publish_local"
 _LISTED = 1000
-_IDENTIFIED = 100  # builds of a listing whose verdict is shown; each costs reading its result.json
 
 
 def address(root: Path, url: str | None, log_path: str) -> str:
@@ -37,9 +36,15 @@ def address(root: Path, url: str | None, log_path: str) -> str:
 
 
 def publish(
-    artifacts: Path, root: Path, url: str | None, log_path: str, outcome: Outcome, access: Access = EVERYBODY
+    artifacts: Path,
+    root: Path,
+    url: str | None,
+    log_path: str,
+    outcome: Outcome,
+    access: Access = EVERYBODY,
+    past: JobHistory | None = None,
 ) -> Publication:
-    """Put a build's evidence below ``root`` and answer where it can be read.
+    """Put a build's evidence below ``root`` and answer where it can be read. ``past`` is the history of its job.
 
     Raises InfrastructureError (code ``publish-failed``) when it cannot; then nothing is there, or what was there
     before. Code ``publish-superseded``: a later attempt of the build is published.
@@ -50,7 +55,7 @@ def publish(
         with (
             place.opened(root, log_path, access) as there,
             there.staged(outcome.build, outcome.fence) as staging,
-            site.assembled(artifacts, _told(outcome, publication)) as assembled,
+            site.assembled(artifacts, told(outcome, publication), past) as assembled,
         ):
             tree.put_up(assembled, staging, access)
         return publication
@@ -92,8 +97,9 @@ def publish_live(
     return _below(root, put_up)
 
 
-def relist(root: Path, log_path: str, access: Access = EVERYBODY) -> None:
-    """Write the listings of the directories above a build, the root's included. Raises OSError.
+def relist(root: Path, log_path: str, access: Access = EVERYBODY, outcome: Outcome | None = None) -> None:
+    """Write the listings of the directories above a build, the root's included. With an outcome, that build is listed
+    in each of them from now on. Raises OSError.
 
     A page that is not ours, such as the operator's own front page, is left as it is.
     """
@@ -102,8 +108,9 @@ def relist(root: Path, log_path: str, access: Access = EVERYBODY) -> None:
             directory = there.directories[depth]
             # Listed and written under one lock, so that an older listing never replaces a newer one.
             with place.locked(directory):
+                builds = ledger.noted(directory, "/".join(there.names[depth:]), outcome, access)
                 if may_write_index(directory):
-                    tree.replace_file(directory, INDEX, _listing(directory, there.names[:depth]), access)
+                    tree.replace_file(directory, INDEX, _listing(directory, there.names[:depth], builds), access)
 
 
 def _below(root: Path, put_up: Callable[[], T]) -> T:
@@ -117,7 +124,8 @@ def _below(root: Path, put_up: Callable[[], T]) -> T:
         raise place.failure(f"cannot publish below {root}: {error.strerror or error}") from error
 
 
-def _told(outcome: Outcome, publication: Publication) -> Outcome:
+def told(outcome: Outcome, publication: Publication) -> Outcome:
+    """The outcome with what became of its evidence here."""
     others = (other for other in outcome.publications if other != publication)
     return evolve(outcome, publications=(*others, publication))
 
@@ -131,12 +139,10 @@ def _replace_below(directory: int, name: str, content: bytes, access: Access) ->
         tree.replace_file(directory, last, content, access, durable=False)
 
 
-def _listing(directory: int, path: tuple[str, ...]) -> bytes:
-    entries = sorted(_entries(directory), key=_order)
-    shown = entries[:_LISTED]
-    known = [evolve(entry, build=_identity(directory, entry.name)) for entry in shown[:_IDENTIFIED]]
-    shown[:_IDENTIFIED] = known
-    return html.listing_page(path, shown, len(entries) - len(shown))
+def _listing(directory: int, path: tuple[str, ...], builds: tuple[ListedBuild, ...]) -> bytes:
+    listed = {build.path for build in builds}
+    entries = sorted((entry for entry in _entries(directory) if entry.name not in listed), key=_order)
+    return html.listing_page(path, entries[:_LISTED], max(len(entries) - _LISTED, 0), builds)
 
 
 def _entries(directory: int) -> Iterator[Entry]:
@@ -152,17 +158,6 @@ def _entries(directory: int) -> Iterator[Entry]:
             yield Entry(name, directory=True, modified=modified)
         elif stat.S_ISREG(status.st_mode):
             yield Entry(name, directory=False, size=status.st_size, modified=modified)
-
-
-def _identity(directory: int, name: str) -> Identity | None:
-    try:
-        below = place.open_directory(directory, name)
-    except OSError:
-        return None
-    try:
-        return place.read_identity(below)
-    finally:
-        os.close(below)
 
 
 def _order(entry: Entry) -> tuple[bool, float, str]:

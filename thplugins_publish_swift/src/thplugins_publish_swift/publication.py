@@ -44,7 +44,7 @@ def publish(build: Build, options: PublishSwiftOptions, outcome: Outcome) -> Pub
         present = store.listing(here.container, prefix)
         if not here.claim(outcome.build, outcome.fence, options, occupied=bool(present)) and prefix + INDEX in present:
             store.delete(here.container, prefix + INDEX)
-        with site.assembled(build.workspace.artifacts, told(outcome, publication)) as assembled:
+        with site.assembled(build.workspace.artifacts, told(outcome, publication), build.recent()) as assembled:
             files = takeable(assembled, build, lambda name: place.reason_against(name, prefix))
             Shipment(here, options, assembled, outcome, read_acl, present).send(files)
     return publication

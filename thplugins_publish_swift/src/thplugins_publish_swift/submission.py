@@ -39,7 +39,7 @@ def publish(build: Build, options: PublishSwiftOptions, name: str, outcome: Outc
     """
     orders = instructions.read(build.parameters, name)
     publication = Publication(address.instructed(orders, options), NAME)
-    with site.assembled(build.workspace.artifacts, told(outcome, publication)) as assembled:
+    with site.assembled(build.workspace.artifacts, told(outcome, publication), build.recent()) as assembled:
         files = takeable(assembled, build, instructions.reason_against)
         orders.check(files, datetime.datetime.now(datetime.UTC))
         sender = Sender(orders, options, assembled, Patience(options.retries, build.check))

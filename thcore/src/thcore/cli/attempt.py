@@ -48,7 +48,8 @@ def attempt(
     host = socket.gethostname()
     worker = WorkerInfo(name=f"{host}-run", hostname=host, version=__version__)
     past = Recollection(config)
-    surroundings = Surroundings(plugins, worker, config.directories.state, config.secrets, config.kill_grace, past)
+    state, secrets = config.directories.state, config.secrets
+    surroundings = Surroundings(plugins, worker, state, secrets, config.kill_grace, past, past.job)
     # A worker that serves from the same state directory removes unknown workspaces when it starts.
     runs = config.directories.work_path.with_name("run")
     _put_away_abandoned(runs, surroundings)

@@ -87,7 +87,7 @@ def list_(
     if quarantined:
         _list_quarantined(config_file, as_json=as_json)
         return
-    with _history(config_file) as history:
+    with history_of(config_file) as history:
         found = history.attempts(
             job=job,
             project=project,
@@ -114,7 +114,7 @@ def show(build: str, config_file: Path | None, *, as_json: bool) -> None:
     \b
     Example: thcore builds show 8a9fd9f3
     """
-    with _history(config_file) as history:
+    with history_of(config_file) as history:
         attempts = history.build(find(history, build))
     if as_json:
         click.echo(json.dumps([_plain(attempt) for attempt in attempts], indent=2))
@@ -198,7 +198,8 @@ def find(history: History, text: str) -> str:
 
 
 @contextmanager
-def _history(config_file: Path | None) -> Iterator[History]:
+def history_of(config_file: Path | None) -> Iterator[History]:
+    """The history of a configuration, open. Raises what reading the one and opening the other raise."""
     config = read_config(config_file)
     from thcore.history.database import address
     from thcore.history.store import History

@@ -113,9 +113,14 @@ def _lost(step: StepResult, loss: Loss) -> str:
 
 
 def _limit(result: StepResult, counter: str) -> str:
-    """The lowest limit of a counter, if it has one."""
+    """The lowest limit of a counter, if it has one, and whether it was kept."""
     maxima = [limit.maximum for limit in result.limits if limit.counter == counter]
     if not maxima:
         return ""
-    text = format_duration(min(maxima)) if counter == "wall_s" else f"{min(maxima):,.0f}"
-    return f" [dim](limit {text})[/dim]"
+    lowest = min(maxima)
+    text = format_duration(lowest) if counter == "wall_s" else f"{lowest:,.0f}"
+    measured = result.measurement
+    value = None if measured is None else measured.wall_s if counter == "wall_s" else measured.counters.get(counter)
+    if value is None or value <= lowest:
+        return f" [dim](limit {text})[/dim]"
+    return f" [{'red' if result.added else 'yellow'}](over its limit {text})[/]"

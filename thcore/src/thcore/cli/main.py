@@ -24,6 +24,9 @@ COMMANDS: Mapping[str, str] = {
     "run": "thcore.cli.run:run",
     "submit": "thcore.cli.submit:submit",
     "builds": "thcore.cli.builds:builds",
+    "show": "thcore.cli.show:show",
+    "compare": "thcore.cli.compare:compare",
+    "history": "thcore.cli.history:history",
     "plugins": "thcore.cli.plugins:plugins",
     "config": "thcore.cli.config:config",
     "doctor": "thcore.cli.doctor:doctor",
@@ -31,7 +34,7 @@ COMMANDS: Mapping[str, str] = {
 }
 """Our own commands, imported when they are called."""
 
-SERVER_CODES = frozenset({"gearman-unreachable", "gearman-lost", "history-unavailable"})
+SERVER_CODES = frozenset({"gearman-unreachable", "gearman-lost", "history-unavailable", "result-unreachable"})
 """Codes of errors that mean: a server that the command needs does not answer."""
 
 

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from thcore.cli.progress import VERDICT_STYLE
+from thcore.cli.outcome import VERDICT_STYLE
 from thcore.cli.terminal import printable
 from thcore.model.quantity import format_duration, format_size
 from thcore.monitoring.status import RunningBuild, Status

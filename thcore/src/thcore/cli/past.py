@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from thcore.cli.dataset import show_dataset, styled
-from thcore.cli.progress import SEVERITY_STYLE, VERDICT_STYLE
+from thcore.cli.dataset import show_dataset
+from thcore.cli.outcome import screen, show_finding, styled_verdict, told_stages
 from thcore.cli.terminal import plain
-from thcore.history.attempt import Answered, PastAttempt
-from thcore.model import Finding, StageResult, Verdict
+from thcore.model import Answered, PastAttempt
 from thcore.model.quantity import format_duration
 from thcore.worker.evidence import Evidence
 from thcore.worker.journal import BuildEntry
 
 _SHORT_ID = 12
-_PIPE_WIDTH = 200
 _ANSWERS = {
     Answered.YES: "Zuul was answered",
     Answered.NO: "Zuul was not answered: the connection was lost, and the build handed to another worker",
@@ -27,7 +25,7 @@ _ANSWERS = {
 
 def show_attempts(attempts: Sequence[PastAttempt]) -> None:
     """One line per attempt. Ids are shortened on a terminal."""
-    console = _console()
+    console = screen()
     if not attempts:
         console.print("No builds.")
         return
@@ -38,7 +36,7 @@ def show_attempts(attempts: Sequence[PastAttempt]) -> None:
         table.add_row(
             plain(attempt.build[:_SHORT_ID] if console.is_terminal else attempt.build),
             str(attempt.attempt),
-            _verdict(attempt.verdict),
+            styled_verdict(attempt.verdict),
             plain(attempt.job),
             plain(attempt.change),
             f"{attempt.started.astimezone():%Y-%m-%d %H:%M}",
@@ -50,7 +48,7 @@ def show_attempts(attempts: Sequence[PastAttempt]) -> None:
 
 def show_quarantined(entries: Sequence[BuildEntry], evidence: Evidence) -> None:
     """The builds that are not tried any more: why, and where the evidence of each attempt is."""
-    console = _console()
+    console = screen()
     if not entries:
         console.print("No build is in quarantine.")
     for entry in entries:
@@ -69,7 +67,7 @@ def show_quarantined(entries: Sequence[BuildEntry], evidence: Evidence) -> None:
 
 def show_build(attempts: Sequence[PastAttempt]) -> None:
     """Every attempt of one build, oldest first."""
-    console = _console()
+    console = screen()
     for number, attempt in enumerate(attempts):
         if number:
             console.print()
@@ -81,7 +79,7 @@ def _show(console: Console, attempt: PastAttempt) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
     line(f"[bold]{plain(attempt.build)}[/bold] attempt {attempt.attempt} of {plain(attempt.job)}")
-    line(f"{_verdict(attempt.verdict)} {plain(attempt.summary)}")
+    line(f"{styled_verdict(attempt.verdict)} {plain(attempt.summary)}")
     line(f"  Change:   {plain(attempt.change)}" + (f" at {plain(attempt.commit)}" if attempt.commit else ""))
     late = ", ended by its deadline" if attempt.timed_out else ""
     took = f"took {format_duration(attempt.duration_s)}{late}"
@@ -89,29 +87,10 @@ def _show(console: Console, attempt: PastAttempt) -> None:
     line(f"  Worker:   {plain(attempt.worker)}; {_ANSWERS[attempt.answered]}")
     if attempt.url:
         line(f"  Evidence: {plain(attempt.url)}")
-    ran = [stage for stage in attempt.stages if stage.result is not StageResult.SKIPPED]
-    if ran:
-        told = (f"{stage.name.value} {styled(stage.result.value)} {format_duration(stage.duration_s)}" for stage in ran)
-        line(f"  Stages:   {', '.join(told)}")
+    stages = told_stages(attempt.stages)
+    if stages:
+        line(f"  Stages:   {stages}")
     for dataset in attempt.datasets:
         show_dataset(console, dataset, every_counter=True)
     for finding in attempt.findings:
-        _show_finding(console, finding)
-
-
-def _show_finding(console: Console, finding: Finding) -> None:
-    where = f" [dim]({plain(str(finding.location))})[/dim]" if str(finding.location) else ""
-    tone = SEVERITY_STYLE[finding.severity]
-    label = f"[{tone}]{finding.severity.value}[/{tone}]" if tone else finding.severity.value
-    console.print(f"  {label} {plain(finding.code)}: {plain(finding.message)}{where}", highlight=False, soft_wrap=True)
-    if finding.hint:
-        console.print(f"    {plain(finding.hint)}", highlight=False, soft_wrap=True)
-
-
-def _verdict(verdict: Verdict) -> str:
-    return f"[{VERDICT_STYLE[verdict]}]{verdict.value}[/{VERDICT_STYLE[verdict]}]"
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_PIPE_WIDTH)  # a pipe has no edge to fold at
+        show_finding(console, finding, code=True)

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from thcore.cli.dataset import show_dataset, styled
+from thcore.cli.dataset import styled
 from thcore.cli.terminal import plain, printable
-from thcore.model import BuildEvent, BuildEventKind, Finding, Outcome, Severity, Verdict
-from thcore.model.quantity import format_duration
-
-VERDICT_STYLE = {
-    Verdict.SUCCESS: "bold green",
-    Verdict.FAILURE: "bold red",
-    Verdict.UNVERIFIED: "bold yellow",
-    Verdict.CANCELLED: "bold",
-}
-SEVERITY_STYLE = {
-    Severity.FAILURE: "red",
-    Severity.UNVERIFIED: "yellow",
-    Severity.WARNING: "yellow",
-    Severity.INFO: "",
-}
-MAXIMUM_FINDINGS = 10
-MAXIMUM_LINES = 6
-"""How much of a finding's evidence is shown: half from its beginning, where the gate puts what counts, half from its
-end, where programs say why they failed."""
+from thcore.model import BuildEvent, BuildEventKind
 
 
 class BuildDisplay:
@@ -95,39 +77,3 @@ def build_display(console: Console, *, quiet: bool = False) -> Iterator[BuildDis
         )
         with Progress(*columns, console=console) as progress:
             yield BuildDisplay(console, progress)
-
-
-def show_outcome(console: Console, outcome: Outcome) -> None:
-    """The verdict, each dataset's steps, why, and where the evidence is."""
-    style = VERDICT_STYLE[outcome.verdict]
-    took = format_duration(outcome.duration_s)
-    # The findings below say it again, with their place and evidence.
-    said = any(outcome.summary.startswith(finding.message) for finding in outcome.findings[:MAXIMUM_FINDINGS])
-    summary = "" if said else f" {plain(outcome.summary)}"
-    console.print(f"[{style}]{outcome.verdict.value}[/{style}]{summary} [dim]({took})[/dim]", highlight=False)
-    for dataset in outcome.datasets:
-        show_dataset(console, dataset)
-    for finding in outcome.findings[:MAXIMUM_FINDINGS]:
-        _show_finding(console, finding)
-    if len(outcome.findings) > MAXIMUM_FINDINGS:
-        console.print(f"  and {len(outcome.findings) - MAXIMUM_FINDINGS} more")
-    for publication in outcome.publications:
-        console.print(f"  Evidence: {printable(publication.url)}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _show_finding(console: Console, finding: Finding) -> None:
-    tone = SEVERITY_STYLE[finding.severity]
-    label = f"[{tone}]{finding.severity.value}[/{tone}]" if tone else finding.severity.value
-    where = f" [dim]({plain(str(finding.location))})[/dim]" if str(finding.location) else ""
-    console.print(f"  {label}: {plain(finding.message)}{where}", highlight=False, soft_wrap=True)
-    for line in _shortened(finding.evidence):
-        console.print(f"    {printable(line)}", markup=False, highlight=False, style="dim", soft_wrap=True)
-    if finding.hint:
-        console.print(f"    {printable(finding.hint)}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _shortened(lines: Sequence[str]) -> Sequence[str]:
-    if len(lines) <= MAXIMUM_LINES:
-        return lines
-    half = MAXIMUM_LINES // 2
-    return (*lines[:half], "…", *lines[-half:])

@@ -14,7 +14,8 @@ from attrs import evolve
 from rich.console import Console
 from rich.markup import escape
 
-from thcore.cli.progress import BuildDisplay, build_display, show_outcome
+from thcore.cli.outcome import show_outcome
+from thcore.cli.progress import BuildDisplay, build_display
 from thcore.config import load
 from thcore.config.schema import Config
 from thcore.errors import ConfigError, ExitCode, InfrastructureError

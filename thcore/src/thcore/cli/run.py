@@ -11,7 +11,8 @@ from rich.console import Console
 
 from thcore.cli.arguments import change_options, config_option, json_option, read_config, zuul_arguments
 from thcore.cli.attempt import attempt
-from thcore.cli.progress import build_display, show_outcome
+from thcore.cli.outcome import show_outcome
+from thcore.cli.progress import build_display
 from thcore.errors import ExitCode
 from thcore.gearman import zuul
 from thcore.model import Verdict

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-_KEPT = frozenset("\t\u00a0")
+from thcore.forms.legible import printable
 
-
-def printable(text: str) -> str:
-    """The text with everything that could steer a terminal written out, as ``\\x1b``. One line stays one line."""
-    return "".join(
-        char if char.isprintable() or char in _KEPT else char.encode("unicode_escape").decode() for char in text
-    )
+__all__ = ["plain", "printable"]
 
 
 def plain(text: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from thcore.config.schema import Config
-from thcore.model import Change, DatasetRun, Measurement, Step
+from thcore.model import Change, DatasetRun, JobHistory, Measurement, Step
 
 if TYPE_CHECKING:
     from thcore.history.store import History
+
+_STORE = "thcore.history.store"
 
 
 @frozen
@@ -37,6 +40,19 @@ class Recollection:
             )
         finally:
             history.close()
+
+    def job(self, name: str, limit: int) -> JobHistory:
+        """See ``thcore.hooks.Build.recent``. Raises InfrastructureError (``history-unavailable``)."""
+        history = self._opened()
+        try:
+            return history.job(name, limit=limit)
+        finally:
+            history.close()
+
+    @staticmethod
+    def load() -> None:
+        """Load now what the first question would load: a process that is forked afterwards has it already."""
+        importlib.import_module(_STORE)
 
     def _opened(self) -> History:
         from thcore.history.database import address

@@ -9,14 +9,15 @@ from typing import Any
 from sqlalchemy import Row, Table
 
 from thcore.history import schema
-from thcore.history.attempt import Answered, PastAttempt
 from thcore.model import (
+    Answered,
     DatasetRun,
     Finding,
     Limit,
     Location,
     Measurement,
     Outcome,
+    PastAttempt,
     Severity,
     StageName,
     StageResult,
@@ -31,25 +32,9 @@ Values = dict[str, Any]
 
 def attempt_row(outcome: Outcome, answered: Answered) -> Values:
     """The row of the attempt itself."""
-    return {
-        "build": outcome.build,
-        "worker": outcome.worker.name,
-        "attempt": outcome.attempt,
-        "job": outcome.job,
-        "project": outcome.change.project,
-        "branch": outcome.change.branch,
-        "change": str(outcome.change),
-        "verdict": outcome.verdict.value,
-        "summary": outcome.summary,
-        "started": outcome.started,
-        "ended": outcome.ended,
-        "duration_s": outcome.duration_s,
-        "commit": outcome.commit,
-        "timed_out": outcome.timed_out,
-        "url": outcome.publications[0].url if outcome.publications else None,
-        "answered": answered.value,
-        "log_path": outcome.log_path,
-    }
+    past = PastAttempt.of(outcome, answered)
+    values = {column.name: getattr(past, column.name) for column in schema.attempts.columns if column.name != "id"}
+    return values | {"verdict": past.verdict.value, "answered": past.answered.value}
 
 
 def rows_below(outcome: Outcome, attempt_id: int) -> Mapping[Table, list[Values]]:
@@ -109,13 +94,22 @@ def _step_row(result: StepResult) -> Values:
         "added": result.added,
         "result": result.result,
         "wall_s": result.measurement.wall_s if result.measurement else None,
+        "began": result.measurement.began if result.measurement else None,
         "chain": result.step.chain,
         "leg": result.leg,
     }
 
 
 def _limit_row(limit: Limit) -> Values:
-    return {"counter": limit.counter, "maximum": limit.maximum, "origin": limit.origin}
+    return {
+        "counter": limit.counter,
+        "maximum": limit.maximum,
+        "origin": limit.origin,
+        "table": limit.table,
+        "severity": limit.severity.value,
+        "false_alarms": limit.false_alarms,
+        "value": limit.value,
+    }
 
 
 def _finding_row(finding: Finding) -> Values:
@@ -150,7 +144,7 @@ def measurement_of(step: Row[Any], counters: Rows) -> Measurement | None:
     """What a step cost; None for one that was not measured."""
     if step.wall_s is None:
         return None
-    return Measurement(step.wall_s, {row.counter: row.value for row in counters})
+    return Measurement(step.wall_s, {row.counter: row.value for row in counters}, began=step.began)
 
 
 def _stage_of(row: Row[Any]) -> StageRun:
@@ -168,11 +162,16 @@ def _datasets_of(below: Mapping[Table, Rows]) -> tuple[DatasetRun, ...]:
                 row.added,
                 row.result,
                 measurement_of(row, counters[place]),
-                tuple(Limit(limit.counter, limit.maximum, limit.origin) for limit in limits[place]),
+                tuple(map(_limit_of, limits[place])),
                 leg=row.leg,
             )
         )
     return tuple(_dataset_of(row, tuple(steps[row.position])) for row in below[schema.datasets])
+
+
+def _limit_of(row: Row[Any]) -> Limit:
+    severity = Severity(row.severity)
+    return Limit(row.counter, row.maximum, row.origin, row.table, severity, row.false_alarms, row.value)
 
 
 def _by_step(rows: Rows) -> Mapping[tuple[int, int], list[Row[Any]]]:

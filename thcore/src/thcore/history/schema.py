@@ -117,6 +117,7 @@ steps = Table(
     Column("wall_s", Double),
     Column("chain", Name, nullable=False, server_default=text("''")),
     Column("leg", Name, nullable=False, server_default=text("''")),
+    Column("began", Double),
     ForeignKeyConstraint(["attempt_id", "dataset"], ["datasets.attempt_id", "datasets.position"], ondelete="CASCADE"),
     Index(None, "version", "attempt_id"),
     sqlite_with_rowid=False,
@@ -148,6 +149,10 @@ limits = Table(
     Column("counter", Name, nullable=False),
     Column("maximum", Double, nullable=False),
     Column("origin", Prose, nullable=False),
+    Column("table", Name, nullable=False, server_default=text("''")),
+    Column("severity", Name, nullable=False, server_default="failure"),
+    Column("false_alarms", Double),
+    Column("value", Double),
     ForeignKeyConstraint(*_STEP, ondelete="CASCADE"),
     sqlite_with_rowid=False,
 )

@@ -12,11 +12,10 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, and_, del
 from sqlalchemy.exc import DataError
 
 from thcore.errors import InfrastructureError
-from thcore.history import database, rows
-from thcore.history.attempt import Answered, PastAttempt
+from thcore.history import database, jobs, rows
 from thcore.history.revision import Standing, standing_of
 from thcore.history.schema import BELOW, attempts, datasets, measurements, steps
-from thcore.model import Change, Measurement, Outcome, Verdict
+from thcore.model import Answered, Change, JobHistory, Measurement, Outcome, PastAttempt, Verdict
 
 _CANDIDATES = 5
 """How many builds are told when a prefix fits several."""
@@ -127,6 +126,11 @@ class History:
                 for row in connection.execute(wanted).all()
             )
 
+    def job(self, name: str, *, limit: int) -> JobHistory:
+        """The newest ``limit`` attempts of a job with what their most telling steps cost. See ``JobHistory``."""
+        with self._connection() as connection:
+            return jobs.read(connection, name, limit)
+
     def measurements(
         self,
         step: str,
@@ -208,7 +212,7 @@ def step_runs(
         numbered = f"{apart.project} {apart.number},"
         same.append(func.substr(attempts.c.change, 1, len(numbered)) != numbered)
     return (
-        select(steps.c.attempt_id, steps.c.dataset, steps.c.position, steps.c.wall_s)
+        select(steps.c.attempt_id, steps.c.dataset, steps.c.position, steps.c.wall_s, steps.c.began)
         .join(datasets, and_(datasets.c.attempt_id == steps.c.attempt_id, datasets.c.position == steps.c.dataset))
         .join(attempts, attempts.c.id == steps.c.attempt_id)
         .where(

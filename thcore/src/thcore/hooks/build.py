@@ -15,6 +15,7 @@ from thcore.model import (
     CommandResult,
     DatasetRun,
     Environment,
+    JobHistory,
     Measurement,
     Progress,
     Provision,
@@ -170,6 +171,13 @@ class Build(Protocol):
 
         Only builds that passed count, and none of the change that is under test. Nothing is written. Empty where the
         worker remembers nothing, or cannot be asked: the build log says why.
+        """
+
+    def recent(self, *, limit: int = 50) -> JobHistory:
+        """What became of this job lately: its attempts that the worker remembers, newest first, ``limit`` at most, each
+        with its stages and the steps that matter most. Without this attempt, unless it is published again.
+
+        Nothing is written. Empty where the worker remembers nothing, or cannot be asked: the build log says why.
         """
 
     def part(self, name: str = "") -> AbstractContextManager[Build]:

@@ -39,11 +39,13 @@ from thcore.model.outcome import (
     Verdict,
     WorkerInfo,
 )
+from thcore.model.past import Answered, JobHistory, PastAttempt
 from thcore.model.quantity import Bytes, Seconds
 from thcore.model.secret import Secret
 
 __all__ = [
     "RESULT_SCHEMA_VERSION",
+    "Answered",
     "Artifact",
     "Attempt",
     "BuildEvent",
@@ -61,6 +63,7 @@ __all__ = [
     "Execution",
     "Fence",
     "Finding",
+    "JobHistory",
     "Limit",
     "LivePage",
     "Location",
@@ -69,6 +72,7 @@ __all__ = [
     "Offence",
     "OomKills",
     "Outcome",
+    "PastAttempt",
     "PluginInfo",
     "Progress",
     "Provision",

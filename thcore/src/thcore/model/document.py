@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import math
 from typing import Any, TypeVar
 
-from cattrs import transform_error
+from cattrs import BaseValidationError, transform_error
 from cattrs.preconf.json import make_converter
 
 from thcore.model.outcome import Outcome
@@ -14,6 +16,22 @@ T = TypeVar("T")
 
 _converter = make_converter()
 _strict = make_converter()
+
+
+@_converter.register_structure_hook
+def _moment(value: Any, _type: type[datetime.datetime]) -> datetime.datetime:
+    at = datetime.datetime.fromisoformat(value)
+    if at.tzinfo is None or not 1970 <= at.year < 9999:
+        raise ValueError(f"{value} is no time of a build in UTC")
+    return at
+
+
+@_converter.register_structure_hook
+def _number(value: Any, _type: type[float]) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is no number")
+    return number
 
 
 @_strict.register_structure_hook
@@ -58,7 +76,9 @@ def from_json(text: str) -> Outcome:
         if data["schema_version"] > Outcome.__attrs_attrs__.schema_version.default:
             raise ValueError(f"its schema version {data['schema_version']} is newer than this thcore")
         return _converter.structure(data, Outcome)
-    except Exception as error:  # cattrs raises exception groups of any kind
+    except BaseValidationError as error:
+        raise ValueError(f"not a result.json: {'; '.join(transform_error(error))}") from error
+    except Exception as error:
         raise ValueError(f"not a result.json: {error}") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 
 from attrs import frozen
 
@@ -54,3 +55,11 @@ class Finding:
     evidence: tuple[str, ...] = ()
     hint: str | None = None
     plugin: str | None = None
+
+
+_LIGHTEST_FIRST = (Severity.INFO, Severity.WARNING, Severity.UNVERIFIED, Severity.FAILURE)
+
+
+def by_weight(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings, heaviest first, otherwise in their order."""
+    return tuple(sorted(findings, key=lambda finding: -_LIGHTEST_FIRST.index(finding.severity)))

@@ -62,7 +62,7 @@ class Axis:
         """Round numbers of seconds from its origin on."""
         apart = _apart(self.length)
         return tuple(
-            Tick(per_cent(number * apart, self.length), _round(number * apart))
+            Tick(per_cent(number * apart, self.length), rounded(number * apart))
             for number in range(int(self.length / apart + 1e-9) + 1)
         )
 
@@ -78,7 +78,7 @@ def _apart(length: float) -> float:
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
 
 
-def _round(seconds: float) -> str:
+def rounded(seconds: float) -> str:
     """A duration without the zeros at its end."""
     words = format_duration(seconds)
     for zeros in (" 00 s", " 00 m", ".0 s"):

@@ -8,6 +8,7 @@ browser run nothing but the script of ours, known by its hash.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 
 import jinja2
@@ -15,15 +16,15 @@ from attrs import evolve, frozen
 from markupsafe import Markup
 
 from thcore import __version__
-from thcore.model import Outcome, Severity, Standing, repetition
+from thcore.forms import advice
+from thcore.model import JobHistory, Outcome, Severity, Standing, repetition
 from thcore.model.quantity import format_duration, format_size
-from thcore.pages import result
-from thcore.pages.advice import advice
+from thcore.pages import history, result
 from thcore.pages.bar import per_cent
 from thcore.pages.evidence import EvidenceFile, LeftOut
 from thcore.pages.excerpt import LINE_LIMIT, Excerpt
-from thcore.pages.identity import Identity
-from thcore.pages.inline import SORTING, STYLE, policy
+from thcore.pages.inline import CHARTS, FILTERING, SORTING, STYLE, policy
+from thcore.pages.listed import ListedBuild
 from thcore.pages.text import href, plain, shortened, visible
 from thcore.pages.timeline import timeline
 
@@ -32,24 +33,24 @@ GENERATOR = "thcore"
 INDEX = "index.html"
 """The page to open, of a site and of each directory."""
 
-_FINDINGS = 50
+_FINDINGS = 20
 _LESSER = 1000  # of which there is a line only
 _EVIDENCE = 40
 _FILES = 2000
 _SENTENCE = 2000
 _BRIEF = 160
+_WEIGHT = re.compile(r"^(?:FAILURE|WARNING) - ")  # as turbo-hipster's messages begin; the page has it beside them
 _FORMS = ("console.log", "result.json", "junit.xml", "result.sarif", "summary.md", "history.html")
 
 
 @frozen
 class Entry:
-    """A line of a listing. ``build`` is set for a directory that holds a build's evidence."""
+    """A directory or a file of a listing."""
 
     name: str
     directory: bool
     size: int = 0
     modified: datetime.datetime | None = None
-    build: Identity | None = None
 
 
 def compile_templates() -> None:
@@ -72,12 +73,12 @@ def result_page(
     evidence = [file for file in files if file.name not in viewers.values()]
     datasets = result.datasets(outcome)
     findings = result.by_weight(outcome.findings)
-    decisive = result.decisive(outcome)
+    decisive = advice.decisive(outcome)
     failures = sum(finding.severity is Severity.FAILURE for finding in findings)
     return _render(
         "result.html.j2",
         outcome=outcome,
-        advice=advice(outcome, decisive),
+        advice=advice.advice(outcome),
         decisive=decisive,
         decisive_step=result.step_of(outcome, decisive) if decisive else None,
         more_failures=max(failures - 1, 0),
@@ -101,9 +102,42 @@ def result_page(
     )
 
 
-def listing_page(path: Sequence[str], entries: Sequence[Entry], more: int = 0) -> bytes:
-    """The page of a directory. ``path`` are the names that lead to it from the root; ``more`` entries are not shown."""
-    return _render("listing.html.j2", path=tuple(path), entries=entries, more=more, trail=_trail(tuple(path)))
+def listing_page(
+    path: Sequence[str], entries: Sequence[Entry], more: int = 0, builds: Sequence[ListedBuild] = ()
+) -> bytes:
+    """The page of a directory. ``path`` are the names that lead to it from the root; ``more`` entries are not shown.
+    ``builds`` are those below it, in the order in which they are shown."""
+    return _render(
+        "listing.html.j2",
+        script=SORTING + FILTERING,
+        path=tuple(path),
+        builds=builds,
+        directories=[entry for entry in entries if entry.directory],
+        files=[entry for entry in entries if not entry.directory],
+        more=more,
+        trail=_trail(tuple(path)),
+    )
+
+
+def history_page(
+    past: JobHistory,
+    path: Sequence[str],
+    *,
+    this: Outcome | None = None,
+    address: history.Address = history.published,
+) -> bytes:
+    """The page of a job's history. ``path`` are the names of the directories that lead to it from the root; ``this`` is
+    the build whose page it is, if it is one's; ``address`` tells where an attempt's page is."""
+    seen = history.view(past, this, address)
+    trail = _trail(tuple(path), "history" if this else past.job)
+    return _render(
+        "history.html.j2",
+        style=STYLE + CHARTS,
+        view=seen,
+        job=past.job,
+        told=history.sentence(seen),
+        trail=trail,
+    )
 
 
 def live_page(standing: Standing, tail: Sequence[str], size: int, pieces: Sequence[str], every_s: float) -> bytes:
@@ -136,10 +170,12 @@ def _render(template: str, *, style: Markup = STYLE, script: Markup = SORTING, *
     return page.encode("utf-8", "replace")
 
 
-def _trail(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """The directories on the way, the root first, each with its address from the page in the last one."""
+def _trail(names: tuple[str, ...], page: str = "") -> tuple[tuple[str, str], ...]:
+    """The directories on the way, the root first, each with its address from the page in the last one; then ``page``,
+    where it is another one than that directory's own."""
     ups = range(len(names), -1, -1)
-    return tuple((name, "../" * up + INDEX) for name, up in zip(("builds", *names), ups, strict=True))
+    directories = tuple((name, "../" * up + INDEX) for name, up in zip(("builds", *names), ups, strict=True))
+    return (*directories, (page, "")) if page else directories
 
 
 def _bounded(evidence: tuple[str, ...]) -> tuple[str, ...]:
@@ -156,8 +192,12 @@ def _sentence(text: str) -> str:
     return shortened(text.strip(), _SENTENCE)
 
 
+def _message(text: str) -> str:
+    return _sentence(_WEIGHT.sub("", text.strip()))
+
+
 def _brief(text: str) -> str:
-    return shortened(text.strip(), _BRIEF)
+    return shortened(_WEIGHT.sub("", text.strip()), _BRIEF)
 
 
 def _finalize(value: object) -> object:
@@ -181,5 +221,6 @@ _environment.filters.update(
     href=href,
     line=_line,
     sentence=_sentence,
+    message=_message,
     brief=_brief,
 )

@@ -34,5 +34,9 @@ def _text(name: str) -> Markup:
 
 
 STYLE = _text("style.css")
+CHARTS = _text("history.css")
+"""What pages with charts have beside it."""
 SORTING = _text("sorting.js")
 """Lets people sort the tables of class ``sortable`` by those of their columns that have a ``data-sort``."""
+FILTERING = _text("filtering.js")
+"""Shows the field ``filter``, which leaves only those rows of tables that have all its words."""

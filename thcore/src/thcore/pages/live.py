@@ -1,9 +1,10 @@
 """What is put up of a build while it runs: a page, how the build stands for programs, and the log so far in pieces.
 
-A site that is published in its place has none of these names but the page's::
+A site that is published in its place has none of these names but those of the pages::
 
     live/log-000001.txt    the log so far, cut at the ends of lines; the last piece grows
     live/state.json        how the build stands, and of which attempt that is told
+    console.log.html       follows the log; the page of the whole log takes its place
     index.html
 """
 
@@ -15,13 +16,15 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 
 from thcore.model import Standing
-from thcore.pages import html
+from thcore.pages import html, viewer
 from thcore.pages.html import INDEX
 
 DIRECTORY = "live"
-"""Everything but the page is in here."""
+"""Everything but the pages is in here."""
 STATE = f"{DIRECTORY}/state.json"
 """``thcore.pages.identity.read`` tells of which attempt it is."""
+FOLLOWING = viewer.page_name("console.log")
+"""Follows the log in a browser."""
 STATE_SCHEMA_VERSION = 1
 """Version of state.json. It grows when a reader of the old one would be misled."""
 
@@ -47,7 +50,10 @@ def files(standing: Standing, log: LogSoFar, pieces: Mapping[str, bytes], every_
     ``pieces`` are those that are new or have grown; the page is read again every ``every_s`` seconds."""
     names = [piece_name(number) for number in range(1, log.pieces + 1)]
     page = html.live_page(standing, log.tail, log.size, names, every_s)
-    return {**pieces, STATE: _state(standing, log, names), INDEX: page}
+    state = {STATE: _state(standing, log, names)}
+    # It is the same all the time: it comes with the log's first lines, and stays.
+    follower = {FOLLOWING: viewer.following("console.log", DIRECTORY)} if piece_name(1) in pieces else {}
+    return {**pieces, **state, **follower, INDEX: page}
 
 
 def _state(standing: Standing, log: LogSoFar, names: Sequence[str]) -> bytes:

@@ -8,12 +8,9 @@ from itertools import groupby
 from attrs import evolve, frozen
 
 from thcore.model import DatasetRun, Finding, Limit, Loss, Outcome, Severity, StepResult
-from thcore.model.quantity import format_duration, format_size
+from thcore.pages.amount import TIME, named, worded
 from thcore.pages.bar import Bar, per_cent
 from thcore.pages.watched import MOST, Watched, watched
-
-TIME = "time"
-"""What the page calls the counter ``wall_s``."""
 
 _WEIGHT = {Severity.FAILURE: 0, Severity.UNVERIFIED: 1, Severity.WARNING: 2, Severity.INFO: 3}
 
@@ -143,12 +140,6 @@ def by_weight(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: _WEIGHT[finding.severity]))
 
 
-def decisive(outcome: Outcome) -> Finding | None:
-    """The finding that explains the verdict, if one does."""
-    heavy = [finding for finding in by_weight(outcome.findings) if _WEIGHT[finding.severity] < _WEIGHT[Severity.INFO]]
-    return heavy[0] if heavy else None
-
-
 def step_of(outcome: Outcome, finding: Finding) -> StepView | None:
     """The step on the dataset that a finding points to."""
     for dataset in outcome.datasets:
@@ -201,26 +192,16 @@ def _gauge(run: StepResult, limit: Limit) -> Gauge:
     value = limit.value
     if value is None and run.measurement is not None:
         value = run.measurement.wall_s if limit.counter == "wall_s" else run.measurement.counters.get(limit.counter)
-    counter = TIME if limit.counter == "wall_s" else limit.counter
-    if limit.table:
-        counter = f"{counter} of {limit.table}"
-    maximum = _worded(limit.counter, limit.maximum)
+    counter = named(limit.counter, limit.table)
+    maximum = worded(limit.counter, limit.maximum)
     if value is None:
         return Gauge(counter, "not measured", maximum, limit.origin, over=False, bar=None)
     scale = max(value, limit.maximum)
     bar = Bar(0.0, per_cent(value, scale), per_cent(limit.maximum, scale) if value > limit.maximum else None)
-    return Gauge(counter, _worded(limit.counter, value), maximum, limit.origin, value > limit.maximum, bar)
+    return Gauge(counter, worded(limit.counter, value), maximum, limit.origin, value > limit.maximum, bar)
 
 
 def _lost(loss: Loss) -> str:
     what = {"emptied": "texts", "merged": "distinct values"}.get(loss.kind, "values")
     name = f"rows of {loss.table}" if loss.column is None else f"{what} of {loss.table}.{loss.column}"
     return f"{name}: {loss.before:,} → {'dropped' if loss.after is None else f'{loss.after:,}'}"
-
-
-def _worded(counter: str, value: float) -> str:
-    if counter.endswith("_s"):
-        return format_duration(value)
-    if "bytes" in counter:
-        return format_size(int(value))
-    return f"{value:,.0f}"

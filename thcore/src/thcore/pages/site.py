@@ -12,13 +12,14 @@ import io
 import mimetypes
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from attrs import field, frozen
 
-from thcore.model import Outcome
+from thcore.forms import junit, markdown, sarif
+from thcore.model import JobHistory, Outcome
 from thcore.model.document import to_json
 from thcore.pages import evidence, excerpt, html, result, viewer
 from thcore.pages.evidence import Evidence, EvidenceFile, LeftOut
@@ -27,7 +28,14 @@ from thcore.pages.identity import RESULT
 
 LOG = "console.log"
 """The build log."""
-
+HISTORY = "history.html"
+"""The history of the build's job up to this build."""
+FORMS: Mapping[str, Callable[[Outcome], str]] = {
+    "junit.xml": junit.to_xml,
+    "result.sarif": sarif.to_json,
+    "summary.md": markdown.to_markdown,
+}
+"""The result once more, for other programs."""
 ENVIRONMENT = "environment.txt"
 """What the environment of the project holds, a line each."""
 
@@ -39,6 +47,7 @@ _TEXT = "text/plain; charset=utf-8"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
+    ".sarif": "application/json",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".xml": "application/xml",
@@ -98,8 +107,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def assembled(artifacts: Path, outcome: Outcome) -> Iterator[Site]:
-    """The site of a build whose evidence lies in ``artifacts``. Its files can be opened until it is left."""
+def assembled(artifacts: Path, outcome: Outcome, past: JobHistory | None = None) -> Iterator[Site]:
+    """The site of a build whose evidence lies in ``artifacts``. Its files can be opened until it is left. ``past`` is
+    what ``build.recent()`` answers; without it there is no history page."""
     with evidence.opened(artifacts) as kept, _scratch(artifacts) as scratch:
         published = _published(kept)
         inside = [file for file in kept.files if file.name != RESULT]  # the document of an earlier state is not kept
@@ -112,14 +122,18 @@ def assembled(artifacts: Path, outcome: Outcome) -> Iterator[Site]:
         lines = _excerpt(kept, outcome)
         logs = [(file, published[file.name]) for file in inside if _has_page(file, kept)]
         viewers = [_viewer(kept, file, name, _marks(file, lines, outcome), scratch) for file, name in logs]
-        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, *viewers, document)]
+        forms = [_made(name, form(outcome).encode("utf-8", "replace"), outcome) for name, form in FORMS.items()]
+        if past is not None:
+            forms.append(_made(HISTORY, _history(past, outcome), outcome))
+        shown = [EvidenceFile(file.name, file.size, file.modified) for file in (*files, *viewers, *forms, document)]
         shown.sort(key=lambda file: ("/" in file.name, *file.name.rpartition("/")))
         listings = [
             _made(name, page, outcome)
             for name, page in _listings(shown, [published[name] for name in kept.directories], outcome)
         ]
         page = html.result_page(outcome, shown, left_out, lines, _environment(kept))
-        yield Site((*files, *viewers, *listings, document, _made(INDEX, page, outcome)), tuple(left_out), kept)
+        made = (*viewers, *listings, *forms, document, _made(INDEX, page, outcome))
+        yield Site((*files, *made), tuple(left_out), kept)
 
 
 def content_type(name: str) -> str:
@@ -134,7 +148,7 @@ def _published(kept: Evidence) -> Mapping[str, str]:
     """The names that what is in the evidence has in the site: what has a name of ours gives way."""
     names = (*(file.name for file in kept.files), *kept.directories)
     taken = {name.partition("/")[0] for name in names}
-    ours = {name: _free(name, taken) for name in (INDEX, RESULT) if name in taken}
+    ours = {name: _free(name, taken) for name in (INDEX, RESULT, HISTORY, *FORMS) if name in taken}
     published = {}
     for name in names:
         first, slash, rest = name.partition("/")
@@ -172,7 +186,7 @@ def _listings(
         parent, _, last = file.name.rpartition("/")
         if parent in entries:
             entries[parent].append(Entry(last, directory=False, size=file.size, modified=file.modified))
-    above = tuple(part for part in outcome.log_path.split("/") if part)
+    above = _above(outcome)
     for name, inside in sorted(entries.items()):
         if all(entry.name != INDEX for entry in inside):
             inside.sort(key=lambda entry: (not entry.directory, entry.name))
@@ -206,6 +220,15 @@ def _viewer(kept: Evidence, file: EvidenceFile, name: str, marks: Sequence[viewe
         size = page.tell()
     shown = viewer.page_name(name)
     return SiteFile(shown, size, content_type(shown), file.modified, Path(path))
+
+
+def _history(past: JobHistory, outcome: Outcome) -> bytes:
+    return html.history_page(past, _above(outcome), this=outcome)
+
+
+def _above(outcome: Outcome) -> tuple[str, ...]:
+    """The names of the directories that lead to the site from the root that the log path is below."""
+    return tuple(part for part in outcome.log_path.split("/") if part)
 
 
 def _excerpt(kept: Evidence, outcome: Outcome) -> excerpt.Excerpt:

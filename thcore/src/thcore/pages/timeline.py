@@ -16,8 +16,8 @@ from thcore.pages.axis import THINNEST, Axis, Piece, Tick
 from thcore.pages.result import DatasetView, StepView
 from thcore.pages.watched import LEAST_WAIT_S, MOST, longest
 
-MOST_DATASETS = 30
-MOST_STEPS = 40
+MOST_DATASETS = 20
+MOST_STEPS = 16
 """How many of each are drawn at most; there are tables for the rest."""
 
 _IN_REACH = 2.5  # times the longest step: a limit beyond that would make every step look like none
@@ -172,9 +172,11 @@ def _datasets(outcome: Outcome, datasets: Sequence[DatasetView], axis: Axis, not
             took = format_duration(sum(step.wall_s or 0.0 for step in ran))
             bands = ((_BAR, _joined(pieces)),)
             rows.append(_Row(view.run.name, took, count, f"dataset-{number}", bands, indent=_INDENT))
+    if rows:
+        notes.append("Before the first step of a dataset its data are restored, and its server is started.")
     if guessed:
         notes.append("When each step began was not noted: those of a dataset are drawn one after the other.")
-    if outcome.datasets and len(outcome.datasets) > len(datasets):
+    if len(outcome.datasets) > len(datasets):
         notes.append(f"{len(outcome.datasets) - len(datasets)} more datasets are in the table of datasets.")
     return rows
 

@@ -30,6 +30,7 @@ from thcore.model import (
     CommandResult,
     DatasetRun,
     Environment,
+    JobHistory,
     Measurement,
     Progress,
     Provision,
@@ -55,6 +56,9 @@ OptionKeys = Mapping[str, Mapping[str, Any]]
 Recollect = Callable[[Step, DatasetRun, Change, int], tuple[Measurement, ...]]
 """What a step cost in builds before, of other changes than this one. May raise InfrastructureError."""
 
+Remember = Callable[[str, int], JobHistory]
+"""The newest attempts of a job, some at most. May raise InfrastructureError."""
+
 _logger = logging.getLogger(__name__)
 
 WORKSPACE_VARIABLE = "THCORE_WORKSPACE"
@@ -65,6 +69,11 @@ inherits it, so that a worker recognises what an earlier one left running, whoev
 def nothing(_step: Step, _run: DatasetRun, _change: Change, _limit: int) -> tuple[Measurement, ...]:
     """The past of who has none."""
     return ()
+
+
+def nobody(job: str, _limit: int) -> JobHistory:
+    """The builds before of who remembers none."""
+    return JobHistory(job)
 
 
 @frozen(eq=False)
@@ -85,6 +94,7 @@ class StageBuild:
     emit_event: Emit
     grace_s: float = 10.0
     recollect: Recollect = nothing
+    remember: Remember = nobody
     plugin: str = ""
     stage: StageName | None = None
     provisions: Memo[tuple[Revision, str], Provision] = field(factory=Memo)
@@ -237,6 +247,14 @@ class StageBuild:
         except InfrastructureError as error:
             self.log(f"what {step} cost before is not known: {error}")
             return ()
+
+    def recent(self, *, limit: int = 50) -> JobHistory:
+        self.check()
+        try:
+            return self.remember(self.job, limit)
+        except InfrastructureError as error:
+            self.log(f"what became of this job before is not known: {error}")
+            return JobHistory(self.job)
 
     @contextmanager
     def part(self, name: str = "") -> Iterator[StageBuild]:

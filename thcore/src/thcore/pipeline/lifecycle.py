@@ -34,7 +34,7 @@ from thcore.model import (
 )
 from thcore.pipeline import build as stages
 from thcore.pipeline import evidence, verdict
-from thcore.pipeline.build import Emit, Recollect, StageBuild
+from thcore.pipeline.build import Emit, Recollect, Remember, StageBuild
 from thcore.pipeline.evidence import EvidenceTime
 from thcore.pipeline.live import Live, Pace
 from thcore.pipeline.plan import Plan
@@ -59,7 +59,8 @@ class Surroundings:
     secrets: Mapping[str, Secret] = field(factory=dict)
     grace_s: float = 10.0
     recollect: Recollect = stages.nothing
-    """What the worker remembers of builds before."""
+    remember: Remember = stages.nobody
+    """What the worker remembers of steps, and of jobs."""
     pace: Pace = field(factory=Pace)
     """How often a build's page is put up while it runs."""
 
@@ -176,6 +177,7 @@ def opened(
             emit,
             surroundings.grace_s,
             surroundings.recollect,
+            surroundings.remember,
         )
 
 

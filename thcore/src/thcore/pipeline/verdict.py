@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from thcore.model import Finding, Severity, Verdict
+from thcore.model.finding import by_weight
 
-_WEIGHT = {Severity.INFO: 0, Severity.WARNING: 1, Severity.UNVERIFIED: 2, Severity.FAILURE: 3}
-
-
-def by_weight(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings, heaviest first, otherwise in their order."""
-    return tuple(sorted(findings, key=lambda finding: -_WEIGHT[finding.severity]))
+__all__ = ["by_weight", "judge"]
 
 
 def judge(findings: Sequence[Finding], *, cancelled: str | None = None) -> tuple[Verdict, str]:

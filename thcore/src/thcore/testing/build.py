@@ -25,7 +25,7 @@ from thcore.model import (
     WorkerInfo,
 )
 from thcore.pipeline import lifecycle
-from thcore.pipeline.build import OptionKeys, Recollect, StageBuild, nothing
+from thcore.pipeline.build import OptionKeys, Recollect, Remember, StageBuild, nobody, nothing
 from thcore.pipeline.live import Pace
 from thcore.pipeline.plan import Plan
 from thcore.plugins import Plugins
@@ -78,13 +78,15 @@ def make_build(
     state: Path | None = None,
     grace_s: float = 2.0,
     recollect: Recollect = nothing,
+    remember: Remember = nobody,
 ) -> Iterator[ProvidedBuild]:
     """A real build in ``directory`` (a test's ``tmp_path``): its programs run, its log is written.
 
     ``settings`` is what ``build.settings`` answers. ``interrupt`` lets a test cancel the build. ``provide`` answers
     ``build.provision``, and ``build.resolve`` by the commit of that; it is called with the revision, and with
     ``options`` where there are any; ``resolve`` answers ``build.resolve`` instead. ``recollect`` answers
-    ``build.past``: it is called with step, run, change and limit. Events are appended to ``events``.
+    ``build.past``: it is called with step, run, change and limit; ``remember`` answers ``build.recent``: it is called
+    with job and limit. Events are appended to ``events``.
     Builds that are given the same ``state`` share the directory that the plugin keeps between builds.
     """
     workspace = Workspace(directory / f"workspace-{build_id}-{attempt}")
@@ -111,6 +113,7 @@ def make_build(
                 (events if events is not None else []).append,
                 grace_s,
                 recollect,
+                remember,
                 provide=provide,
                 commit_of=resolve,
             )

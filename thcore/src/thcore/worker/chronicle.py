@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from thcore.config.schema import Config
 from thcore.errors import InfrastructureError
-from thcore.history.attempt import Answered
-from thcore.model import Outcome
+from thcore.model import Answered, Outcome
 from thcore.monitoring.action import event
 from thcore.worker.pending import Pending, Waiting
 

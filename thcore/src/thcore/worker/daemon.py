@@ -17,8 +17,7 @@ from thcore import __version__
 from thcore.config.schema import Config
 from thcore.errors import ConfigError, ExitCode, InfrastructureError
 from thcore.gearman.link import Link, TlsFiles
-from thcore.history.attempt import Answered
-from thcore.model import BuildEvent, Outcome, WorkerEventKind, WorkerInfo
+from thcore.model import Answered, BuildEvent, Outcome, WorkerEventKind, WorkerInfo
 from thcore.monitoring import door, server
 from thcore.monitoring.action import event
 from thcore.monitoring.notify import Notifier
@@ -124,7 +123,8 @@ class Daemon:
         self.chronicle = Chronicle(config)
         self.courier = Courier(self.stores.spool, self._generation, config.kill_grace, self._published_later)
         self.fitness = Fitness(self.stores, self._generation, self._fitness_changed)
-        self.roll_call = RollCall(self.link)
+        # Several times before a silent server is given up.
+        self.roll_call = RollCall(self.link, every_s=config.gearman.silence / 3)
         hearers = Hearers(
             build_event=self._build_event,
             outcome=self._outcome_told,

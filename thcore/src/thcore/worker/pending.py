@@ -12,8 +12,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from thcore.errors import InfrastructureError
-from thcore.history.attempt import Answered
-from thcore.model import Outcome, document
+from thcore.model import Answered, Outcome, document
 from thcore.monitoring.action import event
 
 log = logging.getLogger(__name__)

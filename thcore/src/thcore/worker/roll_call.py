@@ -10,13 +10,11 @@ from thcore.monitoring.action import event
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 20.0
-
 
 class RollCall:
     """A thread that asks every server again and again, every ``every_s`` seconds."""
 
-    def __init__(self, link: Link, *, every_s: float = EVERY_S) -> None:
+    def __init__(self, link: Link, *, every_s: float) -> None:
         self._link = link
         self._every_s = every_s
         self._problems: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ from attrs import frozen
 
 from thcore.config.schema import Config
 from thcore.history.recollection import Recollection
-from thcore.model import WorkerInfo
+from thcore.model import StageName, WorkerInfo
 from thcore.monitoring import logbook
 from thcore.monitoring.action import event
 from thcore.pipeline.lifecycle import Surroundings
@@ -226,15 +226,19 @@ def main() -> None:
     logbook.start(start.config.log, (secret.reveal() for secret in start.config.secrets.values()))
     plugins = Plugins.installed(used_plugins(start.config))
     plans = make_plans(start.config, plugins)
+    past = Recollection(start.config)
     surroundings = Surroundings(
         plugins,
         start.worker,
         start.config.directories.state,
         start.config.secrets,
         start.config.kill_grace / 2,
-        Recollection(start.config),
+        past,
+        past.job,
     )
     rehearse(plugins)
+    if any(plan.stages[StageName.PUBLISH] for plan in plans.values()):
+        past.load()  # whoever publishes asks for the history of its job
     gc.collect()
     gc.freeze()  # shared pages stay shared after a fork
     control.send(b'{"ready": 1}')

@@ -20,6 +20,7 @@ from thplugins_dbmigration.engines import postgresql_counts, postgresql_log
 from thplugins_dbmigration.engines.accounts import acting, give, identity, private_directory
 from thplugins_dbmigration.engines.engine import Installation, memory_of
 from thplugins_dbmigration.engines.postgresql_log import apart
+from thplugins_dbmigration.engines.postgresql_noting import Noting
 from thplugins_dbmigration.engines.postgresql_server import PostgreSQLServer, program
 from thplugins_dbmigration.engines.postgresql_session import ADMIN, connect
 from thplugins_dbmigration.engines.private import await_answer, ended_cleanly
@@ -90,7 +91,7 @@ class PostgreSQL:
 
     def settings(self, installation: Installation) -> tuple[str, ...]:
         memory = f"shared_buffers={installation.memory // 1024}kB"
-        counting = postgresql_counts.SETTINGS if postgresql_counts.has_library(installation.programs) else {}
+        counting = postgresql_counts.SETTINGS if _counts(installation) else {}
         return (*(f"{key}={value}" for key, value in (SETTINGS | counting).items()), memory)
 
     def initialise(self, build: Build, installation: Installation, directory: Path) -> None:
@@ -140,6 +141,7 @@ class PostgreSQL:
         # A copy of a directory whose server was killed would be mistaken for one that runs.
         (directory / "postmaster.pid").unlink(missing_ok=True)
         with server_directory(build, installation, directory) as sockets, apart(log, sockets.name) as own:
+            noting = Noting(installation, directory, own, counts=_counts(installation))
             settings = (*self.settings(installation), f"unix_socket_directories={sockets}")
             argv = (
                 str(program(installation.programs, "postgres")),
@@ -151,10 +153,14 @@ class PostgreSQL:
             with build.service(command, log=own) as service:
                 connection = await_answer(build, service, name, own, lambda: connect(sockets, "template1", password))
                 server = PostgreSQLServer(
-                    installation, directory, own, sockets, password, connection, service, build.check
+                    installation, directory, own, noting, sockets, password, connection, service, build.check
                 )
                 stop = server.shut_down if kept else server.abandon
-                with ended_cleanly(build, service, name, stop), contextlib.closing(server):
+                with (
+                    ended_cleanly(build, service, name, stop),
+                    contextlib.closing(server),
+                    noting.watched(server.reread),
+                ):
                     yield server
 
     def freeze(self, build: Build, installation: Installation, directory: Path) -> None:
@@ -201,6 +207,10 @@ def _newest(places: Any) -> tuple[Path, ...]:
         return float(match[1]) if match else 0.0
 
     return tuple(sorted(places, key=number, reverse=True))
+
+
+def _counts(installation: Installation) -> bool:
+    return postgresql_counts.has_library(installation.programs)
 
 
 def _major(installation: Installation) -> int:

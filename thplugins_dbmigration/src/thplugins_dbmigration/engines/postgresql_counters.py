@@ -23,6 +23,10 @@ _SESSIONS = (
     "FROM pg_stat_activity "
     "WHERE datname = %(database)s AND usename = %(user)s AND backend_type = 'client backend'"
 )
+_ACTIVE = (
+    "SELECT to_hex(extract(epoch FROM date_trunc('second', backend_start))::bigint) || '.' || to_hex(pid) "
+    "FROM pg_stat_activity WHERE datname = %s AND usename = %s AND state = 'active'"
+)
 _CATALOGUE = ("tup_returned", "tup_fetched", "tup_inserted", "tup_updated", "tup_deleted")
 # Objects of the server's own have the numbers below. The shared ones do not count for any database.
 _OWN = (
@@ -39,6 +43,11 @@ def sessions(connection: Any, address: Address, since: Any) -> tuple[int, int, A
     values = {"database": address.database, "user": address.user, "since": since, "delay": REPORT_DELAY_S + 1}
     working, idle, now = connection.execute(_SESSIONS, values).fetchone()
     return int(working), int(idle), now
+
+
+def active(connection: Any, address: Address) -> frozenset[str]:
+    """The sessions of the project that are at work, as the server's log calls them."""
+    return frozenset(name for (name,) in connection.execute(_ACTIVE, (address.database, address.user)).fetchall())
 
 
 def read(connection: Any, *, settled: bool) -> dict[str, int | None]:

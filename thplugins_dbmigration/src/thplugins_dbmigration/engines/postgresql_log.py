@@ -22,9 +22,6 @@ SETTINGS = {
     "log_timezone": "UTC",
     # Time, session, code, the query's number, kind of process.
     "log_line_prefix": "%m [%c %e %Q %b] ",
-    # When a statement begins, and how long it took: one that fails only has a beginning.
-    "log_statement": "all",
-    "log_min_duration_statement": "0",
     "log_parameter_max_length": "0",
     "log_temp_files": "0",
     "log_lock_waits": "on",
@@ -32,7 +29,8 @@ SETTINGS = {
     "deadlock_timeout": "1ms",
     "compute_query_id": "on",
 }
-"""What the server is told. None of it can be changed by who is no superuser."""
+"""What the server is told as long as it runs; for the rest see ``postgresql_noting``. Who is no superuser can change
+none of it."""
 SILENT = {"log_min_messages": "panic"}
 """Settings of the gate's own sessions: nothing that they do or fail to do is in the log."""
 UNHEARD = {"log_statement": "none", "log_min_duration_statement": "-1"}
@@ -118,8 +116,9 @@ def apart(log: Path, name: str) -> Iterator[Path]:
 
 def heard(record: Record) -> re.Match[str] | None:
     """What the server says of a statement: ``kind`` and ``text`` where it begins, or where a part of it is over, and
-    ``ms`` where it, or that part, has ended. None for all other messages. What a function raises can look like that,
-    but has its context told, and the statement that has called the function."""
+    ``ms`` where it, or that part, has ended; all three for one whose beginning is not noted. None for all other
+    messages. What a function raises can look like that, but has its context told, and the statement that has called
+    the function."""
     if record.severity != "LOG" or not record.text or record.parts.keys() & {"CONTEXT", "STATEMENT"}:
         return None
     return _STATEMENT.fullmatch(record.text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from attrs import define
 
@@ -20,7 +20,8 @@ _FAILURES = frozenset(("ERROR", "FATAL", "PANIC"))
 class Run:
     """One run of a statement. ``text`` is all of it unless it is ``cut``. ``began`` is in seconds since the epoch.
     ``calls`` is 0 for a further fetch from a portal that was opened before; ``query`` is the server's number for
-    statements that differ in values only, 0 where it has not said. ``ended`` is false for one that still runs."""
+    statements that differ in values only, 0 where it has not said. ``ended`` is false for one that still runs,
+    ``timed`` for one of which nothing tells how long it took."""
 
     text: str
     began: float
@@ -32,6 +33,7 @@ class Run:
     lock_wait_ms: float = 0.0
     ended: bool = False
     cut: bool = False
+    timed: bool = True
 
     @classmethod
     def of(cls, text: str, began: float) -> Run:
@@ -43,20 +45,32 @@ class Run:
         return cls(cut, began, cut=len(encoded) > LONGEST)
 
 
-def runs(records: Iterable[Record], now: float) -> Iterator[Run]:
-    """Runs in the order in which they ended, then those that have not until ``now``."""
+def runs(
+    records: Iterable[Record], now: float, brief: float | None = None, active: Collection[str] = ()
+) -> Iterator[Run]:
+    """Runs in the order in which they ended, then those that have not until ``now``. Since ``brief``, in seconds since
+    the epoch, not all have their end noted, and those of many kinds no beginning; ``active`` are the sessions that are
+    at work now, which only counts then."""
     sessions: dict[str, _Session] = {}
+    late = False
     for record in records:
         if record.process != "client backend":
             continue
         session = sessions.get(record.session)
         if session is None:
             session = sessions[record.session] = _Session()
+        late = late or (brief is not None and record.time >= brief)
+        if late and (left := session.left(record)) is not None:
+            yield left
         run = session.told(record)
         if run is not None:
+            run.timed = run.timed or not late
             yield run
-    for session in sessions.values():
+    for name, session in sessions.items():
         if session.running is not None:
+            if late and name not in active:
+                yield session.ended()
+                continue
             session.running.wall_s += max(0.0, now - session.running.began)
             yield session.running
 
@@ -82,6 +96,22 @@ class _Session:
                 self.running.lock_wait_ms += float(found[1])
         return None
 
+    def left(self, record: Record) -> Run | None:
+        """What runs, where the record is about the next statement, so that it has ended without a word."""
+        if self.running is None:
+            return None
+        words, of = heard(record), record.parts.get("STATEMENT")
+        if (words is None or words["text"] is None) and (of is None or Run.of(of, 0.0).text == self.running.text):
+            return None
+        return self.ended()
+
+    def ended(self) -> Run:
+        """What runs, as one of which nothing tells how long it took."""
+        assert self.running is not None, "asked for by who knows"  # noqa: S101 - for the type checker
+        run, self.running = self.running, None
+        run.ended, run.timed = True, False
+        return run
+
     def _said(self, record: Record, words: re.Match[str]) -> Run | None:
         if words["ms"] is None:
             self.running = self._begun(words["text"], record.time)
@@ -94,6 +124,9 @@ class _Session:
             self.prepared.wall_s += wall_s
             return None
         run, self.running = self.running, None
+        if run is None and words["text"] is not None:
+            run = self._begun(words["text"], record.time - wall_s)
+            run.calls = 0 if words["kind"] == "execute fetch from" else 1
         if run is None:  # it began before the log is read
             return None
         run.wall_s += wall_s
@@ -104,7 +137,10 @@ class _Session:
         text = record.parts.get("STATEMENT", UNTOLD)
         if self.running is None and text == UNTOLD and record.severity != "ERROR":
             return None  # the session has ended between its statements
-        run, self.running = self.running or self._begun(text, record.time), None
+        run, self.running = self.running, None
+        if run is None:
+            run = self._begun(text, record.time)
+            run.timed = False
         run.wall_s = max(run.wall_s, record.time - run.began)
         detail = record.parts.get("DETAIL")
         run.error = f"{record.state}: {record.text}" + (f" DETAIL: {detail}" if detail else "")

@@ -36,6 +36,7 @@ from thplugins_dbmigration.engines.postgresql_counts import counted
 from thplugins_dbmigration.engines.postgresql_extensions import make_extension
 from thplugins_dbmigration.engines.postgresql_hindrance import hindrance
 from thplugins_dbmigration.engines.postgresql_log import UNHEARD
+from thplugins_dbmigration.engines.postgresql_noting import Noting
 from thplugins_dbmigration.engines.postgresql_probes import PostgreSQLProbes
 from thplugins_dbmigration.engines.postgresql_session import connect
 from thplugins_dbmigration.engines.postgresql_statements import Mark, noted
@@ -61,6 +62,7 @@ class PostgreSQLServer:
     directory: Path
     log: Path
     """What it has said since its start, statements and all."""
+    noting: Noting
     socket: Path
     password: Secret
     connection: Any = field(repr=False)
@@ -169,12 +171,14 @@ class PostgreSQLServer:
 
     def mark(self, address: Address) -> Mark:
         with self._asked("count statements"):
+            self.noting.begin(self.reread, lambda: self.connection.execute("SELECT pg_conf_load_time()").fetchone())
             return Mark.set(self.log, counted(self.connection, address, first=True))
 
     def statements(self, address: Address, mark: object) -> tuple[Statement, ...]:
         assert isinstance(mark, Mark), "one of ours"  # noqa: S101 - for the type checker
         with self._asked("count statements"):
-            return noted(self.log, mark, counted(self.connection, address))
+            active = postgresql_counters.active(self.connection, address)
+            return noted(self.log, mark, counted(self.connection, address), self.noting.extent, active)
 
     def sizes(self, address: Address) -> dict[str, TableSize]:
         with self._inside(address.database, "look at the sizes of tables") as connection:
@@ -218,6 +222,10 @@ class PostgreSQLServer:
             lambda what: self._inside(address.database, what),
             self.connection,
         )
+
+    def reread(self) -> None:
+        """Tell the server to read its settings again."""
+        self._signal(signal.SIGHUP)
 
     def abandon(self) -> None:
         """Ask the server to stop without writing what is in its memory."""

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-PUBLIC = ("thcore", "thcore.errors", "thcore.hooks", "thcore.model", "thcore.pages", "thcore.testing")
+PUBLIC = ("thcore", "thcore.errors", "thcore.forms", "thcore.hooks", "thcore.model", "thcore.pages", "thcore.testing")
 """What plugins may import: of these what they export, and everything below the ones in ``_OPEN``."""
 
-_OPEN = ("thcore.model.", "thcore.pages.", "thcore.testing.")
+_OPEN = ("thcore.forms.", "thcore.model.", "thcore.pages.", "thcore.testing.")
 
 
 def private_imports(plugin: object) -> list[str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from attrs import frozen
 
 from thcore.model import Finding, Outcome, Severity, Verdict
+from thcore.model.finding import by_weight
 from thcore.model.quantity import format_duration
 
 AUTHOR = "Author of the change"
 OPERATOR = "Operator of the worker"
+SHOWN_LINES = 2
+_MEND = "Mend what the finding names: until then, it will come to the same again."
 
 
 @frozen
@@ -27,58 +30,77 @@ class Advice:
     actions: tuple[Action, ...] = ()
 
 
-def advice(outcome: Outcome, decisive: Finding | None) -> Advice:
-    """What follows from a result that one finding, or none, has decided."""
+def decisive(outcome: Outcome) -> Finding | None:
+    """The finding that explains the verdict, if one does: the heaviest that is more than information."""
+    heaviest = next(iter(by_weight(outcome.findings)), None)
+    return None if heaviest is None or heaviest.severity is Severity.INFO else heaviest
+
+
+def shown_by(outcome: Outcome) -> tuple[str, ...]:
+    """The first lines of what shows the decisive finding, where what counts stands; none for a build that passed."""
+    finding = None if outcome.verdict is Verdict.SUCCESS else decisive(outcome)
+    return () if finding is None else tuple(line for line in finding.evidence if line.strip())[:SHOWN_LINES]
+
+
+def hinted(outcome: Outcome) -> Finding | None:
+    """The finding whose hint the advice quotes, so that it need not be said again."""
+    found = decisive(outcome)
+    quoted = found and found.hint and any(found.hint in action.words for action in advice(outcome).actions)
+    return found if quoted else None
+
+
+def advice(outcome: Outcome) -> Advice:
+    """What follows from a result."""
     told = {
         Verdict.SUCCESS: _success,
         Verdict.FAILURE: _failure,
         Verdict.UNVERIFIED: _unverified,
         Verdict.CANCELLED: _cancelled,
-    }[outcome.verdict](outcome, decisive)
+    }[outcome.verdict](outcome, decisive(outcome))
     if not outcome.timed_out:
         return told
     over = f"The job's time was over after {format_duration(outcome.duration_s)}."
     return Advice(f"{told.meaning} {over}", told.actions)
 
 
-def _success(outcome: Outcome, decisive: Finding | None) -> Advice:
+def _success(outcome: Outcome, found: Finding | None) -> Advice:
     warnings = sum(finding.severity is Severity.WARNING for finding in outcome.findings)
     if not warnings:
         return Advice("The change passed. There is nothing to do.")
     told = "the warning" if warnings == 1 else f"the {warnings} warnings"
-    hint = f" {decisive.hint}" if decisive is not None and decisive.hint and warnings == 1 else ""
+    hint = f" {found.hint}" if found is not None and found.hint and warnings == 1 else ""
     return Advice(
         f"The change passed; {told} below {'does' if warnings == 1 else 'do'} not keep it from merging.",
         (Action(AUTHOR, f"Read {told} before the change merges.{hint}"),),
     )
 
 
-def _failure(_outcome: Outcome, decisive: Finding | None) -> Advice:
-    hint = decisive.hint if decisive is not None else ""
+def _failure(_outcome: Outcome, found: Finding | None) -> Advice:
+    hint = found.hint if found is not None else ""
     return Advice(
         "The change needs another look before it can merge.",
         (
             Action(AUTHOR, hint or "Read below why, and mend the change."),
-            Action(AUTHOR, "Then upload it once more: it is judged anew. The command below tries it without Zuul."),
+            Action(AUTHOR, "Then upload it once more: it is judged anew."),
         ),
     )
 
 
-def _unverified(outcome: Outcome, decisive: Finding | None) -> Advice:
-    hint = decisive.hint if decisive is not None else ""
+def _unverified(outcome: Outcome, found: Finding | None) -> Advice:
+    hint = found.hint if found is not None else ""
     return Advice(
         "It could not be measured. That is not the fault of this change; Zuul may run it again.",
         (
             Action(AUTHOR, "Where Zuul does not by itself, ask it to with a recheck. There is nothing to mend."),
             Action(
                 f"{OPERATOR} {outcome.worker.name}",
-                hint or "Read below what was missing or broken: until that is mended, it will be so again.",
+                f"{hint} {_MEND}" if hint else _MEND,
             ),
         ),
     )
 
 
-def _cancelled(_outcome: Outcome, _decisive: Finding | None) -> Advice:
+def _cancelled(_outcome: Outcome, _found: Finding | None) -> Advice:
     return Advice(
         "It was stopped before it had a verdict. There is nothing to do: where Zuul still wants one, it starts another"
         " build."

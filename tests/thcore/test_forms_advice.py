@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from thcore.forms.advice import AUTHOR, OPERATOR, Advice, advice, hinted, shown_by
 from thcore.model import Outcome, Severity
-from thcore.pages import result
-from thcore.pages.advice import AUTHOR, OPERATOR, Advice, advice
 
 from parts import outcomes
 
 
 def asked(of: Outcome) -> Advice:
-    return advice(of, result.decisive(of))
+    return advice(of)
 
 
 def test_a_failure_asks_its_author_for_what_the_decisive_finding_says() -> None:
@@ -51,3 +50,16 @@ def test_a_finding_without_a_hint_still_leaves_something_to_do() -> None:
 def test_a_cancelled_build_asks_nothing_and_time_that_was_over_is_named() -> None:
     assert asked(outcomes.cancelled()).actions == ()
     assert asked(evolve(outcomes.cancelled(), timed_out=True)).meaning.endswith("time was over after 5 m 48 s.")
+
+
+def test_what_shows_a_failure_are_the_first_lines_of_the_decisive_finding() -> None:
+    assert shown_by(outcomes.failing()) == outcomes.failing().findings[1].evidence[:2]
+    assert shown_by(outcomes.passing()) == ()
+
+
+def test_a_hint_that_the_advice_quotes_is_known() -> None:
+    assert hinted(outcomes.failing()) is not None
+    warning = evolve(outcomes.passing().findings[0], severity=Severity.WARNING, hint="Drop one of them.")
+    assert hinted(evolve(outcomes.passing(), findings=(warning,))) == warning
+    assert hinted(evolve(outcomes.passing(), findings=(warning,) * 2)) is None
+    assert hinted(evolve(outcomes.cancelled(), findings=(warning,))) is None

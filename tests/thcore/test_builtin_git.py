@@ -22,8 +22,7 @@ from thcore.errors import CancelledError, ChangeError, DeadlineError, Infrastruc
 from thcore.model import Attempt, Change, ChangeKind, Checkout, Seconds
 from thcore.process import Interrupt
 from thcore.testing import make_build
-
-from parts.repository import Repository
+from thcore.testing.repository import Repository
 
 PROJECT = "example/project"
 ZUUL_REF = "refs/zuul/main/Z0123456789abcdef0123456789abcdef"

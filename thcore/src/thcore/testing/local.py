@@ -23,6 +23,11 @@ class LocalPlugin:
     plugins: Plugins
 
     @property
+    def object(self) -> object:
+        """The plugin itself."""
+        return self.plugins.get(self.name).plugin
+
+    @property
     def hooks(self) -> frozenset[str]:
         """Names of the hooks that it implements."""
         return self.plugins.get(self.name).hooks

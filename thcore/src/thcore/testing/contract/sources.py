@@ -12,6 +12,7 @@ from types import ModuleType
 PUBLIC = ("thcore", "thcore.errors", "thcore.forms", "thcore.hooks", "thcore.model", "thcore.pages", "thcore.testing")
 """What plugins may import: of these what they export, and everything below the ones in ``_OPEN``."""
 
+_FAKES = "thcore.testing.fakes"
 _OPEN = ("thcore.forms.", "thcore.model.", "thcore.pages.", "thcore.testing.")
 
 
@@ -30,9 +31,10 @@ def private_imports(plugin: object) -> list[str]:
 
 
 def _package(module: str) -> str:
-    """The highest package that is one distribution's: not a namespace, and a room of thcore, not thcore."""
+    """The highest package that is one distribution's: not a namespace, and a room of thcore, not thcore. The fakes
+    are a module of theirs."""
     parts = module.split(".")
-    first = 2 if parts[0] == "thcore" else 1
+    first = 1 if parts[0] != "thcore" else 3 if module == _FAKES else 2
     for length in range(first, len(parts) + 1):
         name = ".".join(parts[:length])
         if getattr(sys.modules.get(name), "__file__", None):

@@ -93,6 +93,7 @@ def test_evidence_waits_for_whatever_is_wrong_with_swift_and_goes_out_when_it_is
         assert "not the password" not in worker.text + (document or b"").decode()
 
 
+@pytest.mark.slow
 def test_a_build_is_answered_while_swift_is_away_and_published_when_it_is_back(
     theatre: Theatre, logs: Container
 ) -> None:

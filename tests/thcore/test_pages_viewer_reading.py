@@ -270,6 +270,21 @@ def test_lines_keep_their_numbers_whatever_is_folded_or_filtered(visitor: Visito
             assert re.sub("\x1b[^m]*m", "", texts[number - 1]).lstrip() in text
 
 
+def test_lines_after_those_left_out_keep_their_numbers(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewer, "WHOLE", 40_000)
+    log = b"".join(b"line %06d\n" % number for number in range(1, 10_001))
+    page = read(visitor, publish(tmp_path, log, [Mark(9_500, "code", Severity.WARNING, "here")]), "L9000")
+    page.locator(".cm-content").press("z")
+    page.evaluate("location.hash = '#L9001'")
+    expect(page.locator(".cm-line.chosen")).to_have_text("line 009001")
+    page.locator(".cm-content").press("f")
+    assert row(page, 9_500).startswith("line 009500")
+    page.evaluate("location.hash = '#L4000'")
+    expect(page.locator(".cm-line.current")).to_contain_text("are not in this page")
+
+
 SEVERITIES = {
     "2013-11-20 12:00:00 ERROR migrate [-] it failed": "error",
     "CRITICAL:root:no": "error",

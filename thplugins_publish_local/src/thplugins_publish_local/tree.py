@@ -11,7 +11,8 @@ from thcore.errors import InfrastructureError
 from thcore.pages.html import INDEX
 from thcore.pages.site import Site, SiteFile
 from thplugins_publish_local.access import EVERYBODY, Access
-from thplugins_publish_local.place import MARK, open_directory, open_or_make, remove, temporary_name
+from thplugins_publish_local.directories import open_directory, open_or_make, remove, temporary_name
+from thplugins_publish_local.place import MARK
 
 _CHUNK = 1024 * 1024
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW

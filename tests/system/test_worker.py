@@ -19,7 +19,7 @@ from parts.repository import Repository
 from parts.worker import Worker, words
 from parts.zuul import Zuul, ZuulBuild
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.measured]
 
 SCRIPT = """\
 #!/bin/sh

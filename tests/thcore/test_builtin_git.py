@@ -23,6 +23,7 @@ from thcore.model import Attempt, Change, ChangeKind, Checkout, Seconds
 from thcore.process import Interrupt
 from thcore.testing import make_build
 
+from parts.processes import ROUNDS
 from parts.repository import Repository
 
 PROJECT = "example/project"
@@ -417,7 +418,7 @@ def test_eight_builds_at_once_never_disturb_each_other(
 
     expected: dict[str, str] = {}
     with ThreadPoolExecutor(8) as pool:
-        for round_number in range(6):
+        for round_number in range(ROUNDS):
             for slot in range(8):
                 ref = f"refs/changes/{round_number}/{slot}/1"
                 expected[ref] = origin.change(ref, {"which": ref})

@@ -168,11 +168,13 @@ def _took(result: StepResult) -> str:
     if result.measurement is None:
         return ""
     took = result.measurement.wall_s
-    limit = min(
-        (limit.maximum for limit in result.limits if limit.counter == "wall_s" and not limit.table), default=None
-    )
-    against = "" if limit is None else f", {'**over its limit**' if took > limit else 'limit'} {format_duration(limit)}"
-    return f" in {format_duration(took)}{against}"
+    limits = [limit for limit in result.limits if limit.counter == "wall_s" and not limit.table]
+    if not limits:
+        return f" in {format_duration(took)}"
+    least = min(limits, key=lambda limit: limit.maximum)
+    over = "**over its limit**" if least.excuse is None else "excused from its limit"
+    against = over if took > least.maximum else "limit"
+    return f" in {format_duration(took)}, {against} {format_duration(least.maximum)}"
 
 
 def _folded(title: str, *blocks: str) -> str:

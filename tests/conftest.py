@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import coverage
 import pytest
 
 from thcore.testing.swift import Swift
@@ -19,6 +21,10 @@ from parts.browser import chromium, visitor  # noqa: F401 - fixtures
 
 PASS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 ROOM = pytest.StashKey[Path]()
+UNMEASURED = ("thplugins_dbmigration", "docs")
+"""Directories of tests that are not for the core. Coverage is the core's; where nobody looks at it, it only costs."""
+MEASURING = "COVERAGE_PROCESS_CONFIG"
+"""The variable that has every Python which a test starts measure itself, too."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -45,6 +51,31 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that have asked for more time than others, so that nobody waits for them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure the coverage of the core by its own tests and those of the whole."""
+    room = item.path.relative_to(Path(__file__).parent).parts[0]
+    with unmeasured() if room in UNMEASURED else contextlib.nullcontext():
+        return (yield)
+
+
+@contextlib.contextmanager
+def unmeasured() -> Iterator[None]:
+    """Measure no coverage, neither here nor in what is started."""
+    measured = coverage.Coverage.current()
+    if measured is None:
+        yield
+        return
+    variable = os.environ.pop(MEASURING, None)
+    measured.stop()
+    try:
+        yield
+    finally:
+        measured.start()
+        if variable is not None:
+            os.environ[MEASURING] = variable
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -6,6 +6,7 @@ from attrs import evolve
 
 from thcore.hooks import Build
 from thcore.model import Outcome
+from thcore.pages import site
 
 from parts import outcomes
 
@@ -21,3 +22,9 @@ def keep(build: Build, **files: bytes) -> None:
 def outcome_of(build: Build, attempt: int = 1) -> Outcome:
     """What the build amounts to."""
     return evolve(outcomes.failing(), build=build.id, attempt=attempt, log_path=build.log_path)
+
+
+def site_of(build: Build) -> set[str]:
+    """Names of all files of the build's site."""
+    with site.assembled(build.workspace.artifacts, outcome_of(build), build.recent()) as assembled:
+        return {file.name for file in assembled.files}

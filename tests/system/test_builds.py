@@ -73,6 +73,20 @@ def test_builds_of_every_verdict_are_listed_and_shown_whether_the_worker_runs_or
     assert asked(worker, "show", good.unique) == [shown]
 
 
+def test_a_build_is_published_with_what_became_of_its_job_before(theatre: Theatre) -> None:
+    logs = theatre.directory / "logs"
+    with theatre.worker(defaults={"plugins": {"publish_local": {"path": str(logs)}}}) as worker:
+        before = theatre.launch(unique="b" * 32, DO_EXECUTE="fail")
+        assert before.wait() == "FAILURE"
+        wait_for(theatre, worker, 1)
+        assert theatre.launch(unique="c" * 32).wait() == "SUCCESS"
+
+    page = next(logs.rglob(f"{'c' * 7}/history.html")).read_text()
+    for told in (page, (logs / "jobs" / "play.html").read_text()):
+        assert told.count('<tr><td class="build">') == 2
+        assert f"{'b' * 7}/index.html" in told
+
+
 def test_a_build_whose_worker_was_killed_has_two_attempts(theatre: Theatre) -> None:
     with theatre.worker() as worker:
         build = theatre.launch(DO_EXECUTE="wait")

@@ -72,7 +72,7 @@ def test_evidence_waits_for_whatever_is_wrong_with_swift_and_goes_out_when_it_is
         assert "Swift answered 413 (Upload exceeds quota.)" in said["full"]
         assert "1/forbidden/forbidden.txt: Swift answered 403 (not this)" in said["forbidden"]
         assert "Zuul's form was good until" in said["expired"]
-        assert logs.get("1/forbidden/index.html") is None
+        assert logs.get("1/forbidden/result.json") is None
 
         (logs.server.directory / "allowed").touch()
         full.ask("POST", headers={"X-Container-Meta-Quota-Count": "100"})
@@ -89,7 +89,7 @@ def test_evidence_waits_for_whatever_is_wrong_with_swift_and_goes_out_when_it_is
             document = where.get(f"1/{name}/result.json")
             assert document is not None
             assert from_json(document.decode()).build == build.unique
-            assert where.get(f"1/{name}/index.html") is not None
+            assert b"live/log-" not in (where.get(f"1/{name}/index.html") or b"live/log-")
         assert "not the password" not in worker.text + (document or b"").decode()
 
 
@@ -109,3 +109,4 @@ def test_a_build_is_answered_while_swift_is_away_and_published_when_it_is_back(
         theatre.wait_until(lambda: not list((worker.state / "spool").iterdir()), "an empty spool", timeout=60)
     assert logs.get("1/away/away.txt") == b"evidence\n"
     assert logs.get("1/away/index.html") is not None
+    assert "Traceback" not in worker.text

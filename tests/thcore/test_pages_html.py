@@ -9,7 +9,9 @@ import pytest
 from attrs import evolve, field, frozen
 
 from thcore.model import (
+    Excuse,
     Finding,
+    Limit,
     Location,
     Loss,
     Measurement,
@@ -113,6 +115,25 @@ def test_steps_show_where_they_lead_their_time_and_how_each_limit_was_set() -> N
     assert "134.5 MiB of 256.0 MiB" in text
     assert "not measured of 256.0 MiB" in text  # a counter that the engine cannot tell
     assert "10 earlier steps, not part of this change" in text
+
+
+def test_a_step_that_may_be_above_its_limit_is_excused_with_reason_owner_and_day() -> None:
+    excuse = Excuse("the shop is <closed>", "schema-team", "2027-03-31")
+    step = StepResult(
+        Step("b", ("a",)),
+        added=True,
+        result="ok",
+        measurement=Measurement(1.0, {"wal_bytes": 7}),
+        limits=(Limit("wal_bytes", 5, "there", excuse=excuse),),
+    )
+    outcome = outcomes.passing()
+    passed = evolve(outcome, datasets=(evolve(outcome.datasets[0], steps=(step,)),))
+    text = read(pages.result_page(passed)).text
+    assert "excused until 2027-03-31 (schema-team): the shop is <closed>" in text
+    assert "over its limit" not in text
+    other = evolve(step, limits=(*step.limits, Limit("wal_bytes", 6, "here", "orders", value=7)))
+    both = evolve(passed, datasets=(evolve(passed.datasets[0], steps=(other,)),))
+    assert "over its limit" in read(pages.result_page(both)).text
 
 
 def test_the_steps_of_a_release_are_folded_under_its_name_and_the_changes_are_open() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from thcore.pages.inline import SORTING, STYLE, policy
+from thcore.pages.inline import RENEWAL, SORTING, STYLE, policy
 
 
 def test_a_policy_has_a_hash_for_each_text_and_nothing_without_one() -> None:
@@ -21,3 +21,4 @@ def test_a_policy_has_a_hash_for_each_text_and_nothing_without_one() -> None:
 def test_what_stands_in_every_page_does_not_end_its_element() -> None:
     assert "</" not in STYLE
     assert "</" not in SORTING
+    assert "</" not in RENEWAL

@@ -104,11 +104,11 @@ def test_directories_nested_too_deeply_are_left_out(artifacts: Path) -> None:
 def test_each_log_has_a_page_that_the_result_page_leads_to(artifacts: Path) -> None:
     (artifacts / "console.log").write_text("one\ntwo\n")
     (artifacts / "datasets").mkdir()
-    (artifacts / "datasets" / "server.log").write_text("ready for connections\n")
-    (artifacts / "datasets" / "empty.log").write_text("")
+    (artifacts / "datasets" / "server.log").write_text("ready for connections\n" * 1000)
+    (artifacts / "datasets" / "short.log").write_text("short\n")
     content = read(artifacts)
     assert {"console.log.html", "datasets/server.log.html"} < set(content)
-    assert "datasets/empty.log.html" not in content
+    assert "datasets/short.log.html" not in content
     assert b'href="console.log.html' in content["index.html"]
     assert b"server.log.html" in content["datasets/index.html"]
 

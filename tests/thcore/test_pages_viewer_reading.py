@@ -230,12 +230,97 @@ def test_colours_are_kept(visitor: Visitor, published: Path) -> None:
     assert "red and loud <b>" in row(page, 632)
 
 
+def numbered(page: Page) -> dict[int, str]:
+    """The lines on the screen by the numbers beside them."""
+    told: dict[str, str] = page.evaluate(
+        """() => {
+            const lines = [...document.querySelectorAll('.cm-line')];
+            const near = (a, b) => Math.abs(a.getBoundingClientRect().top - b.getBoundingClientRect().top) < 4;
+            const beside = link => lines.find(line => near(line, link))?.textContent;
+            const links = [...document.querySelectorAll('.numbers .cm-gutterElement:not([style*=hidden]) a')];
+            return Object.fromEntries(links.map(link => [link.textContent, beside(link)]));
+        }"""
+    )
+    return {int(number): text for number, text in told.items()}
+
+
+def test_lines_keep_their_numbers_whatever_is_folded_or_filtered(visitor: Visitor, published: Path) -> None:
+    page = read(visitor, published)
+    texts = [each.partition(" | ")[2] for each in STORY.splitlines()]
+    page.locator("#sources summary").click()
+    for act in (
+        lambda: page.locator(".cm-content").press("Home"),
+        page.locator(".fold").first.click,
+        lambda: page.locator(".cm-content").press("End"),
+        page.locator(".fold").last.click,
+        lambda: page.locator(".cm-content").press("z"),
+        lambda: page.get_by_label("uv", exact=True).uncheck(),
+        lambda: page.get_by_label("git", exact=True).uncheck(),
+        lambda: page.get_by_label("uv", exact=True).check(),
+        lambda: page.get_by_label("git", exact=True).check(),
+        lambda: page.locator(".cm-content").press("z"),
+        lambda: page.locator(".cm-content").press("z"),
+        lambda: page.evaluate("location.hash = '#L590-L600'"),
+    ):
+        act()
+        page.locator("#sources").evaluate("menu => menu.open = true")
+        shown = numbered(page)
+        assert len(shown) > 10
+        for number, text in shown.items():
+            assert re.sub("\x1b[^m]*m", "", texts[number - 1]).lstrip() in text
+
+
+def test_lines_after_those_left_out_keep_their_numbers(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewer, "WHOLE", 40_000)
+    log = b"".join(b"line %06d\n" % number for number in range(1, 10_001))
+    page = read(visitor, publish(tmp_path, log, [Mark(9_500, "code", Severity.WARNING, "here")]), "L9000")
+    page.locator(".cm-content").press("z")
+    page.evaluate("location.hash = '#L9001'")
+    expect(page.locator(".cm-line.chosen")).to_have_text("line 009001")
+    page.locator(".cm-content").press("f")
+    assert row(page, 9_500).startswith("line 009500")
+    page.evaluate("location.hash = '#L4000'")
+    expect(page.locator(".cm-line.current")).to_contain_text("are not in this page")
+
+
+SEVERITIES = {
+    "2013-11-20 12:00:00 ERROR migrate [-] it failed": "error",
+    "CRITICAL:root:no": "error",
+    "make: error: no rule": "error",
+    "sqlalchemy.exc.OperationalError: (1205) lock wait": "error",
+    "E   assert 1 == 2": "error",
+    "FAILED tests/test_a.py::test_b": "error",
+    "WARN slow": "warning",
+    "a.py:1: DeprecationWarning: old": "warning",
+    "INFO 0 ERROR lines": "info",
+    "DEBUG error: expected": "debug",
+    "0 errors, terror, ERRORS_ALLOWED=1": "other",
+    "the Error page": "other",
+    "  File indented, of no traceback": "other",
+}
+
+
+def test_a_line_is_as_bad_as_it_says(visitor: Visitor, tmp_path: Path) -> None:
+    page = read(visitor, publish(tmp_path, "".join(line(1, text) for text in SEVERITIES).encode()))
+    classes = page.locator(".cm-line").evaluate_all("lines => lines.map(line => [...line.classList])")
+    told = [next(name for name in ("error", "warning", "info", "debug", "other") if name in each) for each in classes]
+    assert dict(zip(SEVERITIES, told[: len(SEVERITIES)], strict=True)) == SEVERITIES
+
+
+def test_a_colour_lasts_until_its_source_ends_it(visitor: Visitor, tmp_path: Path) -> None:
+    told = (("\x1b[32mgreen", "a"), ("plain", "b"), ("still", "a"), ("end\x1b[0m no more", "a"), ("plain", "a"))
+    page = read(visitor, publish(tmp_path, "".join(line(1, *each) for each in told).encode()))
+    assert page.locator(".ansi-green-fg").all_text_contents() == ["green", "still", "end"]
+
+
 def test_a_hostile_log_runs_nothing_and_is_shown_whole(visitor: Visitor, tmp_path: Path) -> None:
-    marks = [Mark(1, text, Severity.FAILURE, text) for text in hostile_log.TEXTS]
+    marks = [Mark(11, text, Severity.FAILURE, text) for text in hostile_log.TEXTS]
     page = read(visitor, publish(tmp_path, hostile_log.CONTENT, marks), "L1")
     assert page.evaluate("window.ran") is None
     assert page.locator("main img:not(.cm-widgetBuffer), main script").count() == 0
-    text = "\n".join(page.locator(".cm-line").all_text_contents())
+    text = "\n".join(page.locator(".cm-line:not(.marked)").all_text_contents())
     for expected in (
         hostile_log.TEXTS[0],
         hostile_log.TEXTS[2],

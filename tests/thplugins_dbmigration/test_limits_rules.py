@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import evolve
 
-from thcore.model import DatasetRun, Limit, Measurement, Secret, Severity, Statement, Step, StepResult
+from thcore.model import DatasetRun, Excuse, Limit, Measurement, Secret, Severity, Statement, Step, StepResult
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.limits.rules import DEFAULTS, Rules
-from thplugins_dbmigration.policy.file import Policy
+from thplugins_dbmigration.policy.file import Policy, Waiver
 
 STEP = Step("152", ("151",))
 MEASURED = Measurement(1.0, {"wal_bytes": 5, "Innodb_rows_read": 5}, statements=(Statement("SELECT 1", 0.0, 0.1),))
@@ -100,3 +101,19 @@ def test_a_step_that_is_not_the_changes_keeps_the_limits_it_has() -> None:
     older = evolve(RUN, steps=(evolve(RUN.steps[0], added=False, limits=kept),))
 
     assert Rules(dataset(), Policy(limits={"wal_bytes": 1}), nothing, None).applied(older) == older
+
+
+def test_a_limit_says_why_the_step_may_be_above_it_until_the_day_that_the_policy_names() -> None:
+    day = datetime.date(2027, 3, 31)
+    waiver = Waiver("152", "wal_bytes", "the shop is closed", "schema-team", day)
+    policy = Policy(limits={"wal_bytes": 1, "Innodb_rows_read": 9}, exceptions=(waiver,))
+
+    def excuses(today: datetime.date) -> dict[str, Excuse | None]:
+        (step,) = Rules(dataset(), policy, nothing, None, today).applied(RUN).steps
+        return {limit.counter: limit.excuse for limit in step.limits if limit.counter != "copied_rows"}
+
+    assert excuses(day) == {
+        "wal_bytes": Excuse("the shop is closed", "schema-team", "2027-03-31"),
+        "Innodb_rows_read": None,
+    }
+    assert excuses(day + datetime.timedelta(days=1)) == {"wal_bytes": None, "Innodb_rows_read": None}

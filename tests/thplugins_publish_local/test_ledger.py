@@ -72,6 +72,7 @@ def test_a_ledger_that_is_lost_or_broken_begins_with_the_builds_of_the_directory
     put(root, "b1", build(outcomes.passing(), 1))
     put(root, "b2", build(outcomes.failing(), 2))
     put(root, "deep/b3", build(outcomes.failing(), 3))
+    put(root, ".b5.0123456789abcdef.part", build(outcomes.failing(), 5))
     (root / "b4").mkdir()
     (root / "b4" / "result.json").write_text("no result")
     if content is not None:

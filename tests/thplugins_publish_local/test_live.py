@@ -113,6 +113,13 @@ def test_the_evidence_takes_the_place_of_the_page(build: Build, root: Path) -> N
     assert "Its evidence" not in index(root)
 
 
+def test_the_evidence_is_newer_than_the_page_in_whole_seconds_as_browsers_ask(build: Build, root: Path) -> None:
+    show(build, root, page(build))
+    before = (root / LOG_PATH / "index.html").stat().st_mtime
+    publish(build, root)
+    assert int((root / LOG_PATH / "index.html").stat().st_mtime) > int(before)
+
+
 @pytest.mark.parametrize(
     ("late", "published"),
     [

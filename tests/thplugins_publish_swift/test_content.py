@@ -33,12 +33,16 @@ def nothing() -> None:
     [
         (
             "console_txt_gz",
-            gzip.compress(b"x"),
+            gzip.compress(b"x", mtime=0),
             {"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"},
         ),
-        ("steps_json_gz", gzip.compress(b"x"), {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
+        (
+            "steps_json_gz",
+            gzip.compress(b"x", mtime=0),
+            {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+        ),
         ("console_log_gz", b"not compressed", {"Content-Type": "application/gzip"}),
-        ("source_tar_gz", gzip.compress(b"x"), {"Content-Type": "application/gzip"}),
+        ("source_tar_gz", gzip.compress(b"x", mtime=0), {"Content-Type": "application/gzip"}),
         ("console_txt", b"x", {"Content-Type": "text/plain; charset=utf-8"}),
         ("core_bin", b"x", {"Content-Type": "application/octet-stream"}),
     ],

@@ -10,8 +10,8 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def factory(_configuration: dict[str, str], *, allowed: str, **_more: str) -> Callable[[Application], Application]:
-    """``forbidden.txt`` is answered with 403 until there is a file ``allowed``, ``busy.txt`` with 503 the first time; of
-    ``bent.txt`` another digest is told the first time than that of what was stored."""
+    """Until there is a file ``allowed``, ``forbidden.txt`` is answered with 403; the first time, ``busy.txt`` with 503.
+    Of ``bent.txt`` the first time another digest is told than that of what was stored."""
     seen: set[str] = set()
 
     def refusing(application: Application) -> Application:

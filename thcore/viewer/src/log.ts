@@ -102,8 +102,8 @@ export class Log {
 
   /** Keep the colours that a line leaves on, for the next one of its source. */
   private carry(source: number, line: string): void {
-    const codes = (line.match(/\x1b\[[\d;]*m/g) ?? []).join("");
-    const style = codes.slice(Math.max(codes.lastIndexOf("\x1b[0m"), codes.lastIndexOf("\x1b[m"))).replace(/^\x1b\[0?m/, "");
+    const codes = line.match(/\x1b\[[\d;]*m/g) ?? [];
+    const style = codes.slice(codes.findLastIndex((code) => /^\x1b\[0?m$/.test(code)) + 1).join("");
     if (style && style.length <= STYLE_LIMIT) this.styles.set(source, style);
     else this.styles.delete(source);
   }

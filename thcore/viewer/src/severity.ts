@@ -18,7 +18,7 @@ const WORD = new RegExp(
     "\\b(?:(ERROR|CRITICAL|FATAL|PANIC|SEVERE|EMERG|ALERT)|(WARN(?:ING)?)|(INFO|NOTICE)|(DEBUG|TRACE))\\b",
     "\\b(?:(error|fatal|critical|panic)|(warning))(?=[:\\]])",
     "\\b[\\w.]*(?:(Error|Exception)|(Warning))(?=:)",
-    "^(FAIL(?:ED|URE)?|E {3})(?![\\w])",
+    "^(FAIL(?:ED|URE)?\\b|E {3})",
   ].join("|"),
 );
 const OF_GROUP = [PLAIN, ERROR, WARNING, INFO, DEBUG, ERROR, WARNING, ERROR, WARNING, ERROR];

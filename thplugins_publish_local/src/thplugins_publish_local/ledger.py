@@ -61,7 +61,8 @@ def _read(directory: int) -> tuple[ListedBuild, ...] | None:
 
 def _seed(directory: int) -> Iterator[ListedBuild]:
     """The newest builds that lie in the directory itself, as their results tell."""
-    for name in sorted(os.listdir(directory), key=lambda name: -_changed(directory, name))[:_SEEDED]:
+    shown = (name for name in os.listdir(directory) if not name.startswith("."))  # others are being put up
+    for name in sorted(shown, key=lambda name: -_changed(directory, name))[:_SEEDED]:
         with contextlib.suppress(OSError):
             below = place.open_directory(directory, name)
             try:

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -80,7 +81,9 @@ def publish_live(
     def write(directory: int) -> None:
         for name, content in page.files.items():
             check()
-            _replace_below(directory, name, content, access)
+            # Web servers tell whole seconds: the evidence must be newer than the page that it takes the place of.
+            modified = time.time() - 1 if name == INDEX else None
+            _replace_below(directory, name, content, access, modified)
 
     def put_up() -> bool:
         with place.opened(root, log_path, access) as there:
@@ -130,13 +133,13 @@ def told(outcome: Outcome, publication: Publication) -> Outcome:
     return evolve(outcome, publications=(*others, publication))
 
 
-def _replace_below(directory: int, name: str, content: bytes, access: Access) -> None:
+def _replace_below(directory: int, name: str, content: bytes, access: Access, modified: float | None) -> None:
     below, _, last = name.rpartition("/")
     with contextlib.ExitStack() as stack:
         if below:
             directory = place.open_or_make(directory, below, access)
             stack.callback(os.close, directory)
-        tree.replace_file(directory, last, content, access, durable=False)
+        tree.replace_file(directory, last, content, access, durable=False, modified=modified)
 
 
 def _listing(directory: int, path: tuple[str, ...], builds: tuple[ListedBuild, ...]) -> bytes:

@@ -21,7 +21,7 @@ from attrs import field, frozen
 from thcore.model.quantity import format_size
 from thcore.pages.html import INDEX
 from thcore.pages.identity import RESULT
-from thplugins_publish_local import place, publication
+from thplugins_publish_local import ledger, place, publication
 from thplugins_publish_local.keep import Keep
 from thplugins_publish_local.place import MARK
 
@@ -32,7 +32,7 @@ GoOn = Callable[[], bool]
 """Called for each directory and each build: whether there is time for it."""
 
 _STAMP = ".retention"
-_OURS = frozenset({INDEX, ".builds.json"})
+_OURS = frozenset({INDEX, ledger.FILE})
 """What a directory above builds holds of ours."""
 _DEEPEST = 32
 _LARGEST_MARK = 4096

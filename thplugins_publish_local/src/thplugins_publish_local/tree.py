@@ -8,6 +8,7 @@ import os
 from typing import BinaryIO
 
 from thcore.errors import InfrastructureError
+from thcore.pages.html import INDEX
 from thcore.pages.site import Site, SiteFile
 from thplugins_publish_local.access import EVERYBODY, Access
 from thplugins_publish_local.place import MARK, open_directory, open_or_make, remove, temporary_name
@@ -41,6 +42,8 @@ def put_up(site: Site, target: int, access: Access) -> None:
                 directory = open_directory(directory, part)
                 stack.callback(os.close, directory)
             os.fsync(directory)
+    # Whoever looks at the page of the running build is to find that this one is newer.
+    os.utime(INDEX, dir_fd=target)
     mark(target, sum(file.size for file in files), access)
 
 
@@ -67,11 +70,15 @@ def replace_file(
     access: Access = EVERYBODY,
     *,
     durable: bool = True,
+    modified: float | None = None,
 ) -> None:
-    """Write a file that people may be reading: they find the old or the new one, never a part."""
+    """Write a file that people may be reading: they find the old or the new one, never a part. ``modified`` is the time
+    that it is told to be of, in seconds since 1970."""
     temporary = temporary_name(name)
     try:
         write_file(directory, temporary, content, access, durable=durable)
+        if modified is not None:
+            os.utime(temporary, (modified, modified), dir_fd=directory)
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
         remove(directory, temporary)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from attrs import field, frozen
 from keystoneauth1 import exceptions as identity
 from keystoneauth1 import session as sessions
@@ -11,8 +13,11 @@ from keystoneauth1.identity.generic import Password
 from swiftclient import client
 from swiftclient.exceptions import ClientException
 
-from thplugins_publish_swift import trouble
+from thplugins_publish_swift.failure import failure
 from thplugins_publish_swift.options import PublishSwiftOptions
+
+# It tells each request that is refused, with the beginning of the token.
+logging.getLogger("swiftclient").setLevel(logging.WARNING)
 
 
 @frozen
@@ -35,14 +40,14 @@ def sign_in(options: PublishSwiftOptions) -> Access:
     except identity.EndpointNotFound:
         url, token = None, None
     except (identity.DiscoveryFailure, identity.NotFound) as error:
-        raise trouble.failure(f"{options.auth_url} is no identity service that we understand: {error}") from error
+        raise failure(f"{options.auth_url} is no identity service that we understand: {error}") from error
     except ClientException as error:
         if error.http_status in {401, 403}:
             raise _refused(options, error.http_status) from error
         raise
     if not url or not token:
         where = "" if options.region is None else f" in the region {options.region}"
-        raise trouble.failure(f"{options.auth_url} knows of no {options.interface} object store{where}; check region")
+        raise failure(f"{options.auth_url} knows of no {options.interface} object store{where}; check region")
     return Access(url.rstrip("/"), token)
 
 
@@ -101,7 +106,7 @@ def _plugin(options: PublishSwiftOptions) -> BaseIdentityPlugin:
 
 def _refused(options: PublishSwiftOptions, status: int | None) -> Exception:
     who = options.application_credential or options.user
-    return trouble.failure(
+    return failure(
         f"{options.auth_url} does not let {who} in (status {status}); check {_what(options)}, then reload the worker"
     )
 

@@ -11,7 +11,7 @@ from attrs import define, frozen
 from swiftclient.utils import LengthWrapper
 
 from thcore.pages.site import Site, SiteFile, content_type
-from thplugins_publish_swift import trouble
+from thplugins_publish_swift.failure import failure
 
 _CHUNK = 1024 * 1024
 _GZIP = b"\x1f\x8b"
@@ -87,7 +87,7 @@ class _Watched:
         except OSError as error:
             raise _unreadable(self.name, error) from error
         if not chunk:
-            raise trouble.failure(f"{self.name} became shorter while it was published")
+            raise failure(f"{self.name} became shorter while it was published")
         return chunk
 
 
@@ -100,4 +100,4 @@ def _begins(site: Site, file: SiteFile, mark: bytes) -> bool:
 
 
 def _unreadable(name: str, error: OSError) -> Exception:
-    return trouble.failure(f"{name} cannot be read any more: {error.strerror or error}")
+    return failure(f"{name} cannot be read any more: {error.strerror or error}")

@@ -6,14 +6,14 @@ They come with the build, as text that is not trusted: addresses are checked, an
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
 
 from thcore.model.quantity import format_duration, format_size
 from thcore.pages.site import SiteFile
-from thplugins_publish_swift import trouble
+from thplugins_publish_swift.failure import failure
 
 _DIGESTS = {40: "sha1", 64: "sha256", 128: "sha512"}
 _MARGIN_S = 5.0
@@ -53,11 +53,11 @@ class Instructions:
         """The name of a file in the container."""
         return self.path.split("/", 4)[4] + self.filename(name)
 
-    def check(self, files: list[SiteFile], now: datetime.datetime) -> None:
+    def check(self, files: Sequence[SiteFile], now: datetime.datetime) -> None:
         """Raise InfrastructureError when the form is known not to do for these files, before anything is sent."""
         late_s = (now - self.expires).total_seconds()
         if late_s + _MARGIN_S > 0:
-            raise trouble.failure(
+            raise failure(
                 f"Zuul's form was good until {self.expires:%Y-%m-%d %H:%M:%S} UTC, and time in the queue counts; raise"
                 f" expiry of swift in zuul.conf (it is {format_duration(max(late_s, 0.0))} late), or give the plugin an"
                 " account"
@@ -66,7 +66,7 @@ class Instructions:
         if large:
             names = ", ".join(f"{file.name!r} ({format_size(file.size)})" for file in large[:3])
             more = f" and {len(large) - 3} more" if len(large) > 3 else ""
-            raise trouble.failure(
+            raise failure(
                 f"Zuul's form takes files of {format_size(self.max_size)} at most, not {names}{more}; raise"
                 " max_file_size of swift in zuul.conf, or give the plugin an account"
             )
@@ -77,7 +77,7 @@ def read(parameters: Mapping[str, str], name: str) -> Instructions:
     understand."""
     url, body, signature = (parameters.get(f"SWIFT_{name}_{part}") for part in ("URL", "HMAC_BODY", "SIGNATURE"))
     if not url or not body or not signature:
-        raise trouble.failure(
+        raise failure(
             f"Zuul has sent no instructions named {name}; give the job a swift entry of this name in Zuul's layout"
         )
     lines = body.split("\n")
@@ -126,4 +126,4 @@ def reason_against(name: str) -> str | None:
 
 
 def _not_understood(name: str, why: str) -> Exception:
-    return trouble.failure(f"Zuul's instructions {name} cannot be followed: {why}")
+    return failure(f"Zuul's instructions {name} cannot be followed: {why}")

@@ -101,6 +101,9 @@ class PublishSwiftOptions:
         example="https://logs.example.org/",
         validator=_address,
     )
+    live: bool = option(
+        "Whether a build has a page while it runs. With instructions alone there is none.", default=True
+    )
     delete_after: Seconds | None = option(
         "How long evidence is kept; Swift removes it then. Without it, for good.",
         default=None,

@@ -12,10 +12,10 @@ import json
 from attrs import frozen
 
 from thcore.errors import InfrastructureError
-from thcore.model import Outcome
+from thcore.model import Fence
 from thcore.pages import identity
 from thcore.pages.identity import Identity
-from thplugins_publish_swift import trouble
+from thplugins_publish_swift.failure import failure
 from thplugins_publish_swift.options import PublishSwiftOptions
 from thplugins_publish_swift.store import Store
 
@@ -34,49 +34,44 @@ class Place:
     container: str
     prefix: str
 
-    def claim(self, outcome: Outcome, options: PublishSwiftOptions) -> bool:
-        """Claim the place; answers whether it was this attempt's already.
+    def claim(self, build: str, fence: Fence, options: PublishSwiftOptions, *, occupied: bool) -> bool:
+        """Claim the place; answers whether it was this attempt's already. ``occupied``: there are objects.
 
         Raises InfrastructureError when it belongs to something else, with code ``publish-superseded`` when a later
         attempt was here.
         """
         present = self._claimed()
-        check(present, outcome, self.prefix)
-        if present is not None and present.fence == outcome.fence:
+        check(present, build, fence, self.prefix)
+        if present is None and occupied:
+            where = f"{self.container}/{self.prefix}"
+            raise failure(f"{where} holds no build, but other objects; they are left alone")
+        if present is not None and present.fence == fence:
             return True
         headers = {"Content-Type": "application/json", **options.given()}
-        self.store.put_made(self.container, self.prefix + CLAIM, _document(outcome), headers)
+        self.store.put_made(self.container, self.prefix + CLAIM, _document(build, fence), headers)
         return False
 
-    def still_ours(self, outcome: Outcome) -> None:
+    def still_ours(self, build: str, fence: Fence) -> None:
         """Raise InfrastructureError (``publish-superseded``) when a later attempt has come meanwhile."""
-        check(self._claimed(), outcome, self.prefix)
+        check(self._claimed(), build, fence, self.prefix)
 
     def _claimed(self) -> Identity | None:
         document = self.store.read(self.container, self.prefix + CLAIM)
         return None if document is None else identity.read(document)
 
 
-def check(present: Identity | None, outcome: Outcome, where: str) -> None:
+def check(present: Identity | None, build: str, fence: Fence, where: str) -> None:
     """Raise InfrastructureError when what is there must stay."""
     if present is None:
         return
-    if present.build != outcome.build:
-        raise trouble.failure(f"{where} holds the evidence of another build, {present.build}; it is left as it is")
-    if present.fence is not None and present.fence.after(outcome.fence):
+    if present.build != build:
+        raise failure(f"{where} holds the evidence of another build, {present.build}; it is left as it is")
+    if present.fence is not None and present.fence.after(fence):
         raise InfrastructureError(
             f"attempt {present.attempt} of this build is published already (by {present.fence.worker});"
-            f" attempt {outcome.attempt} came too late",
+            f" attempt {fence.attempt} came too late",
             code="publish-superseded",
         )
-
-
-def prefix(log_path: str) -> str:
-    """What all names of a build begin with. Raises InfrastructureError for a log path that could lead elsewhere."""
-    parts = log_path.split("/")
-    if not log_path.isprintable() or any(part in {"", ".", ".."} for part in parts):
-        raise trouble.failure(f"the build's log path {log_path!r} cannot be used; it must be relative and plain")
-    return f"{log_path}/"
 
 
 def reason_against(name: str, prefix: str) -> str | None:
@@ -92,11 +87,10 @@ def reason_against(name: str, prefix: str) -> str | None:
     return None
 
 
-def _document(outcome: Outcome) -> bytes:
+def _document(build: str, fence: Fence) -> bytes:
     """What ``identity.read`` understands."""
-    fence = outcome.fence
     told = {
-        "build": outcome.build,
+        "build": build,
         "attempt": fence.attempt,
         "started": fence.started.isoformat(),
         "worker": {"name": fence.worker},

@@ -10,16 +10,17 @@ from attrs import evolve, frozen
 
 from thcore.hooks import Build
 from thcore.model import Outcome, Publication
-from thcore.pages import site
+from thcore.pages import live, site
 from thcore.pages.html import INDEX
 from thcore.pages.site import Site, SiteFile
-from thplugins_publish_swift import content, crew, place, segments, trouble
+from thplugins_publish_swift import address, content, crew, place, segments
 from thplugins_publish_swift.content import Content
+from thplugins_publish_swift.failure import failure
 from thplugins_publish_swift.options import PublishSwiftOptions
 from thplugins_publish_swift.patience import Patience
 from thplugins_publish_swift.place import CLAIM, Place
 from thplugins_publish_swift.segments import Segment
-from thplugins_publish_swift.store import Listed, Store, address, prepended
+from thplugins_publish_swift.store import Listed, Store
 
 T = TypeVar("T")
 
@@ -35,15 +36,13 @@ def publish(build: Build, options: PublishSwiftOptions, outcome: Outcome) -> Pub
     ``publish-superseded``: a later attempt is published. What is there already of the same attempt is not sent again.
     """
     patience = Patience(options.retries, build.check)
-    prefix = place.prefix(build.log_path)
+    prefix = address.prefix(build.log_path)
     with Store(options, patience) as store:
         here = Place(store, options.container or "", prefix)
-        publication = Publication(_address(store, options, f"{prefix}{INDEX}"), NAME)
-        read_acl = _container(store, options)
+        publication = Publication(address.with_account(options, build.log_path) or stored(store, here), NAME)
+        read_acl = container(store, options)
         present = store.listing(here.container, prefix)
-        if present and prefix + CLAIM not in present:
-            raise trouble.failure(f"{here.container}/{prefix} holds no build, but other objects; they are left alone")
-        if not here.claim(outcome, options) and prefix + INDEX in present:
+        if not here.claim(outcome.build, outcome.fence, options, occupied=bool(present)) and prefix + INDEX in present:
             store.delete(here.container, prefix + INDEX)
         with site.assembled(build.workspace.artifacts, told(outcome, publication), build.recent()) as assembled:
             files = takeable(assembled, build, lambda name: place.reason_against(name, prefix))
@@ -95,8 +94,10 @@ class Shipment:
         self._all([partial(self._join, file, large[file.name], joined) for file in evidence if file.name in large])
         self._clear({file.name for file in files}, set(joined), known)
         self._put(document)
-        self.here.still_ours(self.outcome)
+        self.here.still_ours(self.outcome.build, self.outcome.fence)
         self._put(page)
+        ours = {self.here.prefix + file.name for file in files}
+        self._remove([(self.here.container, name) for name in self.present if self._live(name) and name not in ours])
 
     def _cut(self, file: SiteFile) -> tuple[Segment, ...]:
         base = f"{self.here.prefix}{file.name}/{self.outcome.attempt}"
@@ -153,12 +154,18 @@ class Shipment:
         self.here.store.put_made(self.here.container, self.here.prefix + file.name, body, headers, query)
 
     def _clear(self, names: set[str], kept: set[str], known: Mapping[str, Listed]) -> None:
-        """Remove what this attempt has not stored."""
-        store, prefix = self.here.store, self.here.prefix
+        """Remove what this attempt has not stored, but for what the page of the running build may still link to."""
+        prefix = self.here.prefix
         ours = {prefix + name for name in (*names, CLAIM)}
-        stale = [(self.here.container, name) for name in self.present if name not in ours]
+        stale = [(self.here.container, name) for name in self.present if name not in ours and not self._live(name)]
         stale += [(self.options.segments, name) for name in known if name not in kept]
-        self._all([partial(store.delete, container, name) for container, name in stale])
+        self._remove(stale)
+
+    def _live(self, name: str) -> bool:
+        return name.startswith(f"{self.here.prefix}{live.DIRECTORY}/")
+
+    def _remove(self, objects: Sequence[tuple[str, str]]) -> None:
+        self._all([partial(self.here.store.delete, container, name) for container, name in objects])
 
     def _all(self, parts: Sequence[Callable[[], T]]) -> list[T]:
         return crew.all_done(parts, self.options.connections, self.here.store.patience)
@@ -169,18 +176,17 @@ def _same(listed: str, given: str) -> bool:
     return listed.replace(" ", "") == given.replace(" ", "")
 
 
-def _address(store: Store, options: PublishSwiftOptions, name: str) -> str:
-    if options.url is not None:
-        return prepended(options.url, name)
-    return address(store.url, options.container or "", name)
+def stored(store: Store, here: Place) -> str:
+    """The address of a build's page in Swift."""
+    return address.stored(store.url, here.container, f"{here.prefix}{INDEX}")
 
 
-def _container(store: Store, options: PublishSwiftOptions) -> str | None:
+def container(store: Store, options: PublishSwiftOptions) -> str | None:
     """Have the container there; answers who may read it."""
     name = options.container or ""
     headers = store.headers(name)
     if headers is None and not options.create_container:
-        raise trouble.failure(f"there is no container {name}; make it, or set create_container")
+        raise failure(f"there is no container {name}; make it, or set create_container")
     if headers is None:
         headers = {"x-container-read": options.read_acl} if options.read_acl else {}
         web = {"X-Container-Meta-Web-Index": INDEX, "X-Container-Meta-Web-Listings": "true"}

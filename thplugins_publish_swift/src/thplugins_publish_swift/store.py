@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
 
 from attrs import frozen
 from swiftclient import client
@@ -49,6 +48,10 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
         for connection in self._connections:
             connection.close()
 
@@ -101,6 +104,15 @@ class Store:
             return bytes(body)
 
         return self._found(f"read {container}/{name}", get)
+
+    def has(self, container: str, name: str) -> bool:
+        """Whether there is an object of that name."""
+
+        def head(access: Access, connection: _Connection) -> bool:
+            client.head_object(access.url, access.token, container, name, http_conn=connection)
+            return True
+
+        return self._found(f"look at {container}/{name}", head) is not None
 
     def put(self, container: str, name: str, content: Content, headers: Mapping[str, str]) -> str:
         """Store an object; answers its digest. Swift has what was sent: the digests are compared."""
@@ -212,14 +224,3 @@ class Store:
             with self._lock:
                 self._connections.append(connection[1])
         return connection
-
-
-def address(storage_url: str, container: str, name: str) -> str:
-    """Where an object is read."""
-    return f"{storage_url.rstrip('/')}/{quote(container)}/{quote(name)}"
-
-
-def prepended(front: str, name: str) -> str:
-    """An object's address with what an operator puts in front of its name: a server's, or a script's that is given the
-    name (``https://logs.example.org/show?file=``)."""
-    return f"{front}{'' if front.endswith(('/', '=')) else '/'}{quote(name)}"

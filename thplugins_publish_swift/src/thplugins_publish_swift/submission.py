@@ -6,7 +6,7 @@ import datetime
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from attrs import frozen
@@ -16,16 +16,15 @@ from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Outcome, Publication
 from thcore.pages import identity, site
-from thcore.pages.html import INDEX
 from thcore.pages.identity import RESULT
 from thcore.pages.site import Site, SiteFile
-from thplugins_publish_swift import content, crew, instructions, place, trouble
+from thplugins_publish_swift import address, content, crew, instructions, place, trouble
+from thplugins_publish_swift.failure import failure
 from thplugins_publish_swift.form import Form, Part
 from thplugins_publish_swift.instructions import Instructions
 from thplugins_publish_swift.options import PublishSwiftOptions
 from thplugins_publish_swift.patience import Patience
 from thplugins_publish_swift.publication import NAME, takeable, told
-from thplugins_publish_swift.store import prepended
 
 _LARGEST_RESULT = 64 * 1024 * 1024
 _LARGEST_ANSWER = 64 * 1024
@@ -39,12 +38,12 @@ def publish(build: Build, options: PublishSwiftOptions, name: str, outcome: Outc
     later attempt is found and left (``publish-superseded``).
     """
     orders = instructions.read(build.parameters, name)
-    publication = Publication(_address(orders, options), NAME)
+    publication = Publication(address.instructed(orders, options), NAME)
     with site.assembled(build.workspace.artifacts, told(outcome, publication), build.recent()) as assembled:
         files = takeable(assembled, build, instructions.reason_against)
-        orders.check(list(files), datetime.datetime.now(datetime.UTC))
+        orders.check(files, datetime.datetime.now(datetime.UTC))
         sender = Sender(orders, options, assembled, Patience(options.retries, build.check))
-        place.check(sender.present(), outcome, orders.url)
+        place.check(sender.present(), outcome.build, outcome.fence, orders.url)
         sender.send(files)
     return publication
 
@@ -67,7 +66,7 @@ class Sender:
 
     def present(self) -> identity.Identity | None:
         """Which attempt's result is there, if everyone may read it."""
-        url = _quoted(self.orders.object_url(RESULT))
+        url = address.quoted(self.orders.object_url(RESULT))
         try:
             status, document = self._ask("GET", url, _LARGEST_RESULT)
             return identity.read(document) if status == requests.codes.ok else None
@@ -90,7 +89,7 @@ class Sender:
         kept = self.options.delete_after
         fields = {**self.orders.fields, **({} if kept is None else {"x_delete_after": str(int(kept))})}
         form = Form(fields, parts, self.patience.go_on)
-        status, body = self._ask("POST", _quoted(self.orders.url), _LARGEST_ANSWER, form)
+        status, body = self._ask("POST", address.quoted(self.orders.url), _LARGEST_ANSWER, form)
         if status == requests.codes.unauthorized:
             raise self._unauthorized(body)
         if status != requests.codes.created:
@@ -98,18 +97,18 @@ class Sender:
 
     def _unauthorized(self, body: bytes) -> InfrastructureError:
         if b"expired" in body.lower():
-            return trouble.failure(
+            return failure(
                 f"Zuul's form has expired, says {self.orders.url}; raise expiry of swift in zuul.conf, or give the"
                 " plugin an account"
             )
         allowed = self._digests()
         if allowed is not None and self.orders.digest not in allowed:
-            return trouble.failure(
+            return failure(
                 f"Zuul signs its forms with {self.orders.digest}, and {self.orders.url} takes only"
                 f" {', '.join(sorted(allowed))}; have Swift's operator add it to allowed_digests of formpost, or"
                 " give the plugin an account"
             )
-        return trouble.failure(
+        return failure(
             f"{self.orders.url} does not take Zuul's signature{trouble.answered(body)}; the key in zuul.conf must be"
             " the account's or the container's Temp-URL key"
         )
@@ -144,14 +143,3 @@ class Sender:
 def _batches(files: Sequence[SiteFile], count: int) -> Iterator[Sequence[SiteFile]]:
     for start in range(0, len(files), count):
         yield files[start : start + count]
-
-
-def _quoted(url: str) -> str:
-    return quote(url, safe=":/%@[]")
-
-
-def _address(orders: Instructions, options: PublishSwiftOptions) -> str:
-    front = orders.logserver or options.url
-    if front is None:
-        return _quoted(orders.object_url(INDEX))
-    return prepended(front, orders.object_path(INDEX).lstrip("/"))

@@ -9,6 +9,7 @@ from keystoneauth1 import exceptions as identity
 from swiftclient.exceptions import ClientException
 
 from thcore.errors import InfrastructureError
+from thplugins_publish_swift.failure import failure
 
 ERRORS = (ClientException, identity.ClientException, requests.RequestException, OSError)
 """What the libraries raise."""
@@ -27,11 +28,6 @@ _ADVICE = {
     507: "its disks are full; ask its operator",
 }
 _LONGEST = 200
-
-
-def failure(message: str) -> InfrastructureError:
-    """Something about the target is wrong; the operator must act. The evidence waits in the spool meanwhile."""
-    return InfrastructureError(message, code="publish-failed")
 
 
 def status_of(error: Exception) -> int | None:

@@ -11,6 +11,7 @@ from thcore.model.live import LivePage, Standing
 from thcore.model.migration import (
     Check,
     DatasetRun,
+    Excuse,
     Limit,
     Loss,
     Measurement,
@@ -60,6 +61,7 @@ __all__ = [
     "CommandResult",
     "DatasetRun",
     "Environment",
+    "Excuse",
     "Execution",
     "Fence",
     "Finding",

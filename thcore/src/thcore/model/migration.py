@@ -126,6 +126,19 @@ class Measurement:
 
 
 @frozen
+class Excuse:
+    """Why a step may go above a limit: ``reason`` and ``owner`` as the project gives them, and the last day on which
+    that holds, such as ``2027-03-31``."""
+
+    reason: str
+    owner: str
+    until: str
+
+    def __str__(self) -> str:
+        return f"excused until {self.until} ({self.owner}): {self.reason}"
+
+
+@frozen
 class Limit:
     """What a step may cost at most. ``counter`` is ``wall_s`` or a counter's name, ``origin`` says where the limit was
     set (``config.json: maximum_migration_times.default``).
@@ -133,7 +146,7 @@ class Limit:
     ``table`` is the one table that it is about, empty where it is about the step. ``severity`` is what it is when a
     step that the change adds goes above it. ``false_alarms`` is the share of runs that may be expected to go above it
     although nothing is wrong, None where nobody can tell. ``value`` is what the step came to, None where that is no
-    more than its counters tell, or was not measured.
+    more than its counters tell, or was not measured. ``excuse`` is why it may be above the limit, where it is.
     """
 
     counter: str
@@ -143,6 +156,7 @@ class Limit:
     severity: Severity = Severity.FAILURE
     false_alarms: float | None = None
     value: float | None = None
+    excuse: Excuse | None = None
 
 
 @frozen

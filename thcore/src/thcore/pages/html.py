@@ -23,7 +23,7 @@ from thcore.pages import history, result
 from thcore.pages.bar import per_cent
 from thcore.pages.evidence import EvidenceFile, LeftOut
 from thcore.pages.excerpt import LINE_LIMIT, Excerpt
-from thcore.pages.inline import CHARTS, FILTERING, SORTING, STYLE, policy
+from thcore.pages.inline import CHARTS, FILTERING, RENEWAL, SORTING, STYLE, policy
 from thcore.pages.listed import ListedBuild
 from thcore.pages.text import href, plain, shortened, visible
 from thcore.pages.timeline import timeline
@@ -146,6 +146,7 @@ def live_page(standing: Standing, tail: Sequence[str], size: int, pieces: Sequen
     findings = result.by_weight(standing.findings)
     return _render(
         "live.html.j2",
+        script=RENEWAL,
         standing=standing,
         findings=findings[:_FINDINGS],
         more_findings=max(len(findings) - _FINDINGS, 0),

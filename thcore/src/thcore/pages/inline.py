@@ -40,3 +40,5 @@ SORTING = _text("sorting.js")
 """Lets people sort the tables of class ``sortable`` by those of their columns that have a ``data-sort``."""
 FILTERING = _text("filtering.js")
 """Shows the field ``filter``, which leaves only those rows of tables that have all its words."""
+RENEWAL = _text("renewal.js")
+"""Reads a page again every so many seconds, as an element with ``data-renew`` says."""

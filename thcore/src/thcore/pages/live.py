@@ -32,7 +32,7 @@ STATE_SCHEMA_VERSION = 1
 @frozen
 class LogSoFar:
     """What there is of the log: its last lines, its size in bytes, how many pieces of it are put up, and whether they
-    hold all that was written when they were made."""
+    hold all that was written when they were made, or no more of them will come."""
 
     tail: tuple[str, ...] = ()
     size: int = 0

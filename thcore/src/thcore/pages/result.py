@@ -30,11 +30,12 @@ class Gauge:
     origin: str
     over: bool
     bar: Bar | None
+    excuse: str = ""
 
 
 @frozen
 class StepView:
-    """A row of a dataset's table. ``state`` is ``ok``, ``over``, ``failed`` or ``not-run``."""
+    """A row of a dataset's table. ``state`` is ``ok``, ``over``, ``excused``, ``failed`` or ``not-run``."""
 
     run: StepResult
     state: str
@@ -184,8 +185,12 @@ def _dataset(run: DatasetRun, outcome: Outcome, statements: int, earlier_steps: 
 
 def _step(run: StepResult) -> StepView:
     gauges = tuple(_gauge(run, limit) for limit in run.limits)
-    over = run.result == "ok" and any(gauge.over for gauge in gauges)
-    return StepView(run, "over" if over else run.result, gauges)
+    state = run.result
+    if state == "ok" and any(gauge.over for gauge in gauges):
+        state = "over"
+    elif state == "ok" and any(gauge.excuse for gauge in gauges):
+        state = "excused"
+    return StepView(run, state, gauges)
 
 
 def _gauge(run: StepResult, limit: Limit) -> Gauge:
@@ -198,7 +203,8 @@ def _gauge(run: StepResult, limit: Limit) -> Gauge:
         return Gauge(counter, "not measured", maximum, limit.origin, over=False, bar=None)
     scale = max(value, limit.maximum)
     bar = Bar(0.0, per_cent(value, scale), per_cent(limit.maximum, scale) if value > limit.maximum else None)
-    return Gauge(counter, worded(limit.counter, value), maximum, limit.origin, value > limit.maximum, bar)
+    over, excuse = value > limit.maximum and limit.excuse is None, str(limit.excuse or "")
+    return Gauge(counter, worded(limit.counter, value), maximum, limit.origin, over, bar, excuse)
 
 
 def _lost(loss: Loss) -> str:

@@ -40,6 +40,7 @@ ENVIRONMENT = "environment.txt"
 """What the environment of the project holds, a line each."""
 
 _LISTED = 1000
+_SHORT_LOG = 20_000  # bytes; a page weighs ten times as much
 _PACKAGES = 1000
 _LINE = 500  # bytes
 _TEXT = "text/plain; charset=utf-8"
@@ -202,8 +203,10 @@ def _scratch(artifacts: Path) -> Iterator[Path]:
 
 
 def _has_page(file: EvidenceFile, kept: Evidence) -> bool:
+    """Whether a page is made of it: of the build log, and of others that are too long to be read as they are."""
     taken = {other.name for other in kept.files} | set(kept.directories)
-    return file.name.endswith(".log") and file.size > 0 and viewer.page_name(file.name) not in taken
+    long = file.size > (0 if file.name == LOG else _SHORT_LOG)
+    return file.name.endswith(".log") and long and viewer.page_name(file.name) not in taken
 
 
 def _marks(file: EvidenceFile, lines: excerpt.Excerpt, outcome: Outcome) -> list[viewer.Mark]:

@@ -186,7 +186,7 @@ class Live:
         found = tuple(blanked(build, finding) for finding in verdict.by_weight(tuple(self._record.findings)))
         standing = evolve(self._standing, at=now(), stages=tuple(self._record.stages), findings=found)
         taken = pieces.take()
-        log = LogSoFar(last_lines(build.workspace.log, _TAIL), pieces.size(), pieces.count, pieces.whole)
+        log = LogSoFar(last_lines(build.workspace.log, _TAIL), pieces.size(), pieces.count, last or pieces.whole)
         return LivePage(standing.fence, pages.files(standing, log, taken, self._pace.every_s), last)
 
     def _give_up(self, name: str, reason: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from thcore.model import DatasetRun, Limit, Measurement, Severity, Step, StepResult
 from thplugins_dbmigration.datasets import Dataset
@@ -22,18 +23,25 @@ DEFAULTS = (
 )
 """What holds when nobody says anything. It does not depend on the machine, and fails no build."""
 
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
+
+
 Past = Callable[[Step, DatasetRun], Sequence[Measurement]]
 """What a step cost in other builds. See ``thcore.hooks.Build.past``."""
 
 
 @frozen
 class Rules:
-    """Where the limits of a dataset's steps come from. Learned ones weigh ``learning``; None: nothing is learned."""
+    """Where the limits of a dataset's steps come from. Learned ones weigh ``learning``; None: nothing is learned. The
+    policy excuses on the day ``today``."""
 
     dataset: Dataset
     policy: Policy
     past: Past
     learning: Severity | None
+    today: datetime.date = field(factory=_today)
 
     def applied(self, run: DatasetRun) -> DatasetRun:
         """The run with the limits of the steps that the change adds. Others keep the dataset's, and can only inform."""
@@ -46,14 +54,21 @@ class Rules:
         for limit in self._by_rank(result, run):
             chosen.setdefault((limit.counter, limit.table), limit)
         limited = evolve(result, limits=tuple(chosen.values()))
-        valued = (evolve(limit, value=self._value(limited, limit)) for limit in limited.limits)
+        valued = (self._valued(limited, limit) for limit in limited.limits)
         # Who asked for nothing is not told that it cannot be had.
         told = (limit for limit in valued if limit.value is not None or limit.severity is Severity.FAILURE)
         return evolve(limited, limits=tuple(told))
 
-    def _value(self, step: StepResult, limit: Limit) -> float | None:
+    def _valued(self, step: StepResult, limit: Limit) -> Limit:
+        """A limit with what the step came to, and why that may be above it."""
         found = figure_of(step, limit, self.policy.small_tables)
-        return None if found is None or found.least else found.value
+        if found is None:
+            return limit
+        value = None if found.least else found.value
+        if found.value <= limit.maximum:
+            return evolve(limit, value=value)
+        excuse = self.policy.excuse(step.step, limit.counter, found.table, found.value, self.today)
+        return evolve(limit, value=value, excuse=excuse)
 
     def _by_rank(self, result: StepResult, run: DatasetRun) -> Iterator[Limit]:
         """All limits of a step. Of those for the same counter, the first counts."""

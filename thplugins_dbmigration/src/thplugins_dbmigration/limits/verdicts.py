@@ -11,8 +11,7 @@ from thcore.model import DatasetRun, Finding, Limit, Location, Measurement, Seve
 from thplugins_dbmigration import messages
 from thplugins_dbmigration.dataset_file import WALL
 from thplugins_dbmigration.limits.figures import WAITS, WAITS_UNKNOWN, WORKS, WORKS_UNKNOWN, Figure, figure_of
-from thplugins_dbmigration.policy.file import Policy, Waiver
-from thplugins_dbmigration.step_names import names
+from thplugins_dbmigration.policy.file import Policy
 
 CODES = {
     "Innodb_rows_read": "rows-read-exceeded",
@@ -52,27 +51,16 @@ class Bench:
 
     def _exceeded(self, run: DatasetRun, step: StepResult, limit: Limit, found: Figure) -> Finding:
         finding = exceeded(run, step, limit, found)
-        waiver = self._waiver(step, limit, found)
-        if waiver is None:
+        excuse = self.policy.excuse(step.step, limit.counter, found.table, found.value, self.today)
+        if excuse is None:
             return finding
-        until = f"until {waiver.expires} ({waiver.owner}): {waiver.reason}"
         return evolve(
             finding,
             code="limit-excused",
             severity=Severity.INFO,
-            message=f"{finding.message}; excused {until}",
+            message=f"{finding.message}; {excuse}",
             hint=None,
         )
-
-    def _waiver(self, step: StepResult, limit: Limit, found: Figure) -> Waiver | None:
-        """The exception that excuses a step."""
-        meant = names(step.step)
-        for waiver in self.policy.exceptions:
-            fits = (waiver.counter == limit.counter) and waiver.step in meant and waiver.table in {"", found.table}
-            enough = waiver.maximum is None or found.value <= waiver.maximum
-            if fits and enough and self.today <= waiver.expires:
-                return waiver
-        return None
 
 
 def exceeded(run: DatasetRun, step: StepResult, limit: Limit, found: Figure) -> Finding:

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import Factory, frozen
 from cattrs import Converter
 
-from thcore.model import Limit, Loss, Step
+from thcore.model import Excuse, Limit, Loss, Step
 from thplugins_dbmigration.limits.figures import BY_TABLE, known
 from thplugins_dbmigration.policy.plain_yaml import load
 from thplugins_dbmigration.reader import problems, strict
@@ -36,6 +36,11 @@ class Waiver:
     expires: datetime.date
     table: str = ""
     maximum: float | None = None
+
+    @property
+    def excuse(self) -> Excuse:
+        """It in words."""
+        return Excuse(self.reason, self.owner, self.expires.isoformat())
 
 
 @frozen
@@ -76,6 +81,15 @@ class Policy:
         """Those that it gives all steps."""
         for counter, maximum in self.limits.items():
             yield Limit(counter, maximum, f"{FILE}: limits.{counter}")
+
+    def excuse(self, step: Step, counter: str, table: str, value: float, today: datetime.date) -> Excuse | None:
+        """Why a step may come to this value of a counter, on a table where it is of one. None where nothing says so."""
+        meant = names(step)
+        for waiver in self.exceptions:
+            fits = waiver.counter == counter and waiver.step in meant and waiver.table in {"", table}
+            if fits and (waiver.maximum is None or value <= waiver.maximum) and today <= waiver.expires:
+                return waiver.excuse
+        return None
 
     def allows(self, step: Step, loss: Loss) -> AllowedLoss | None:
         """What says that a step may lose this."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from thcore.errors import CancelledError, ChangeError, InfrastructureError
-from thcore.model import Fence, Finding, Outcome, Publication, Severity, Verdict, WorkerInfo
+from thcore.model import Fence, Finding, LivePage, Outcome, Publication, Severity, Verdict, WorkerInfo
 from thcore.model.document import from_json, to_json
 from thcore.testing.build import ProvidedBuild
 from thcore.testing.contract.bench import NAME, Bench
@@ -140,6 +141,56 @@ class PublisherContract(PluginContract):
 
             assert self.read_back(bench.options, theirs.log_path, "both.txt") == b"later"
 
+    def test_the_address_that_is_told_before_is_the_one_that_is_told_in_the_end(self, bench: Bench) -> None:
+        if not bench.plugins.implementing("thcore_address"):
+            pytest.skip("the plugin tells no address before")
+        with bench.build() as build:
+            address = bench.plugins.address(NAME, build.request, bench.options, bench.settings)
+            assert address in {None, _publish(bench, build).url}
+
+    def test_the_page_of_a_running_build_can_be_read_and_the_evidence_takes_its_place(self, bench: Bench) -> None:
+        with bench.build() as build:
+            shown = _show(bench, build, _page(build, "live/log-000001.txt", "live/state.json", "index.html"))
+            for name in ("live/log-000001.txt", "index.html"):
+                assert self.read_back(bench.options, build.log_path, name) == b"running: " + name.encode()
+
+            assert _publish(bench, build, evidence=EVIDENCE).url == shown.url
+            page = self.read_back(bench.options, build.log_path, "index.html")
+            assert page is not None
+            assert not page.startswith(b"running: ")
+            for name in ("live/log-000001.txt", "live/state.json"):
+                assert self.read_back(bench.options, build.log_path, name) is None
+
+    def test_the_page_of_a_running_build_is_renewed(self, bench: Bench) -> None:
+        with bench.build() as build:
+            _show(bench, build, _page(build, "live/log-000001.txt", "live/state.json", "index.html"))
+            _show(bench, build, _page(build, "live/log-000002.txt", "live/state.json", "index.html"))
+            for name in ("live/log-000001.txt", "live/log-000002.txt"):
+                assert self.read_back(bench.options, build.log_path, name) == b"running: " + name.encode()
+
+    @pytest.mark.parametrize("attempt", [1, 2])
+    def test_a_page_of_a_running_build_that_comes_late_overwrites_nothing(self, bench: Bench, attempt: int) -> None:
+        """Of an attempt whose evidence is there, as well as of one that is over."""
+        with bench.build(attempt=1) as late, bench.build(attempt=attempt) as build:
+            _publish(bench, build, evidence=EVIDENCE)
+            before = self.read_back(bench.options, build.log_path, "index.html")
+            with suppress(InfrastructureError):
+                _show(bench, late, _page(late, "live/log-000001.txt", "live/state.json", "index.html"))
+
+            assert self.read_back(bench.options, build.log_path, "index.html") == before
+            assert self.read_back(bench.options, build.log_path, "live/log-000001.txt") is None
+            assert self._result(bench, build).attempt == attempt
+
+    def test_a_page_of_an_earlier_attempt_overwrites_none_of_a_later_one(self, bench: Bench) -> None:
+        with bench.build(attempt=1) as first, bench.build(attempt=2) as second:
+            _show(bench, second, _page(second, "live/log-000002.txt", "live/state.json", "index.html"))
+            with suppress(InfrastructureError):
+                _show(bench, first, _page(first, "live/log-000001.txt", "live/state.json", "index.html"))
+
+            told = self.read_back(bench.options, second.log_path, "live/state.json")
+            assert told is not None
+            assert json.loads(told)["attempt"] == 2
+
     def test_hostile_names_of_files_are_kept_or_left_out_and_hide_no_other_file(self, bench: Bench) -> None:
         files = {os.fsdecode(name): b"content of " + name for name in HOSTILE_NAMES}
         with bench.build() as build:
@@ -202,6 +253,24 @@ def _publish(
     publication = bench.plugins.publish(NAME, build, bench.options, outcome)
     assert publication is not None, "it published nothing"
     return publication
+
+
+def _page(build: ProvidedBuild, *names: str) -> LivePage:
+    """The page of a running build with files of these names."""
+    fence = Fence("suite", build.attempt, _AT)
+    state = {"build": build.id, "attempt": fence.attempt, "worker": {"name": fence.worker}, "started": _AT.isoformat()}
+    contents = {name: b"running: " + name.encode() for name in names}
+    return LivePage(fence, {**contents, "live/state.json": json.dumps(state).encode()})
+
+
+def _show(bench: Bench, build: ProvidedBuild, page: LivePage) -> Publication:
+    """Put up the page of a running build."""
+    shown = None
+    if bench.plugins.implementing("thcore_publish_live"):
+        shown = bench.plugins.publish_live(NAME, build, bench.options, page)
+    if shown is None:
+        pytest.skip("the plugin shows no build while it runs")
+    return shown
 
 
 def _outcome(build: ProvidedBuild, verdict: Verdict, fence: Fence) -> Outcome:

@@ -9,6 +9,7 @@ import click
 import yaml
 
 from thcore.cli.arguments import config_option, json_option, read_config
+from thcore.cli.documentation import CONFIGURATION
 from thcore.config import PluginClasses, find, json_schema, load, shown
 from thcore.errors import ConfigError, ExitCode
 from thcore.pipeline.plan import make_plans, used_plugins
@@ -68,6 +69,7 @@ def check(config_file: Path | None, *, as_json: bool) -> int:
             click.secho(problem, fg="red")
         if problems:
             click.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}.")
+            click.echo(f"In the documentation: {CONFIGURATION}", err=True)
         else:
             click.echo(f"{path}: all is well; {jobs} job{'s' if jobs != 1 else ''}.")
     return ExitCode.CONFIG if problems else ExitCode.SUCCESS

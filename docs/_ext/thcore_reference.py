@@ -320,9 +320,15 @@ def _command(parent: click.Context, command: click.Command | None) -> Iterator[s
         raise LookupError("a command of ours is not there")
     context = click.Context(command, info_name=command.name, parent=parent)
     if isinstance(command, click.Group):
+        if command.invoke_without_command:
+            yield from _described(command, context)
         for name in command.list_commands(context):
             yield from _command(context, command.get_command(context, name))
-        return
+    else:
+        yield from _described(command, context)
+
+
+def _described(command: click.Command, context: click.Context) -> Iterator[str]:
     yield f"## `{context.command_path}`\n"
     # Each piece is as long as click would print it: not at all.
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])

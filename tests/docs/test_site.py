@@ -19,6 +19,7 @@ from thcore.config.schema import Config
 from thcore.hooks import specs
 from thcore.model.document import to_json
 from thcore.plugins import Plugins
+from thcore.plugins.public import public_names
 
 from parts.outcomes import failing
 
@@ -97,6 +98,16 @@ def test_every_hook_has_a_heading_its_arguments_and_its_description(site: Path) 
         assert f"Arguments: {arguments} ." in page.text or f"Arguments: {arguments}." in page.text, name
         first = (inspect.getdoc(hook) or "").split("\n")[0].replace("``", "")
         assert first.split("`")[0][:40] in page.text, name
+
+
+def test_every_public_name_is_on_its_page_and_no_module_that_is_private(site: Path) -> None:
+    page = Page(site / "public-names.html")
+    public = public_names()
+
+    assert {anchor for anchor in page.anchors if anchor.startswith("thcore")} == {
+        module.replace(".", "-") for module in public
+    }
+    assert [name for names in public.values() for name in names if name not in page.words] == []
 
 
 def keys(cls: type, prefix: str = "") -> Iterator[str]:

@@ -19,6 +19,8 @@ from thcore.testing.swift import Swift
 
 from parts.browser import chromium, visitor  # noqa: F401 - fixtures
 
+pytest_plugins = ["thcore.testing.plugin"]
+
 PASS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 ROOM = pytest.StashKey[Path]()
 UNMEASURED = ("thplugins_dbmigration", "docs", "system")

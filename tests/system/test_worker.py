@@ -14,8 +14,9 @@ import psutil
 import pytest
 from attrs import frozen
 
+from thcore.testing.repository import Repository
+
 from parts.gearmand import Gearmand
-from parts.repository import Repository
 from parts.worker import Worker, words
 from parts.zuul import Zuul, ZuulBuild
 

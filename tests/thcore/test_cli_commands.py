@@ -30,7 +30,7 @@ jobs:
       shell: {script: [./check.sh], variables: {MOOD: good}}
 """
 
-ALL = [(name,) for name in COMMANDS] + [("config", "check"), ("config", "show")]
+ALL = [(name,) for name in COMMANDS] + [("config", "check"), ("config", "show"), ("plugin", "new")]
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "compare": "thcore.cli.compare:compare",
     "history": "thcore.cli.history:history",
     "plugins": "thcore.cli.plugins:plugins",
+    "plugin": "thcore.cli.plugin:plugin",
     "config": "thcore.cli.config:config",
     "doctor": "thcore.cli.doctor:doctor",
     "quickstart": "thcore.cli.quickstart:quickstart",

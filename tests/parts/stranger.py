@@ -49,8 +49,8 @@ class Stranger:
 
     def run(self, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run Python with nothing else of our environment than where programs and packages are found."""
-        kept = ("PATH", "PIP_INDEX_URL", "PIP_FIND_LINKS", "UV_INDEX_URL", "UV_CACHE_DIR")
-        env = {name: value for name, value in os.environ.items() if name in kept}
+        kept = ("PATH", "PIP_", "UV_")
+        env = {name: value for name, value in os.environ.items() if name.startswith(kept)}
         env |= {"HOME": str(cwd), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
         call = [str(self.python), *map(str, arguments)]
         return subprocess.run(call, cwd=cwd, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False)

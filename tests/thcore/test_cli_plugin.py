@@ -13,7 +13,6 @@ from thcore.starter import distribution
 
 from parts.stranger import Stranger
 
-
 STAGES = [
     pytest.param(stage, marks=[] if stage is StageName.ANALYSE else pytest.mark.slow, id=stage.value)
     for stage in StageName

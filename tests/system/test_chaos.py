@@ -28,7 +28,7 @@ from parts.storm import Storm
 from parts.zuul import Zuul
 
 SEED = int(os.environ.get("THCORE_CHAOS_SEED") or 20140704)
-BUILDS = int(os.environ.get("THCORE_CHAOS_BUILDS") or 120)
+BUILDS = int(os.environ.get("THCORE_CHAOS_BUILDS") or 76)
 STRUCK_SHARE = 0.35
 WORKERS = ("north", "south")
 SLOTS = 3

@@ -28,12 +28,11 @@ from thcore.model import Attempt, Change, ChangeKind, Seconds
 from thcore.testing import make_build
 from thcore.testing.repository import Repository
 
-from parts.processes import KILLS, at_once, forked, killed
+from parts.processes import KILLS, ROUNDS, at_once, forked, killed
 
 pytestmark = pytest.mark.system
 
 PROJECT = "example/project"
-ROUNDS = 5
 BUILDS = 8
 SEED = int(os.environ.get("SEED", "4"))
 

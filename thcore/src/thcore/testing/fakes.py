@@ -163,7 +163,7 @@ def contents(directory: Path) -> Mapping[str, bytes]:
     return found
 
 
-def failing(error: BaseException) -> Callable[..., Any]:
+def raising(error: BaseException) -> Callable[..., Any]:
     """An act that raises."""
 
     def act(*_arguments: object) -> Any:

@@ -11,9 +11,9 @@ import pytest
 
 from thcore.hooks import Workspace
 from thcore.model import Attempt
+from thcore.plugins.imports import private_imports
 from thcore.process import group
 from thcore.testing.contract.bench import NAME, Bench, processes
-from thcore.testing.contract.sources import private_imports
 from thcore.testing.local import load
 
 _PATIENCE_S = 2.0

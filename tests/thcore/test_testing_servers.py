@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import gear
+import psutil
 import pytest
 import sqlalchemy
 
+from thcore.process import group
 from thcore.testing.gearmand import FakeGearmand, Gearmand, GearmanServer
 from thcore.testing.git_server import GitServer
 from thcore.testing.mariadb import MariaDB
 from thcore.testing.plugin import RunBuild
 from thcore.testing.postgresql import PostgreSQL
+
+from parts.worker import words
 
 pytestmark = pytest.mark.system
 
@@ -195,3 +200,21 @@ def test_nothing_is_loaded_of_the_plugin_that_nobody_asked_for(tmp_path: Path) -
 def test_a_server_that_does_not_start_says_why() -> None:
     with pytest.raises(RuntimeError, match=r"gearmand (ended with status|does not answer)"), Gearmand("--no-such"):
         pass
+
+
+def test_a_server_ends_with_the_tests_however_they_end(tmp_path: Path) -> None:
+    program = (
+        "import os, signal\n"
+        "from thcore.process import group
+from thcore.testing.gearmand import Gearmand\n"
+        "with Gearmand() as server:\n"
+        "    print(server.address, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    port = ended.stdout.strip().rpartition(":")[2]
+
+    left = [process for process in psutil.process_iter() if port in words(process)]
+
+    assert group.outlasting(left, 10.0) == set()

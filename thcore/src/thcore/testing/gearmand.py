@@ -15,6 +15,8 @@ from thcore.gearman.embedded import EmbeddedServer
 from thcore.testing.ports import free_port
 from thcore.testing.program import Program, open_directory
 
+__all__ = ["FakeGearmand", "GearmanServer", "Gearmand"]
+
 START_TIMEOUT_S = 15.0
 
 

@@ -14,6 +14,8 @@ from thcore.testing.ports import free_port
 from thcore.testing.program import Program, found, open_directory
 from thcore.testing.repository import Repository
 
+__all__ = ["GitServer"]
+
 
 class GitServer:
     """``git daemon`` on the loopback interface, from entering to leaving.

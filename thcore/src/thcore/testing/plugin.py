@@ -25,6 +25,8 @@ from thcore.testing.postgresql import PostgreSQL
 from thcore.testing.stage import Stage, stage
 from thcore.testing.swift import Swift
 
+__all__ = ["LoadPlugin", "OpenStage", "RunBuild"]
+
 
 class RunBuild(Protocol):
     """What the fixture ``thcore_build`` is: ``run_build`` without the directory."""

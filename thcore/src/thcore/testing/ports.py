@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 
+__all__ = ["free_port", "free_ports"]
+
 
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on at the moment."""

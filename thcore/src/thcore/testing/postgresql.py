@@ -15,6 +15,8 @@ from urllib.parse import quote
 from thcore.testing.ports import free_port
 from thcore.testing.program import Program, open_directory, other_account, run
 
+__all__ = ["PASSWORD", "USER", "PostgreSQL"]
+
 USER = "thcore"
 PASSWORD = "p@ss/w:rd%41"  # noqa: S105 - of servers that are gone when the test has ended
 """Has to be quoted in a URL."""

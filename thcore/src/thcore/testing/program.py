@@ -15,14 +15,18 @@ from pathlib import Path
 from typing import Any
 
 _LOOK_S = 0.02
+_GUARD = 'read -r _; kill -KILL -- "-$0"'
+"""Waits for the end of whoever holds the other end of its input, and kills a process group then."""
 
 
 class Program:
-    """A server's program, which runs between ``start`` and ``stop`` or ``kill``. All that it says is in ``log``."""
+    """A server's program, which runs between ``start`` and ``stop`` or ``kill``, and no longer than the test's process,
+    however that ends. All that it says is in ``log``."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
 
     @property
     def said(self) -> str:
@@ -39,6 +43,9 @@ class Program:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **more
             )
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, str(self._process.pid)], stdin=subprocess.PIPE, start_new_session=True
+        )
         pause = threading.Event()
         for _ in range(int(patience_s / _LOOK_S)):
             if answers():
@@ -62,6 +69,10 @@ class Program:
     def kill(self) -> None:
         """End it and all that it has started, as a crash would."""
         process, self._process = self._process, None
+        guard, self._guard = self._guard, None
+        if guard is not None:  # first: the process's number may be another's once it is reaped
+            with guard:
+                guard.kill()
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -28,7 +28,7 @@ _MARKS = {
 }
 
 
-@click.command()
+@click.command(short_help="Run the health checks of every configured plugin.")
 @config_option
 @json_option
 def doctor(config_file: Path | None, *, as_json: bool) -> int:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from thcore.model import DatasetRun, Execution, Measurement, Step, StepResult
 from thcore.testing.contract import AnalyserContract
+from thcore.testing.plugin import OpenStage
 
-from thplugins_big_steps.plugin import ROWS_CHANGED, BigStepsOptions
+from thplugins_big_steps.plugin import ROWS_CHANGED
 from thplugins_big_steps.plugin import plugin as big_steps
 
 
@@ -19,12 +20,12 @@ class TestBigSteps(AnalyserContract):
     execution = changing(60_000)
 
 
-def test_a_step_is_told_with_how_many_rows_it_changes() -> None:
-    (finding,) = big_steps.thcore_analyse(BigStepsOptions(), changing(60_000))
+def test_a_step_is_told_with_how_many_rows_it_changes(thcore_stage: OpenStage) -> None:
+    (finding,) = thcore_stage(big_steps).analyse(changing(60_000))
 
     assert finding.message == "One step changes 60,000 rows"
     assert str(finding.location) == "dataset shop, step 0003 -> 0004"
 
 
-def test_a_step_that_changes_few_rows_is_fine() -> None:
-    assert not list(big_steps.thcore_analyse(BigStepsOptions(most=60_000), changing(60_000)))
+def test_a_step_that_changes_few_rows_is_fine(thcore_stage: OpenStage) -> None:
+    assert not thcore_stage(big_steps, {"most": 60_000}).analyse(changing(60_000))

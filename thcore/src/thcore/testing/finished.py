@@ -36,6 +36,8 @@ from thcore.testing.fakes import FakeCheckout, FakeExecutor, contents
 from thcore.testing.local import load, plain
 from thcore.testing.repository import Repository
 
+__all__ = ["FinishedBuild", "run_build"]
+
 PROJECT = "example/project"
 REF = "refs/changes/45/12345/2"
 JOB = "job"
@@ -118,7 +120,7 @@ def run_build(
     if "git" in written and "git" not in local and "base_url" not in written["git"]:
         asked = _committed(directory / "repositories", asked, before, after)
         written["git"]["base_url"] = directory / "repositories"
-    for name, fake in (("fake_checkout", FakeCheckout({**before, **after})), ("fake_executor", FakeExecutor())):
+    for name, fake in (("fake_checkout", FakeCheckout(files={**before, **after})), ("fake_executor", FakeExecutor())):
         if not loaded.implementing(_HOOKS[name], loaded.names):
             loaded.add(name, fake)
             written[name] = {}

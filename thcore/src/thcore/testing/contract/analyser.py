@@ -14,9 +14,10 @@ from thcore.errors import CancelledError, DeadlineError
 from thcore.model import Execution, Finding, Severity
 from thcore.testing.build import ProvidedBuild
 from thcore.testing.contract import hostile
-from thcore.testing.contract.bench import NAME, Bench, passed_on
+from thcore.testing.contract.bench import Bench, passed_on
 from thcore.testing.contract.kill import killed
 from thcore.testing.contract.plugin import PluginContract, given
+from thcore.testing.local import NAME
 
 _LIMIT_S = 10.0
 _CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")

@@ -205,8 +205,7 @@ def test_a_server_that_does_not_start_says_why() -> None:
 def test_a_server_ends_with_the_tests_however_they_end(tmp_path: Path) -> None:
     program = (
         "import os, signal\n"
-        "from thcore.process import group
-from thcore.testing.gearmand import Gearmand\n"
+        "from thcore.testing.gearmand import Gearmand\n"
         "with Gearmand() as server:\n"
         "    print(server.address, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _LOOK_S = 0.02
-_GUARD = 'read -r _; kill -KILL -- "-$0"'
+_GUARD = 'read -r _; kill -s KILL -- "-$0"'
 """Waits for the end of whoever holds the other end of its input, and kills a process group then."""
 
 

@@ -7,11 +7,13 @@ import json
 from collections.abc import Iterable, Iterator
 
 import click
+from attrs import evolve
 from cattrs.preconf.json import make_converter
 from rich.console import Console
 from rich.table import Table
 
 from thcore.cli.arguments import json_option
+from thcore.cli.findings import broken, findings_json, show_findings
 from thcore.cli.terminal import plain
 from thcore.errors import ExitCode
 from thcore.plugins import DISABLE, Cost, Entry, FieldDoc, candidates, inventory
@@ -58,6 +60,30 @@ def show(name: str, *, as_json: bool) -> int:
         for entry in entries:
             _show(console, entry)
     return _exit_code(entries)
+
+
+@plugins.command()
+@click.argument("target", metavar="PATH|NAME")
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+@json_option
+def check(target: str, *, strict: bool, as_json: bool) -> int:
+    """Check a plugin: its metadata, hooks, arguments, options and imports, and how long it takes to load.
+
+    PATH is a directory with a pyproject.toml, or a wheel; neither need be installed. NAME is an installed plugin. It
+    is imported in a process of its own.
+
+    \b
+    Example: thcore plugins check ./acme-report
+    """
+    from thcore.plugins.check import check as examine
+    from thcore.plugins.subject import subjects
+
+    findings = [evolve(finding, plugin=each.name) for each in subjects(target) for finding in examine(each)]
+    if as_json:
+        click.echo(findings_json(findings))
+    else:
+        show_findings(findings)
+    return ExitCode.CONFIG if broken(findings, strict=strict) else ExitCode.SUCCESS
 
 
 def _print_json(entries: tuple[Entry, ...]) -> None:

@@ -19,10 +19,13 @@ from thcore.testing.swift import Swift
 
 from parts.browser import chromium, visitor  # noqa: F401 - fixtures
 
+pytest_plugins = ["thcore.testing.plugin"]
+
 PASS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 ROOM = pytest.StashKey[Path]()
-UNMEASURED = ("thplugins_dbmigration", "docs")
-"""Directories of tests that are not for the core. Coverage is the core's; where nobody looks at it, it only costs."""
+UNMEASURED = ("thplugins_dbmigration", "docs", "system")
+"""Directories of tests that count for the coverage of the core if they are marked as ``measured`` only: elsewhere they
+would go once more through what is counted already, and measuring costs every process that they start time."""
 MEASURING = "COVERAGE_PROCESS_CONFIG"
 """The variable that has every Python which a test starts measure itself, too."""
 
@@ -55,9 +58,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure the coverage of the core by its own tests and those of the whole."""
+    """Measure the coverage of the core by its own tests and some of the whole."""
     room = item.path.relative_to(Path(__file__).parent).parts[0]
-    with unmeasured() if room in UNMEASURED else contextlib.nullcontext():
+    counts = room not in UNMEASURED or item.get_closest_marker("measured")
+    with contextlib.nullcontext() if counts else unmeasured():
         return (yield)
 
 

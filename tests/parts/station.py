@@ -138,6 +138,7 @@ class Station:
             self._jobs,
             name=self.name,
             environment=self._environment,
+            bare=True,
             **self._configuration,
         )
         self.starts += 1

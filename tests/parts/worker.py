@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Any, Self
 
 import psutil
 import yaml
+
+from parts.history import empty
 
 
 def words(process: psutil.Process) -> list[str]:
@@ -28,7 +31,8 @@ def words(process: psutil.Process) -> list[str]:
 class Worker:
     """A worker that is ready when entered and ended when left.
 
-    ``jobs`` and ``defaults`` are as in the configuration file; anything else of it may be given by keyword.
+    ``jobs`` and ``defaults`` are as in the configuration file; anything else of it may be given by keyword. Where there
+    is no state directory yet it makes one, with an empty history unless it is ``bare``.
     """
 
     def __init__(
@@ -40,11 +44,15 @@ class Worker:
         defaults: Mapping[str, Any] | None = None,
         name: str = "worker-under-test",
         environment: Mapping[str, str] | None = None,
+        bare: bool = False,
         **configuration: Any,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.state = directory / "state"
+        if not bare and not self.state.exists():
+            self.state.mkdir()
+            shutil.copy(empty(), self.state)
         self.results = directory / "results"
         self.output: list[str] = []
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
@@ -155,6 +163,13 @@ class Worker:
     def terminate(self) -> None:
         """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
+
+    def kill_all(self) -> None:
+        """SIGKILL to it and everything below it, as when the power fails."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ends by itself when its parent has
+                process.kill()
+        self.wait()
 
     def wait(self, timeout: float = 60) -> int:
         """Wait for its end; the exit code."""

@@ -15,7 +15,7 @@ from parts.postgresql import Postgres, postgresql
 from parts.puppet import Theatre
 from parts.worker import Worker
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.measured]
 
 UNIQUE = "0123456789abcdef0123456789abcdef"
 

@@ -15,19 +15,20 @@ from pathlib import Path
 
 import pytest
 
+from thcore.testing.repository import Repository
+
 from parts import audit, remains
 from parts.check_queue import CheckQueue, Submission
 from parts.checkpoint import JOB, Checkpoint, Equipment
 from parts.faults import STRIKES, Design, design
 from parts.figures import counted, struck
 from parts.gearmand import Gearmand
-from parts.repository import Repository
 from parts.station import Station
 from parts.storm import Storm
 from parts.zuul import Zuul
 
 SEED = int(os.environ.get("THCORE_CHAOS_SEED") or 20140704)
-BUILDS = int(os.environ.get("THCORE_CHAOS_BUILDS") or 120)
+BUILDS = int(os.environ.get("THCORE_CHAOS_BUILDS") or 76)
 STRUCK_SHARE = 0.35
 WORKERS = ("north", "south")
 SLOTS = 3

@@ -82,7 +82,7 @@ def test_evidence_waits_for_whatever_is_wrong_with_swift_and_goes_out_when_it_is
         worker.rewrite(jobs=jobs(theatre, **mended))
         worker.reload()
 
-        theatre.wait_until(lambda: not list((worker.state / "spool").iterdir()), "an empty spool", timeout=60)
+        theatre.wait_until(lambda: not list((worker.state / "spool").iterdir()), "an empty spool", timeout=120)
         for name, build in builds.items():
             where = full if name == "full" else logs
             assert where.get(f"1/{name}/{name}.txt") == b"evidence\n"
@@ -93,6 +93,7 @@ def test_evidence_waits_for_whatever_is_wrong_with_swift_and_goes_out_when_it_is
         assert "not the password" not in worker.text + (document or b"").decode()
 
 
+@pytest.mark.slow
 def test_a_build_is_answered_while_swift_is_away_and_published_when_it_is_back(
     theatre: Theatre, logs: Container
 ) -> None:
@@ -106,7 +107,7 @@ def test_a_build_is_answered_while_swift_is_away_and_published_when_it_is_back(
 
         logs.server.start()
         worker.reload()
-        theatre.wait_until(lambda: not list((worker.state / "spool").iterdir()), "an empty spool", timeout=60)
+        theatre.wait_until(lambda: not list((worker.state / "spool").iterdir()), "an empty spool", timeout=120)
     assert logs.get("1/away/away.txt") == b"evidence\n"
     assert logs.get("1/away/index.html") is not None
     assert "Traceback" not in worker.text

@@ -10,7 +10,7 @@ import pytest
 from parts.gearmand import Gearmand
 from parts.puppet import Theatre
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.measured]
 
 
 def jobs(theatre: Theatre, *names: str, word: str = "") -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from parts.wire import Wire
 from parts.worker import Worker
 from parts.zuul import Zuul
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.measured]
 
 UNIQUE = "0123456789abcdef0123456789abcdef"
 MORE_THAN_THERE_IS = "1000000TiB"

@@ -10,7 +10,7 @@ import pytest
 from parts.puppet import Theatre
 from parts.worker import Worker
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.measured]
 
 
 def waiting(worker: Worker) -> list[str]:

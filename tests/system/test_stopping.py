@@ -11,7 +11,7 @@ import pytest
 from parts.gearmand import Gearmand
 from parts.puppet import Theatre
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.measured]
 
 
 def test_a_stop_that_comes_before_the_worker_is_up_is_not_lost(theatre: Theatre) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import time
@@ -11,13 +12,15 @@ from typing import Any
 
 import psutil
 import pytest
+from attrs import frozen
+
+from thcore.testing.repository import Repository
 
 from parts.gearmand import Gearmand
-from parts.repository import Repository
 from parts.worker import Worker, words
 from parts.zuul import Zuul, ZuulBuild
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.measured]
 
 SCRIPT = """\
 #!/bin/sh
@@ -39,29 +42,19 @@ while :; do sleep 300; done
 """
 
 
-@pytest.fixture
-def flags(tmp_path: Path) -> Path:
-    path = tmp_path / "flags"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def repository(tmp_path: Path, flags: Path) -> Repository:
-    made = Repository(tmp_path / "origin" / "example" / "tool")
-    files = {"go.sh": SCRIPT.format(flags=flags), "stubborn.sh": STUBBORN.format(flags=flags)}
-    for name, text in files.items():
-        (made.path / name).write_text(text)
-        (made.path / name).chmod(0o755)
-    made.commit({}, "scripts")
-    return made
-
-
-@pytest.fixture
-def worker(tmp_path: Path, gearmand: Gearmand, repository: Repository) -> Iterator[Worker]:
-    made = Worker(
-        tmp_path / "worker",
-        gearmand.address,
+@contextlib.contextmanager
+def working(directory: Path, server: str) -> Iterator[Worker]:
+    """A worker below a directory, with the flags that its jobs wait for, their repository and their results."""
+    flags = directory / "flags"
+    flags.mkdir()
+    repository = Repository(directory / "origin" / "example" / "tool")
+    for name, text in {"go.sh": SCRIPT, "stubborn.sh": STUBBORN}.items():
+        (repository.path / name).write_text(text.format(flags=flags))
+        (repository.path / name).chmod(0o755)
+    repository.commit({}, "scripts")
+    with Worker(
+        directory / "worker",
+        server,
         jobs=[
             {"name": "hello", "plugins": {"shell": {"script": ["./go.sh"]}}},
             {"name": "stubborn", "plugins": {"shell": {"script": ["./stubborn.sh"]}}},
@@ -70,14 +63,47 @@ def worker(tmp_path: Path, gearmand: Gearmand, repository: Repository) -> Iterat
         ],
         defaults={
             "plugins": {
-                "git": {"base_url": str(tmp_path / "origin")},
+                "git": {"base_url": str(directory / "origin"), "retries": 0},
                 "exit_status": {},
-                "publish_local": {"path": str(tmp_path / "results"), "url": "http://logs.example.org/"},
+                "publish_local": {"path": str(directory / "results"), "url": "http://logs.example.org/"},
             }
         },
-    )
-    with made:
+    ) as made:
         yield made
+
+
+@pytest.fixture
+def worker(tmp_path: Path, gearmand: Gearmand) -> Iterator[Worker]:
+    with working(tmp_path, gearmand.address) as made:
+        yield made
+
+
+@pytest.fixture
+def flags(tmp_path: Path, worker: Worker) -> Path:
+    return tmp_path / "flags"
+
+
+@frozen
+class Place:
+    """Where a worker works that outlives a test: for tests that only have it do builds."""
+
+    directory: Path
+    worker: Worker
+    gearmand: Gearmand
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    directory = tmp_path_factory.mktemp("lasting")
+    with Gearmand() as gearmand, working(directory, gearmand.address) as made:
+        yield Place(directory, made, gearmand)
+
+
+@pytest.fixture
+def place(lasting: Place) -> Iterator[tuple[Place, Zuul]]:
+    with Zuul(lasting.gearmand.port) as client:
+        yield lasting, client
+        assert client.violations == []
 
 
 def launch(zuul: Zuul, job: str, **parameters: Any) -> ZuulBuild:
@@ -105,40 +131,42 @@ def result_of(tmp_path: Path, build: ZuulBuild) -> dict[str, Any]:
     return document
 
 
-def test_worker_answers_success_with_the_address_of_the_published_page(
-    tmp_path: Path, zuul: Zuul, worker: Worker
-) -> None:
+def test_worker_answers_success_with_the_address_of_the_published_page(place: tuple[Place, Zuul]) -> None:
+    lasting, zuul = place
     build = launch(zuul, "hello")
 
     assert build.wait() == "SUCCESS"
 
     assert build.url is not None
-    page = tmp_path / "results" / build.url.removeprefix("http://logs.example.org/")
+    page = lasting.directory / "results" / build.url.removeprefix("http://logs.example.org/")
     assert "SUCCESS" in (page / "index.html").read_text(encoding="utf-8")
     assert "project example/tool at" in (page / "console.log").read_text()
     assert (page / "started.txt").exists()
 
 
-def test_worker_answers_failure_when_the_script_fails(tmp_path: Path, zuul: Zuul, worker: Worker) -> None:
+def test_worker_answers_failure_when_the_script_fails(place: tuple[Place, Zuul]) -> None:
+    lasting, zuul = place
     build = launch(zuul, "hello", ZUUL_EXIT="3")
 
     assert build.wait() == "FAILURE"
 
-    document = result_of(tmp_path, build)
+    document = result_of(lasting.directory, build)
     assert document["verdict"] == "FAILURE"
     assert "3" in document["summary"]
 
 
-def test_worker_lets_zuul_retry_when_the_project_cannot_be_fetched(tmp_path: Path, zuul: Zuul, worker: Worker) -> None:
+def test_worker_lets_zuul_retry_when_the_project_cannot_be_fetched(place: tuple[Place, Zuul]) -> None:
+    lasting, zuul = place
     build = launch(zuul, "hello", ZUUL_PROJECT="example/missing")
 
     assert build.wait() is None
 
     assert build.data[-1]["verdict"] == "UNVERIFIED"
-    assert result_of(tmp_path, build)["verdict"] == "UNVERIFIED"
+    assert result_of(lasting.directory, build)["verdict"] == "UNVERIFIED"
 
 
-def test_worker_sends_its_first_data_before_it_touches_the_disk(zuul: Zuul, worker: Worker) -> None:
+def test_worker_sends_its_first_data_before_it_touches_the_disk(place: tuple[Place, Zuul]) -> None:
+    _, zuul = place
     build = launch(zuul, "hello")
     build.wait()
 
@@ -147,33 +175,31 @@ def test_worker_sends_its_first_data_before_it_touches_the_disk(zuul: Zuul, work
     assert build.manager == "worker-under-test"
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"LOG_PATH": "../../etc"},
-        {"LOG_PATH": "/etc/cron.d"},
-        {"ZUUL_PROJECT": "; rm -rf /"},
-        {"ZUUL_PROJECT": "../outside"},
-        {"ZUUL_PROJECT": ["a", "list"]},
-        {"ZUUL_BRANCH": "--upload-pack=touch /tmp/pwned"},
-        {"ZUUL_REF": "refs/changes/../../x"},
-        {"ZUUL_PROJECT": "x" * 10_000_000},
-        {"raw": b"\xff\xfe not JSON"},
-        {"raw": b"[1, 2]"},
-    ],
+HOSTILE: tuple[dict[str, Any], ...] = (
+    {"LOG_PATH": "../../etc"},
+    {"LOG_PATH": "/etc/cron.d"},
+    {"ZUUL_PROJECT": "; rm -rf /"},
+    {"ZUUL_PROJECT": "../outside"},
+    {"ZUUL_PROJECT": ["a", "list"]},
+    {"ZUUL_BRANCH": "--upload-pack=touch /tmp/pwned"},
+    {"ZUUL_REF": "refs/changes/../../x"},
+    {"ZUUL_PROJECT": "x" * 10_000_000},
+    {"raw": b"\xff\xfe not JSON"},
+    {"raw": b"[1, 2]"},
 )
-def test_worker_refuses_hostile_arguments_and_touches_nothing(
-    tmp_path: Path, zuul: Zuul, worker: Worker, parameters: dict[str, Any]
-) -> None:
-    worker.wait_said("history_upgraded")  # the last file of a new state directory
+
+
+def test_worker_refuses_hostile_arguments_and_touches_nothing(tmp_path: Path, zuul: Zuul, worker: Worker) -> None:
     before = sorted(str(path) for path in tmp_path.rglob("*") if not path.name.startswith("history.sqlite"))
 
-    build = launch(zuul, "hello", **parameters)
+    for parameters in HOSTILE:
+        build = launch(zuul, "hello", **parameters)
 
-    assert build.wait() == "INVALID_ARGUMENTS"
-    assert build.data[-1]["summary"]
-    after = sorted(str(path) for path in tmp_path.rglob("*") if not path.name.startswith("history.sqlite"))
-    assert after == before
+        assert build.wait() == "INVALID_ARGUMENTS", str(parameters)[:80]
+        assert build.data[-1]["summary"]
+        after = sorted(str(path) for path in tmp_path.rglob("*") if not path.name.startswith("history.sqlite"))
+        assert after == before, str(parameters)[:80]
+
     assert launch(zuul, "hello").wait() == "SUCCESS"
 
 
@@ -198,7 +224,8 @@ def test_stop_ends_every_process_of_the_build_and_the_answer_is_no_result(
     assert build.data[-1]["result"] == "ABORTED"
 
 
-def test_stop_of_an_unknown_build_is_answered(zuul: Zuul, worker: Worker) -> None:
+def test_stop_of_an_unknown_build_is_answered(place: tuple[Place, Zuul]) -> None:
+    _, zuul = place
     job = zuul.stop("worker-under-test", "hello", "f" * 32)
 
     assert job.complete
@@ -217,26 +244,29 @@ def test_stop_gets_through_while_all_slots_are_busy(flags: Path, zuul: Zuul, wor
     assert builds[0].wait() == "SUCCESS"
 
 
-def test_twenty_builds_at_once_are_all_answered(zuul: Zuul, worker: Worker) -> None:
+def test_twenty_builds_at_once_are_all_answered(place: tuple[Place, Zuul]) -> None:
+    _, zuul = place
     builds = [launch(zuul, "hello") for _ in range(20)]
 
     assert [build.wait(120) for build in builds] == ["SUCCESS"] * 20
 
 
-def test_worker_leaves_nothing_of_a_build_behind(zuul: Zuul, worker: Worker) -> None:
+def test_worker_leaves_nothing_of_a_build_behind(place: tuple[Place, Zuul]) -> None:
+    lasting, zuul = place
     build = launch(zuul, "hello")
     build.wait()
 
-    wait_until(lambda: not list((worker.state / "work").iterdir()), "an empty work directory")
-    assert not worker.named("go.sh")
+    wait_until(lambda: not list((lasting.worker.state / "work").iterdir()), "an empty work directory")
+    assert not lasting.worker.named("go.sh")
 
 
-def test_deadline_ends_the_build_and_is_published_as_timed_out(tmp_path: Path, zuul: Zuul, worker: Worker) -> None:
+def test_deadline_ends_the_build_and_is_published_as_timed_out(place: tuple[Place, Zuul]) -> None:
+    lasting, zuul = place
     build = launch(zuul, "short")
 
     assert build.wait() == "TIMED_OUT"
 
-    document = result_of(tmp_path, build)
+    document = result_of(lasting.directory, build)
     assert document["timed_out"] is True
     assert document["findings"][0]["code"] == "build-timed-out"
 
@@ -327,7 +357,8 @@ def test_next_worker_cleans_up_after_one_that_was_killed(
     wait_started(flags, build)
     processes = worker.named("sleep", "sh", "stubborn.sh")
     for process in worker.named("python", "python3", "python3.11", "python3.12", "python3.13"):
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ends by itself when its parent has
+            process.kill()
     worker.wait()
 
     with Worker(

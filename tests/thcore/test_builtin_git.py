@@ -22,8 +22,9 @@ from thcore.errors import CancelledError, ChangeError, DeadlineError, Infrastruc
 from thcore.model import Attempt, Change, ChangeKind, Checkout, Seconds
 from thcore.process import Interrupt
 from thcore.testing import make_build
+from thcore.testing.repository import Repository
 
-from parts.repository import Repository
+from parts.processes import ROUNDS
 
 PROJECT = "example/project"
 ZUUL_REF = "refs/zuul/main/Z0123456789abcdef0123456789abcdef"
@@ -417,7 +418,7 @@ def test_eight_builds_at_once_never_disturb_each_other(
 
     expected: dict[str, str] = {}
     with ThreadPoolExecutor(8) as pool:
-        for round_number in range(6):
+        for round_number in range(ROUNDS):
             for slot in range(8):
                 ref = f"refs/changes/{round_number}/{slot}/1"
                 expected[ref] = origin.change(ref, {"which": ref})

@@ -26,14 +26,13 @@ from thcore.builtin.git_process import Git
 from thcore.builtin.lock import locked
 from thcore.model import Attempt, Change, ChangeKind, Seconds
 from thcore.testing import make_build
+from thcore.testing.repository import Repository
 
-from parts.processes import KILLS, at_once, forked, killed
-from parts.repository import Repository
+from parts.processes import KILLS, ROUNDS, at_once, forked, killed
 
 pytestmark = pytest.mark.system
 
 PROJECT = "example/project"
-ROUNDS = 5
 BUILDS = 8
 SEED = int(os.environ.get("SEED", "4"))
 

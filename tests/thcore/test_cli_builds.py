@@ -158,11 +158,11 @@ def test_a_build_is_shown_with_its_stages_steps_costs_limits_and_findings(
     assert "Change:   example/shop 12345,2 at 9b1c6a0d4f7e2835ab90cd12ef345678a1b2c3d4" in second
     assert "Evidence: https://logs.example.org/1" in second
     assert "Dataset shop-mariadb on MariaDB 10.11.6 5d41402abc4b\n" in second
-    (step,) = (line for line in second.splitlines() if "+  b5d083fa1c46" in line and "4,549,686 (limit" in line)
+    (step,) = (line for line in second.splitlines() if "+  b5d083fa1c46" in line and "4,549,686 (over limit" in line)
     assert step.split("  ")[-1].strip() == (
-        "Innodb_rows_read 4,549,686 (limit 2,000,000), bytes_written 141,040,266 (limit 268,435,456)"
+        "Innodb_rows_read 4,549,686 (over limit 2,000,000), bytes_written 141,040,266 (limit 268,435,456)"
     )
-    assert "1 m 14 s (limit 1 m 00 s)" in step
+    assert "1 m 14 s (over limit 1 m 00 s)" in step
     assert "bytes_written unknown" in second
     assert "failure migration-too-slow: Step b5d083fa1c46 read 4,549,686 rows" in second
     assert "(example/models/orders.py:118)" in second

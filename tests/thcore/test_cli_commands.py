@@ -30,7 +30,18 @@ jobs:
       shell: {script: [./check.sh], variables: {MOOD: good}}
 """
 
-ALL = [(name,) for name in COMMANDS] + [("config", "check"), ("config", "show")]
+
+def paths(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command and group below a group, those of plugins included."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield (*above, name)
+        if isinstance(command, click.Group):
+            yield from paths(command, *above, name)
+
+
+ALL = tuple(paths(cli))
 
 
 @pytest.fixture
@@ -63,6 +74,12 @@ def test_the_help_of_each_command_fits_a_terminal_and_has_an_example(command: tu
     assert [line for line in lines if len(line) > 80] == []
     (example,) = (line for line in lines if line.strip().startswith("Example: "))
     assert example.strip().startswith(f"Example: thcore {' '.join(command)}".strip())
+
+
+def test_a_summary_in_the_list_of_commands_is_whole() -> None:
+    output = CliRunner().invoke(cli, ["--help"], terminal_width=80).output
+
+    assert "..." not in output.partition("Commands:")[2]
 
 
 def test_the_list_of_commands_names_each_with_its_purpose() -> None:
@@ -195,7 +212,11 @@ def test_an_error_has_its_exit_code(
     assert (found, out) == (code, "")
     assert ("Traceback" in err) == isinstance(error, ZeroDivisionError)
     if isinstance(error, ConfigError):
-        assert err.splitlines() == ["Error: a: wrong", "Error: b: wrong"]
+        assert err.splitlines() == [
+            "Error: a: wrong",
+            "Error: b: wrong",
+            "In the documentation: configuration.html, plugins.html",
+        ]
 
 
 SUBMIT = ("submit", "gate-shop", "--project", "example/shop", "--branch", "main")

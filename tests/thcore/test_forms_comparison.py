@@ -166,6 +166,15 @@ def test_a_step_that_is_on_one_side_only_or_lost_something_is_told() -> None:
     assert lost.figures == (Figure("values lost", None, 3),)
 
 
+def test_of_several_steps_with_one_name_each_has_its_own_match() -> None:
+    run = passing().datasets[0]
+    twice = evolve(passing(), datasets=(evolve(run, steps=(run.steps[0], run.steps[0])),))
+    once = evolve(passing(), datasets=(evolve(run, steps=(run.steps[0],)),))
+
+    (gone,) = compare(twice, once).steps
+    assert (gone.step, gone.before, gone.after) == (run.steps[0].step.version, "ok", None)
+
+
 def test_a_difference_says_what_it_is_of() -> None:
     after = evolve(passing(), plugins=(evolve(passing().plugins[0], version="2"), *passing().plugins[1:]))
 

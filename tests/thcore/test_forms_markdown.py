@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 from thcore.forms.advice import advice, shown_by
 from thcore.forms.markdown import LEAST, LIMIT, code, to_markdown
-from thcore.model import Finding, Outcome, Publication, Severity
+from thcore.model import Excuse, Finding, Limit, Measurement, Outcome, Publication, Severity, Step, StepResult
 
 from parts.any_outcome import HOSTILE, MARK, outcomes, texts
 from parts.outcomes import cancelled, failing, passing, unverified, watched
@@ -75,6 +75,19 @@ def test_evidence_and_steps_are_folded() -> None:
         "`b5d083fa1c46` `Add orders.archived_at and index it`: `ok` in 1 m 14 s, **over its limit** 1 m 00 s" in folded
     )
     assert to_markdown(failing()).count("ALGORITHM=INSTANT") == 1, "what stands at the top is not said again"
+
+
+def test_a_time_that_the_policy_excuses_is_told_as_that() -> None:
+    excuse = Excuse("the shop is closed", "schema-team", "2027-03-31")
+    step = StepResult(
+        Step("b", ("a",)),
+        added=True,
+        result="ok",
+        measurement=Measurement(74.0),
+        limits=(Limit("wall_s", 60, "there", excuse=excuse),),
+    )
+    run = evolve(passing().datasets[0], steps=(step,))
+    assert "excused from its limit 1 m 00 s" in to_markdown(evolve(passing(), datasets=(run,)))
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)

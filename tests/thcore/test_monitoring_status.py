@@ -154,3 +154,10 @@ def test_an_outcome_is_remembered_with_its_page() -> None:
 
 def test_the_clock_may_be_set_back() -> None:
     assert evolve(idle(), at=NOW - datetime.timedelta(days=1)).up_s == 0.0
+
+
+def test_a_running_build_has_the_page_that_it_told_of() -> None:
+    change = Change("example/project", ChangeKind.BRANCH, branch="main")
+    begun = RunningBuild.begun(BuildRequest("b1", "job", change, {}, "1/check"), 1, NOW)
+    told = BuildEvent(BuildEventKind.PAGE, "b1", "job", 1, NOW, detail="https://logs.example.org/1/")
+    assert (begun.url, begun.after(told).url) == ("", "https://logs.example.org/1/")

@@ -87,6 +87,8 @@ def job(
     """Run a job that publishes to ``screen``; its outcome and its log."""
     plugins = {"checkout": CheckOut(), "execute": Execute(execute), "screen": screen, **more.pop("plugins", {})}
     outcome, workspace = run_job(directory, plugins, pace=more.pop("pace", QUICK), **more)
+    # What a test misses in a stage is taken for a fault of the plugin.
+    assert "plugin-failed" not in {finding.code for finding in outcome.findings}, outcome.findings
     return outcome, workspace.log.read_text()
 
 
@@ -143,8 +145,9 @@ def test_the_address_of_the_page_is_told_once(tmp_path: Path) -> None:
     screen = Screen()
 
     def execute(build: Any) -> None:
-        build.emit(Progress("one", 1, 2))
-        screen.wait_for(lambda page: "one" in text(page))
+        screen.wait_for(bool)
+        build.emit(Progress("one of two", 1, 2))
+        screen.wait_for(lambda page: "one of two" in text(page))
 
     job(tmp_path, screen, execute, events=events)
 
@@ -213,6 +216,28 @@ def test_a_publisher_that_hangs_is_given_up_and_said_so_once(tmp_path: Path) -> 
         if thread.name == "live-screen":
             thread.join(20)
     assert late == ["the page comes too late"]
+
+
+def test_a_publisher_that_fails_after_it_was_given_up_is_not_told_of_again(tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    class Late(Screen):
+        @hookimpl
+        def thcore_publish(self, outcome: Outcome) -> Publication:
+            self.published.append(outcome)
+            gate.set()
+            for thread in threading.enumerate():
+                if thread.name == "live-screen":
+                    thread.join(20)
+            return Publication(URL)
+
+    def act(_build: Build, _page: LivePage) -> None:
+        gate.wait(60)
+        raise RuntimeError("and now this")
+
+    screen = Late(act=act)
+    _, log = job(tmp_path, screen, lambda _build: screen.wait_for(bool) and None, pace=Pace(0.01, 60.0, 0.05))
+    assert log.count("the page of the running build is given up: screen: ") == 1
 
 
 def test_one_publisher_that_hangs_keeps_no_other_from_its_page(tmp_path: Path) -> None:

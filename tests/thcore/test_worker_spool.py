@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,26 @@ def test_what_is_put_in_is_there_for_the_next_worker(tmp_path: Path, workspace: 
     assert again.workspace(entry).log.read_text() == "the log\n"
     assert not workspace.artifacts.exists()
     assert again.size() > len("[]the log\n")
+
+
+def test_everything_that_is_put_in_is_forced_to_the_disk_before_it_counts(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that dies later must not have left an entry whose evidence is empty."""
+    forced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: forced.append(os.fstat(descriptor).st_ino))
+    (workspace.artifacts / "link").symlink_to("/etc/passwd")
+    os.mkfifo(workspace.artifacts / "pipe")
+    spool = Spool(tmp_path / "spool")
+
+    entry = spool.put(REQUEST, away("swift"), ("swift",), workspace)
+
+    root = spool.workspace(entry).root
+    evidence = [root / "artifacts", *(path for path in (root / "artifacts").rglob("*"))]
+    plain = {path.stat().st_ino for path in evidence if not path.is_symlink() and not path.is_fifo()}
+    counts = forced.index((root / "entry.json").stat().st_ino)
+    assert set(forced[:counts]) == plain
+    assert {root.stat().st_ino, root.parent.stat().st_ino} <= set(forced[counts:])
 
 
 def test_an_entry_goes_when_all_its_publishers_have_it(tmp_path: Path, workspace: Workspace) -> None:

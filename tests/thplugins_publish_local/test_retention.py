@@ -14,7 +14,7 @@ from attrs import evolve
 
 from thcore.errors import InfrastructureError
 from thcore.testing import make_build
-from thplugins_publish_local import place, publication, retention, upkeep
+from thplugins_publish_local import directories, place, publication, retention, upkeep
 from thplugins_publish_local.keep import Keep
 from thplugins_publish_local.place import MARK
 from thplugins_publish_local.plugin import PublishLocalOptions, plugin
@@ -150,7 +150,7 @@ def test_a_root_that_is_a_link_is_the_operator_s_business(root: Path, tmp_path: 
 
 def test_builds_in_the_making_stay(root: Path) -> None:
     put(root, "45/1/check/job/b", 9 * DAY)
-    hidden = root / "45/1/check/job" / place.temporary_name("c")
+    hidden = root / "45/1/check/job" / directories.temporary_name("c")
     hidden.mkdir()
     (hidden / MARK).write_text('{"bytes": 1}')
     (hidden / "index.html").write_text("x")
@@ -202,7 +202,7 @@ def test_a_build_finds_its_place_when_the_directories_above_go_at_this_moment(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(root, "45/1/check/job/old", 9 * DAY)
-    opened, gone = place.open_or_make, []
+    opened, gone = directories.open_or_make, []
 
     def too_late(parent: int, name: str, access: Any) -> int:
         directory = opened(parent, name, access)
@@ -219,7 +219,7 @@ def test_a_build_finds_its_place_when_the_directories_above_go_at_this_moment(
 def test_what_a_dead_sweep_left_half_removed_never_comes_back(root: Path) -> None:
     put(root, "45/1/check/job/b", 9 * DAY)
     parent = root / "45/1/check/job"
-    (parent / "b").rename(parent / place.temporary_name("b", "gone"))
+    (parent / "b").rename(parent / directories.temporary_name("b", "gone"))
     put(root, "45/1/check/job/c")
     assert sorted(path.name for path in parent.iterdir()) == [".builds.json", "c", "index.html"]
 

@@ -217,6 +217,14 @@ def test_a_busy_server_and_a_wrong_digest_cost_a_retry(build: Build, logs: Conta
     assert (logs.get(f"{LOG_PATH}/busy.txt"), logs.get(f"{LOG_PATH}/bent.txt")) == (b"busy", b"bent")
 
 
+def test_what_was_stored_is_compared_with_what_was_sent(build: Build, logs: Container) -> None:
+    keep(build, bent_txt=b"bent")
+
+    with pytest.raises(InfrastructureError, match=r"cannot store .*/bent\.txt: what was stored is not what was sent"):
+        publish(build, logs, retries=0)
+    assert logs.get(f"{LOG_PATH}/index.html") is None
+
+
 def test_one_object_that_is_refused_keeps_the_page_away(build: Build, logs: Container) -> None:
     keep(build, **{f"file{number}_txt": b"x" for number in range(30)}, forbidden_txt=b"x")
 

@@ -16,7 +16,11 @@ from thplugins_publish_local.options import PublishLocalOptions
 
 @click.group()
 def evidence() -> None:
-    """What is published to directories of this machine."""
+    """Look after what is published to directories of this machine.
+
+    \b
+    Example: thcore evidence prune --dry-run
+    """
 
 
 @evidence.command()

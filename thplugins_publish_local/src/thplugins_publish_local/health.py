@@ -12,7 +12,7 @@ from pathlib import Path
 from thcore.errors import InfrastructureError
 from thcore.model import Finding, Severity
 from thcore.model.quantity import format_duration, format_size
-from thplugins_publish_local import place, tree
+from thplugins_publish_local import directories, tree
 from thplugins_publish_local.access import Access
 from thplugins_publish_local.options import PublishLocalOptions
 
@@ -41,15 +41,15 @@ def _writable(path: Path, access: Access) -> Finding:
             return _missing(path)
         root = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            probe = place.temporary_name("doctor")
-            made = place.make_directory(root, probe, access)
+            probe = directories.temporary_name("doctor")
+            made = directories.make_directory(root, probe, access)
             try:
                 tree.write_file(made, "probe", b"thcore\n", access)
                 os.rename(probe, f"{probe}.renamed", src_dir_fd=root, dst_dir_fd=root)
             finally:
                 os.close(made)
-                place.remove(root, probe)
-                place.remove(root, f"{probe}.renamed")
+                directories.remove(root, probe)
+                directories.remove(root, f"{probe}.renamed")
         finally:
             os.close(root)
     except (OSError, InfrastructureError) as error:

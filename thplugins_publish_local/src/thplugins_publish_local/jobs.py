@@ -10,7 +10,7 @@ from thcore.model import JobHistory, Outcome, PastAttempt
 from thcore.pages import history, html
 from thcore.pages.html import INDEX
 from thcore.pages.identity import RESULT
-from thplugins_publish_local import place, tree
+from thplugins_publish_local import directories, place, tree
 from thplugins_publish_local.access import EVERYBODY, Access
 
 DIRECTORY = "jobs"
@@ -25,7 +25,7 @@ def write(root: Path, past: JobHistory, outcome: Outcome, access: Access = EVERY
     """Write the page of the outcome's job, with the outcome. Raises OSError, and InfrastructureError for a job whose
     name no file can have."""
     page = html.history_page(past.including(outcome), (DIRECTORY,), address=lambda attempt: _address(root, attempt))
-    with place.opened(root, path_of(outcome.job), access) as there, place.locked(there.parent):
+    with place.opened(root, path_of(outcome.job), access) as there, directories.locked(there.parent):
         tree.replace_file(there.parent, there.name, page, access)
 
 

@@ -18,7 +18,7 @@ from thcore.model import Outcome
 from thcore.model.document import from_json
 from thcore.pages.identity import RESULT
 from thcore.pages.listed import ListedBuild
-from thplugins_publish_local import place, tree
+from thplugins_publish_local import directories, place, tree
 from thplugins_publish_local.access import EVERYBODY, Access
 
 FILE = ".builds.json"
@@ -64,7 +64,7 @@ def _seed(directory: int) -> Iterator[ListedBuild]:
     shown = (name for name in os.listdir(directory) if not name.startswith("."))  # others are being put up
     for name in sorted(shown, key=lambda name: -_changed(directory, name))[:_SEEDED]:
         with contextlib.suppress(OSError):
-            below = place.open_directory(directory, name)
+            below = directories.open_directory(directory, name)
             try:
                 document = place.read_document(below)
             finally:

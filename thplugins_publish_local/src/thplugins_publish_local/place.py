@@ -1,27 +1,16 @@
 """Where a build's evidence goes, and how it gets there at once or not at all.
 
 Directories are opened one by one from the root, never through a symbolic link, and everything is done relative to
-the open directory: whatever a log path says and whoever moves things meanwhile, nothing is written elsewhere.
-
-A tree is built under a hidden name beside its final one and renamed. Three kinds of hidden names exist::
-
-    .NAME.0123456789abcdef.part    being built; its builder holds a lock on it
-    .NAME.0123456789abcdef.old     what was there before, on its way out
-    .NAME.0123456789abcdef.gone    a build that is kept no longer
-
-Whoever next works in the directory puts away those whose builder has died. All locks are flock locks of
-directories, so that they end with their process and leave no file behind.
+the open directory: whatever a log path says and whoever moves things meanwhile, nothing is written elsewhere. A tree is
+built under a hidden name beside its final one and renamed; whoever next works in the directory puts away those whose
+builder has died.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
-import re
-import secrets
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,14 +24,25 @@ from thcore.pages.html import INDEX
 from thcore.pages.identity import RESULT, Identity
 from thcore.pages.live import STATE
 from thplugins_publish_local.access import EVERYBODY, Access
+from thplugins_publish_local.directories import (
+    has,
+    is_empty,
+    locked,
+    make_directory,
+    make_root,
+    open_directory,
+    open_or_make,
+    put_away_leftovers,
+    remove,
+    rename,
+    temporary_name,
+)
 
 MARK = ".publish_local"
 """In each directory that holds a build: how much it holds. What has none is not ours to remove."""
 
-_HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.(?P<kind>part|old|gone)", re.DOTALL)
 _LONGEST_NAME = 200  # bytes; file systems take 255, and the hidden names need some
 _LARGEST_RESULT = 64 * 1024 * 1024
-_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 def failure(message: str) -> InfrastructureError:
@@ -64,23 +64,6 @@ def split(log_path: str) -> tuple[str, ...]:
         if wrong:
             raise failure(f"the build's log path {log_path!r} cannot be used: {reason}")
     return parts
-
-
-def temporary_name(name: str, kind: str = "part") -> str:
-    """A hidden name beside ``name`` that nobody else has."""
-    return f".{name}.{secrets.token_hex(8)}.{kind}"
-
-
-@contextlib.contextmanager
-def locked(directory: int) -> Iterator[None]:
-    """Be the only one who changes names in this directory."""
-    # A descriptor of its own, since two users of one descriptor would share the lock.
-    own = os.open(".", _OPEN_DIRECTORY, dir_fd=directory)
-    try:
-        fcntl.flock(own, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(own)
 
 
 @frozen
@@ -111,7 +94,7 @@ class Place:
         """
         temporary = temporary_name(self.name)
         with locked(self.parent):
-            _put_away_leftovers(self.parent)
+            put_away_leftovers(self.parent)
             self._check_free_for(build, fence, live=live)
             staging = make_directory(self.parent, temporary, self.access)
             fcntl.flock(staging, fcntl.LOCK_EX)  # cannot block: nobody else knows it
@@ -159,7 +142,7 @@ class Place:
             known = published or read_identity(present, STATE)
             if known is None:
                 # With our mark, it is a page that a power failure has torn.
-                if not _is_empty(present) and not has(present, MARK):
+                if not is_empty(present) and not has(present, MARK):
                     raise failure(f"{where} is there already and holds no build; it is left as it is")
                 return
         finally:
@@ -177,14 +160,14 @@ class Place:
     def _swap_in(self, temporary: str) -> None:
         aside = temporary_name(self.name, "old")
         try:
-            _rename(self.parent, self.name, aside)
+            rename(self.parent, self.name, aside)
         except FileNotFoundError:
-            _rename(self.parent, temporary, self.name)
+            rename(self.parent, temporary, self.name)
         else:
             try:
-                _rename(self.parent, temporary, self.name)
+                rename(self.parent, temporary, self.name)
             except OSError:
-                _rename(self.parent, aside, self.name)
+                rename(self.parent, aside, self.name)
                 raise
         os.fsync(self.parent)
         remove(self.parent, aside)
@@ -198,7 +181,7 @@ def opened(root: Path, log_path: str, access: Access = EVERYBODY) -> Iterator[Pl
     """
     names = split(log_path)
     with contextlib.ExitStack() as stack:
-        _make_root(root, access)
+        make_root(root, access)
         directories = [os.open(root, os.O_RDONLY | os.O_DIRECTORY)]
         stack.callback(os.close, directories[0])
         for depth, name in enumerate(names[:-1], start=1):
@@ -212,38 +195,6 @@ def opened(root: Path, log_path: str, access: Access = EVERYBODY) -> Iterator[Pl
                 raise failure(f"{'/'.join(names[:depth])} holds the evidence of a build; nothing is put inside")
             directories.append(directory)
         yield Place(names, tuple(directories), access)
-
-
-def make_directory(parent: int, name: str, access: Access) -> int:
-    """Make a directory that those may read who shall, whatever the umask; answers it open."""
-    os.mkdir(name, 0o700, dir_fd=parent)
-    directory = open_directory(parent, name)
-    try:
-        access.give_directory(directory)
-    except BaseException:
-        os.close(directory)
-        os.rmdir(name, dir_fd=parent)  # nobody shall find it as it is
-        raise
-    return directory
-
-
-def open_directory(parent: int, name: str) -> int:
-    """Open a directory. Raises NotADirectoryError for anything else, a symbolic link to a directory included."""
-    try:
-        return os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise NotADirectoryError(errno.ENOTDIR, "it is a symbolic link", name) from error
-        raise
-
-
-def remove(parent: int, name: str) -> None:
-    """Remove a file or a tree that may be half there; what cannot be removed is left for the next one who comes."""
-    if _is_directory(parent, name):
-        shutil.rmtree(name, ignore_errors=True, dir_fd=parent)
-    else:
-        with contextlib.suppress(OSError):
-            os.unlink(name, dir_fd=parent)
 
 
 def read_identity(directory: int, document: str = RESULT) -> Identity | None:
@@ -269,76 +220,3 @@ def read_document(directory: int, document: str = RESULT) -> bytes | None:
             return file.read()
     except OSError:
         return None
-
-
-def _make_root(root: Path, access: Access) -> None:
-    """The directory of the operator is theirs as it is; one that is missing is made."""
-    if root.is_dir():
-        return
-    root.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        root.mkdir(mode=0o700)
-        directory = os.open(root, _OPEN_DIRECTORY)
-        try:
-            access.give_directory(directory)
-        except BaseException:
-            root.rmdir()
-            raise
-        finally:
-            os.close(directory)
-
-
-def open_or_make(parent: int, name: str, access: Access) -> int:
-    """Open a directory, making it when it is missing. Others may make it at the same time."""
-    try:
-        return open_directory(parent, name)
-    except FileNotFoundError:
-        try:
-            return make_directory(parent, name, access)
-        except FileExistsError:
-            return open_directory(parent, name)
-
-
-def has(directory: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _is_empty(directory: int) -> bool:
-    return not os.listdir(directory)
-
-
-def _is_directory(parent: int, name: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-    except OSError:
-        return False
-
-
-def _rename(parent: int, old: str, new: str) -> None:
-    os.rename(old, new, src_dir_fd=parent, dst_dir_fd=parent)
-
-
-def _put_away_leftovers(parent: int) -> None:
-    """Remove what died half way; put back what was moved aside by one who died before the new one was in place."""
-    for hidden in os.listdir(parent):
-        match = _HIDDEN.fullmatch(hidden)
-        if match is None:
-            continue
-        try:
-            leftover = os.open(hidden, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(leftover, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if match["kind"] == "old" and not has(parent, match["name"]):
-                _rename(parent, hidden, match["name"])
-            else:
-                remove(parent, hidden)
-        except BlockingIOError:
-            pass  # its builder is at work
-        finally:
-            os.close(leftover)

@@ -18,7 +18,7 @@ from thcore.model import JobHistory, LivePage, Outcome, Publication
 from thcore.pages import html, site
 from thcore.pages.html import INDEX, Entry
 from thcore.pages.listed import ListedBuild
-from thplugins_publish_local import ledger, place, tree
+from thplugins_publish_local import directories, ledger, place, tree
 from thplugins_publish_local.access import EVERYBODY, Access
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ def relist(root: Path, log_path: str, access: Access = EVERYBODY, outcome: Outco
         for depth in range(len(there.directories) - 1, -1, -1):
             directory = there.directories[depth]
             # Listed and written under one lock, so that an older listing never replaces a newer one.
-            with place.locked(directory):
+            with directories.locked(directory):
                 builds = ledger.noted(directory, "/".join(there.names[depth:]), outcome, access)
                 if may_write_index(directory):
                     tree.replace_file(directory, INDEX, _listing(directory, there.names[:depth], builds), access)
@@ -137,7 +137,7 @@ def _replace_below(directory: int, name: str, content: bytes, access: Access, mo
     below, _, last = name.rpartition("/")
     with contextlib.ExitStack() as stack:
         if below:
-            directory = place.open_or_make(directory, below, access)
+            directory = directories.open_or_make(directory, below, access)
             stack.callback(os.close, directory)
         tree.replace_file(directory, last, content, access, durable=False, modified=modified)
 

@@ -21,7 +21,7 @@ from attrs import field, frozen
 from thcore.model.quantity import format_size
 from thcore.pages.html import INDEX
 from thcore.pages.identity import RESULT
-from thplugins_publish_local import ledger, place, publication
+from thplugins_publish_local import directories, ledger, publication
 from thplugins_publish_local.keep import Keep
 from thplugins_publish_local.place import MARK
 
@@ -128,12 +128,12 @@ def remove(root: Path, build: Published) -> tuple[str, ...] | None:
     above, name = build.names[:-1], build.names[-1]
     try:
         with _opened(root, above) as directory:
-            with place.locked(directory):
+            with directories.locked(directory):
                 if _look_at(directory, build.names) != build:
                     return None
-                gone = place.temporary_name(name, "gone")
+                gone = directories.temporary_name(name, "gone")
                 os.rename(name, gone, src_dir_fd=directory, dst_dir_fd=directory)
-            place.remove(directory, gone)
+            directories.remove(directory, gone)
         while above and _remove_empty(root, above):
             above = above[:-1]
     except (FileNotFoundError, NotADirectoryError):
@@ -144,7 +144,7 @@ def remove(root: Path, build: Published) -> tuple[str, ...] | None:
 def _remove_empty(root: Path, names: tuple[str, ...]) -> bool:
     """Remove a directory that holds at most a listing of ours. Whoever wants to put a build there holds the lock, or
     finds it gone and makes it again."""
-    with _opened(root, names[:-1]) as parent, _opened(root, names) as directory, place.locked(directory):
+    with _opened(root, names[:-1]) as parent, _opened(root, names) as directory, directories.locked(directory):
         if not _OURS.issuperset(_names(directory)) or not publication.may_write_index(directory):
             return False
         for name in _OURS:
@@ -161,7 +161,7 @@ def _opened(root: Path, names: tuple[str, ...] = ()) -> Iterator[int]:
         directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
         stack.callback(os.close, directory)
         for name in names:
-            directory = place.open_directory(directory, name)
+            directory = directories.open_directory(directory, name)
             stack.callback(os.close, directory)
         yield directory
 
@@ -173,7 +173,7 @@ def _below(directory: int, names: tuple[str, ...], device: int, go_on: GoOn) -> 
         if not go_on():
             return
         try:
-            below = place.open_directory(directory, name)
+            below = directories.open_directory(directory, name)
         except OSError:
             continue
         try:
@@ -182,7 +182,7 @@ def _below(directory: int, names: tuple[str, ...], device: int, go_on: GoOn) -> 
                 continue
             if build is not None:
                 yield build
-            elif len(names) < _DEEPEST and not place.has(below, RESULT):  # what a build holds is its own
+            elif len(names) < _DEEPEST and not directories.has(below, RESULT):  # what a build holds is its own
                 yield from _below(below, (*names, name), device, go_on)
         finally:
             os.close(below)
@@ -195,7 +195,7 @@ def _names(directory: int) -> list[str]:
 def _look_at(parent: int, names: tuple[str, ...]) -> Published | None:
     """The build in a directory; None when it has no mark."""
     try:
-        directory = place.open_directory(parent, names[-1])
+        directory = directories.open_directory(parent, names[-1])
     except OSError:
         return None
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build, hookimpl
-from thcore.model import BuildRequest, LivePage, Outcome, Publication
+from thcore.model import BuildRequest, Finding, LivePage, Outcome, Publication
 from thplugins_publish_swift.options import PublishSwiftOptions
 
 if TYPE_CHECKING:
@@ -75,6 +76,12 @@ class PublishSwift:
                     raise
                 build.log(f"{error}; it goes to the account instead", source=publication.NAME)
         return publication.publish(build, options, outcome)
+
+    @hookimpl
+    def thcore_health(self, options: tuple[PublishSwiftOptions, ...]) -> Iterator[Finding]:
+        from thplugins_publish_swift import health
+
+        yield from health.checks(options)
 
 
 plugin = PublishSwift()

@@ -131,7 +131,7 @@ class Store:
                 )
                 sent = body.get_md5sum()
             if stored != sent:
-                raise ClientException("what was stored is not what was sent", http_status=422)
+                raise OSError("what was stored is not what was sent")
             return stored
 
         return self._done(f"store {container}/{name}", send)

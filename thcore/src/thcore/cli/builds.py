@@ -44,7 +44,7 @@ class Builds(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=Builds)
+@click.group(cls=Builds, short_help="List and show builds of the past, try quarantined ones again.")
 def builds() -> None:
     """List and show the builds of the past, and try quarantined ones again. Without a command: list.
 

@@ -1,4 +1,4 @@
-"""``thcore config``: check the configuration, show what it amounts to."""
+"""``thcore config``: check the configuration, show what it amounts to, and help to write it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import click
 import yaml
 
 from thcore.cli.arguments import config_option, json_option, read_config
-from thcore.config import find, load, shown
+from thcore.cli.documentation import CONFIGURATION
+from thcore.config import PluginClasses, find, json_schema, load, shown
 from thcore.errors import ConfigError, ExitCode
 from thcore.pipeline.plan import make_plans, used_plugins
 from thcore.plugins import Plugins
@@ -17,11 +18,26 @@ from thcore.plugins import Plugins
 
 @click.group()
 def config() -> None:
-    """Check and show the configuration.
+    """Check and show the configuration, or have an editor check it.
 
     \b
     Example: thcore config check
     """
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of the file, with the options of every installed plugin, for editors.
+
+    \b
+    Example: thcore config schema > thcore.schema.json
+    """
+    plugins = Plugins.installed()
+    for problem in plugins.problems:
+        click.echo(f"Warning: {problem}", err=True)
+    loaded = {name: plugins.get(name) for name in plugins.names}
+    classes = {name: PluginClasses(plugin.options, plugin.settings) for name, plugin in loaded.items()}
+    click.echo(json.dumps(json_schema(classes), indent=2))
 
 
 @config.command()
@@ -53,6 +69,7 @@ def check(config_file: Path | None, *, as_json: bool) -> int:
             click.secho(problem, fg="red")
         if problems:
             click.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}.")
+            click.echo(f"In the documentation: {CONFIGURATION}", err=True)
         else:
             click.echo(f"{path}: all is well; {jobs} job{'s' if jobs != 1 else ''}.")
     return ExitCode.CONFIG if problems else ExitCode.SUCCESS

@@ -123,4 +123,4 @@ def _limit(result: StepResult, counter: str) -> str:
     value = None if measured is None else measured.wall_s if counter == "wall_s" else measured.counters.get(counter)
     if value is None or value <= lowest:
         return f" [dim](limit {text})[/dim]"
-    return f" [{'red' if result.added else 'yellow'}](over its limit {text})[/]"
+    return f" [{'red' if result.added else 'yellow'}](over limit {text})[/]"

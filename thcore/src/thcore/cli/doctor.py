@@ -18,7 +18,7 @@ from thcore.pipeline.plan import Plan, make_plans, used_plugins
 from thcore.plugins import Plugins
 
 
-@click.command()
+@click.command(short_help="Run the health checks of every configured plugin.")
 @config_option
 @json_option
 def doctor(config_file: Path | None, *, as_json: bool) -> int:

@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from thcore import __version__
+from thcore.cli.documentation import documented
 from thcore.cli.terminal import printable
 from thcore.errors import ExitCode, InfrastructureError, ThcoreError
 from thcore.hooks.premises import PREMISES, Premises
@@ -28,8 +29,10 @@ COMMANDS: Mapping[str, str] = {
     "compare": "thcore.cli.compare:compare",
     "history": "thcore.cli.history:history",
     "plugins": "thcore.cli.plugins:plugins",
+    "plugin": "thcore.cli.plugin:plugin",
     "config": "thcore.cli.config:config",
     "doctor": "thcore.cli.doctor:doctor",
+    "completion": "thcore.cli.completion:completion",
     "quickstart": "thcore.cli.quickstart:quickstart",
 }
 """Our own commands, imported when they are called."""
@@ -140,6 +143,8 @@ def _run(command: click.Command, arguments: list[str] | None, name: str) -> NoRe
     except ThcoreError as error:
         for problem in str(error).splitlines():
             click.echo(f"{click.style('Error', fg='red', bold=True)}: {printable(problem)}", err=True)
+        if page := documented(error):
+            click.echo(f"In the documentation: {page}", err=True)
         sys.exit(_exit_code(error))
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing may be written when the interpreter shuts down.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 
 from thcore.cli.dataset import show_dataset, styled
 from thcore.cli.terminal import plain, printable
 from thcore.forms.advice import advice, hinted, shown_by
+from thcore.forms.evidence import ends
 from thcore.forms.legible import bounded
 from thcore.model import Finding, Outcome, Severity, StageResult, StageRun, Verdict, repetition
 from thcore.model.finding import by_weight
@@ -121,7 +122,7 @@ def show_finding(console: Console, finding: Finding, *, code: bool = False, hint
     named = f" {plain(finding.code)}" if code else ""
     where = f" [dim]({plain(str(finding.location))})[/dim]" if str(finding.location) else ""
     console.print(f"  {label}{named}: {_short(finding.message)}{where}", highlight=False, soft_wrap=True)
-    for each in _shortened(finding.evidence):
+    for each in ends(finding.evidence, MAXIMUM_LINES):
         console.print(f"    {bounded(each, MESSAGE_LIMIT)}", markup=False, highlight=False, style="dim", soft_wrap=True)
     if hint and finding.hint:
         console.print(f"    {bounded(finding.hint, MESSAGE_LIMIT)}", markup=False, highlight=False, soft_wrap=True)
@@ -134,10 +135,3 @@ def styled_verdict(verdict: Verdict) -> str:
 
 def _short(text: str) -> str:
     return plain(bounded(text, MESSAGE_LIMIT))
-
-
-def _shortened(lines: Sequence[str]) -> Sequence[str]:
-    if len(lines) <= MAXIMUM_LINES:
-        return lines
-    half = MAXIMUM_LINES // 2
-    return (*lines[:half], "…", *lines[-half:])

@@ -36,7 +36,7 @@ NEEDED = {
 """Plugins that the quickstart cannot do without, and what installs them."""
 
 
-@click.command()
+@click.command(short_help="Judge two changes of a sample project, start to end.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default="thcore-quickstart")
 def quickstart(directory: Path) -> ExitCode:
     """Judge two changes of a sample project against a dataset, and leave DIRECTORY behind to go on from.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thcore.config.convert import structure, unstructure
+from thcore.config.json_schema import PluginClasses, json_schema
 from thcore.config.load import TURBO_HIPSTERS, find, load
 from thcore.config.options import changed_options, job_options, plugin_settings, shown
 from thcore.config.schema import (
@@ -26,11 +27,13 @@ __all__ = [
     "HistoryConfig",
     "JobConfig",
     "LogConfig",
+    "PluginClasses",
     "TlsConfig",
     "WebConfig",
     "changed_options",
     "find",
     "job_options",
+    "json_schema",
     "load",
     "plugin_settings",
     "shown",

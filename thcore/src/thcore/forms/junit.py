@@ -9,12 +9,13 @@ with SUCCESS and CANCELLED, and with CANCELLED the case of the build is skipped.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from thcore.forms.advice import advice
+from thcore.forms.evidence import trimmed
 from thcore.forms.legible import bounded
 from thcore.model import DatasetRun, Finding, Outcome, Severity, StepResult, Verdict
 from thcore.model.finding import by_weight
@@ -69,6 +70,7 @@ class _Suite:
 def to_xml(outcome: Outcome) -> str:
     """The document, to be encoded as UTF-8. It is valid by the schema of Jenkins' xUnit plugin; control characters are
     written out, long texts cut."""
+    outcome = evolve(outcome, findings=trimmed(outcome.findings, EVIDENCE_LINES))
     suites = _suites(outcome)
     root = Element("testsuites", name="thcore", time=_seconds(outcome.duration_s))
     counts = {"tests": 0, "failures": 0, "errors": 0}
@@ -189,18 +191,10 @@ def _lines(finding: Finding) -> Iterator[str]:
     where = f" ({bounded(str(finding.location), MESSAGE_LIMIT)})" if str(finding.location) else ""
     code = bounded(finding.code, NAME_LIMIT)
     yield f"{finding.severity.value} {code}: {bounded(finding.message, MESSAGE_LIMIT)}{where}"
-    for line in shown(finding.evidence):
+    for line in finding.evidence:
         yield f"  {bounded(line, MESSAGE_LIMIT)}"
     if finding.hint:
         yield f"What to do next: {bounded(finding.hint, MESSAGE_LIMIT)}"
-
-
-def shown(lines: Sequence[str]) -> Sequence[str]:
-    """The beginning and the end of many lines of evidence: the gate puts what counts in front, and programs say at
-    their end why they failed."""
-    left = len(lines) - EVIDENCE_LINES
-    half = EVIDENCE_LINES // 2
-    return lines if left <= 0 else (*lines[:half], f"… ({left} lines are in result.json)", *lines[-half:])
 
 
 def _properties(outcome: Outcome) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from thcore.forms.advice import AUTHOR, Action, advice, hinted, shown_by
+from thcore.forms.evidence import ends
 from thcore.forms.legible import bounded
 from thcore.model import DatasetRun, Finding, Outcome, Severity, StageResult, StepResult, Verdict, repetition
 from thcore.model.finding import by_weight
@@ -135,18 +136,12 @@ def _listed(findings: Sequence[Finding]) -> Iterator[str]:
 
 def _evidence(findings: Sequence[Finding], quoted: Finding | None) -> Iterator[str]:
     for finding in findings:
-        lines = [bounded(line, MESSAGE_LIMIT) for line in _ends(finding.evidence)]
+        lines = [bounded(line, MESSAGE_LIMIT) for line in ends(finding.evidence, EVIDENCE_LINES)]
         hint = None if finding is quoted else finding.hint  # that one stands at the top
         parts = [_fenced(lines)] if lines else []
         parts += [f"What to do next: {code(hint, HINT_LIMIT)}"] if hint else []
         if parts:
             yield _folded(f"Evidence of <code>{_html(finding.code, NAME_LIMIT)}</code>", *parts)
-
-
-def _ends(lines: Sequence[str]) -> Sequence[str]:
-    half = EVIDENCE_LINES // 2
-    left = len(lines) - EVIDENCE_LINES
-    return lines if left <= 0 else (*lines[:half], f"… ({left} lines are in result.json)", *lines[-half:])
 
 
 def _dataset(run: DatasetRun) -> str:
@@ -170,11 +165,13 @@ def _took(result: StepResult) -> str:
     if result.measurement is None:
         return ""
     took = result.measurement.wall_s
-    limit = min(
-        (limit.maximum for limit in result.limits if limit.counter == "wall_s" and not limit.table), default=None
-    )
-    against = "" if limit is None else f", {'**over its limit**' if took > limit else 'limit'} {format_duration(limit)}"
-    return f" in {format_duration(took)}{against}"
+    limits = [limit for limit in result.limits if limit.counter == "wall_s" and not limit.table]
+    if not limits:
+        return f" in {format_duration(took)}"
+    least = min(limits, key=lambda limit: limit.maximum)
+    over = "**over its limit**" if least.excuse is None else "excused from its limit"
+    against = over if took > least.maximum else "limit"
+    return f" in {format_duration(took)}, {against} {format_duration(least.maximum)}"
 
 
 def _folded(title: str, *blocks: str) -> str:

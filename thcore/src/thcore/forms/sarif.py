@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from attrs import evolve
+
 from thcore.errors import ExitCode
+from thcore.forms.evidence import trimmed
 from thcore.forms.legible import bounded
 from thcore.forms.likeness import fingerprint
 from thcore.model import Finding, Location, Outcome, Severity, Verdict
@@ -41,6 +44,7 @@ _MEASURED = frozenset({Verdict.SUCCESS, Verdict.FAILURE})
 def to_json(outcome: Outcome) -> str:
     """The document, to be encoded as UTF-8. It is valid by the schema of OASIS; control characters are written out,
     long texts cut."""
+    outcome = evolve(outcome, findings=trimmed(outcome.findings, EVIDENCE_LINES))
     return (
         json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(outcome)]}, indent=2, allow_nan=False) + "\n"
     )
@@ -104,15 +108,13 @@ def _result(finding: Finding, rule: int, outcome: Outcome) -> dict[str, Any]:
     text = _text(finding.message) or _name(finding.code) or "no message"
     if finding.hint:
         text = f"{text}\n\nWhat to do next: {_text(finding.hint)}"
-    more = len(finding.evidence) - EVIDENCE_LINES
     properties = {
         "severity": finding.severity.value,
         "plugin": finding.plugin and _name(finding.plugin),
         "path": finding.location.path and _text(finding.location.path),
         "dataset": finding.location.dataset and _name(finding.location.dataset),
         "step": finding.location.step and _name(finding.location.step),
-        "evidence": [_text(line) for line in finding.evidence[:EVIDENCE_LINES]],
-        "evidenceLinesLeftOut": max(0, more),
+        "evidence": [_text(line) for line in finding.evidence],
     }
     told = {
         "ruleId": _name(finding.code),

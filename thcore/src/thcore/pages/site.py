@@ -43,6 +43,7 @@ ENVIRONMENT = "environment.txt"
 
 _LISTED = 1000
 _SHORT_LOG = 20_000  # bytes; a page weighs ten times as much
+_LOG_PAGES = 50  # of the largest logs
 _PACKAGES = 1000
 _LINE = 500  # bytes
 _TEXT = "text/plain; charset=utf-8"
@@ -123,8 +124,8 @@ def assembled(artifacts: Path, outcome: Outcome, past: JobHistory | None = None)
         renamed = (LeftOut(name, _moved(given)) for name, given in names if name != given)
         left_out = sorted((*kept.left_out, *renamed), key=lambda entry: entry.name)
         lines = _excerpt(kept, outcome)
-        logs = [(file, published[file.name]) for file in inside if _has_page(file, kept)]
-        viewers = [_viewer(kept, file, name, _marks(file, lines, outcome), scratch) for file, name in logs]
+        logs = sorted(filter(_has_page(kept), inside), key=lambda file: (file.name != LOG, -file.size))[:_LOG_PAGES]
+        viewers = [_viewer(kept, log, published[log.name], _marks(log, lines, outcome), scratch) for log in logs]
         forms = [_made(name, form(outcome).encode("utf-8", "replace"), outcome) for name, form in FORMS.items()]
         if past is not None:
             forms.append(_made(HISTORY, _history(past, outcome), outcome))
@@ -204,11 +205,15 @@ def _scratch(artifacts: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def _has_page(file: EvidenceFile, kept: Evidence) -> bool:
-    """Whether a page is made of it: of the build log, and of others that are too long to be read as they are."""
-    taken = {other.name for other in kept.files} | set(kept.directories)
-    long = file.size > (0 if file.name == LOG else _SHORT_LOG)
-    return file.name.endswith(".log") and long and viewer.page_name(file.name) not in taken
+def _has_page(kept: Evidence) -> Callable[[EvidenceFile], bool]:
+    """Whether a page is made of a file: of the build log, and of logs that are too long to be read as they are."""
+    taken = {file.name for file in kept.files} | set(kept.directories)
+
+    def has_page(file: EvidenceFile) -> bool:
+        long = file.size > (0 if file.name == LOG else _SHORT_LOG)
+        return file.name.endswith(".log") and long and viewer.page_name(file.name) not in taken
+
+    return has_page
 
 
 def _marks(file: EvidenceFile, lines: excerpt.Excerpt, outcome: Outcome) -> list[viewer.Mark]:

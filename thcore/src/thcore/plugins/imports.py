@@ -10,6 +10,8 @@ from types import ModuleType
 
 from thcore.plugins.public import public_names
 
+_FAKES = "thcore.testing.fakes"
+
 
 def private_imports(plugin: object) -> list[str]:
     """Each import of what is not public in the package that a plugin is written in: file, line and name."""
@@ -30,9 +32,10 @@ def private_in(path: Path, package: str = "") -> list[str]:
 
 
 def _package(module: str) -> str:
-    """The highest package that is one distribution's: not a namespace, and a room of thcore, not thcore."""
+    """The highest package that is one distribution's: not a namespace, and a room of thcore, not thcore. The fakes
+    are a module of theirs."""
     parts = module.split(".")
-    first = 2 if parts[0] == "thcore" else 1
+    first = 1 if parts[0] != "thcore" else 3 if module == _FAKES else 2
     for length in range(first, len(parts) + 1):
         name = ".".join(parts[:length])
         if getattr(sys.modules.get(name), "__file__", None):

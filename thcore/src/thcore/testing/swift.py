@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -115,6 +116,19 @@ for name, port in zip(("account", "container", "object"), sys.argv[2:]):
     builder.get_ring().save(f"{directory}/{name}.ring.gz")
 """
 _PYTHON = (sys.executable, "-P", "-W", "ignore", "-c")  # what lies in the current directory is no module
+# Started in a thread of the system's, before Swift makes its own of all others: it ends with who holds the other end.
+_SERVER = """\
+import _thread, os
+_thread.start_new_thread(lambda: (os.read({lifeline}, 1), os._exit(1)), ())
+from swift.{module}.server import main
+main()
+"""
+_MEMCACHED = """\
+import os, subprocess, sys
+memcached = subprocess.Popen(sys.argv[1:])
+os.read({lifeline}, 1)
+memcached.kill()
+"""
 _SERVERS = ("object", "container", "account", "proxy")
 
 
@@ -130,8 +144,9 @@ class Swift:
     """Proxy, account, container and object server, one device, one replica, and memcached.
 
     Entering starts all of it and waits until it answers; leaving ends it. In between, ``kill`` and ``start`` are a
-    crash and a restart: data and address stay. ``filters`` are more sections of the proxy's configuration by the
-    filter's name; each stands in front of the proxy itself. Modules that they name are looked for in ``path``.
+    crash and a restart: data and address stay. Should this process be killed, all of it ends by itself.
+    ``filters`` are more sections of the proxy's configuration by the filter's name; each stands in front of the proxy
+    itself. Modules that they name are looked for in ``path``.
     """
 
     user = User("test:tester", "testing")
@@ -151,6 +166,7 @@ class Swift:
         self._ports = dict(zip((*_SERVERS, "memcached"), _free_ports(len(_SERVERS) + 1), strict=True))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._path = path
+        self._lifeline = os.pipe()
         (directory / "devices" / "d1").mkdir(parents=True, exist_ok=True)
         (directory / "swift.conf").write_text(_SWIFT)
         for kind in ("account", "container", "object"):
@@ -177,12 +193,14 @@ class Swift:
         try:
             self.start()
         except BaseException:
-            self.kill()
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.kill()
+        for end in self._lifeline:
+            os.close(end)
 
     def start(self) -> None:
         """Start what does not run, and wait until all of it answers.
@@ -194,13 +212,15 @@ class Swift:
             if program is None:
                 raise RuntimeError("memcached is not on PATH; install it, for example apt-get install memcached")
             account = ("-u", "root") if os.geteuid() == 0 else ()
-            self._run("memcached", program, "-l", "127.0.0.1", "-p", str(self._ports["memcached"]), *account)
+            guard = _MEMCACHED.format(lifeline=self._lifeline[0])
+            port = str(self._ports["memcached"])
+            self._run("memcached", *_PYTHON, guard, program, "-l", "127.0.0.1", "-p", port, *account)
         if not (self.directory / "object.ring.gz").exists():
             ports = [str(self._ports[name]) for name in ("account", "container", "object")]
             subprocess.run([*_PYTHON, _RINGS, str(self.directory), *ports], check=True)
         for name in _SERVERS:
             if name not in self._processes:
-                program = f"from swift.{_MODULES[name]}.server import main; main()"
+                program = _SERVER.format(lifeline=self._lifeline[0], module=_MODULES[name])
                 configuration = str(self.directory / f"{name}.conf")
                 self._run(name, *_PYTHON, program, configuration, "--verbose")
         pause = threading.Event()
@@ -218,7 +238,7 @@ class Swift:
         for name in names or tuple(self._processes):
             process = self._processes.pop(name, None)
             if process is not None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
     def log(self, name: str) -> str:
@@ -244,7 +264,13 @@ class Swift:
         path = os.pathsep.join([*map(str, self._path), *filter(None, [os.environ.get("PYTHONPATH")])])
         with (self.directory / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": path}
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": path},
+                pass_fds=self._lifeline[:1],
+                start_new_session=True,
             )
 
     def _answers(self) -> bool:

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -101,7 +102,10 @@ class Spool:
             place.temporary.mkdir(parents=True)
             # Within one file system this needs no space; so the spool is beside the work directory by default.
             shutil.move(workspace.artifacts, place.artifacts)
+            _force(place.artifacts)
             self._write(entry)
+            for directory in (place.root, self._directory):
+                _force_one(directory)
         except OSError as error:
             with contextlib.suppress(OSError):
                 shutil.move(place.artifacts, workspace.artifacts)
@@ -170,6 +174,25 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+
+
+def _force(root: Path) -> None:
+    """Have all that is below a directory on the disk, which a program of a build may have filled with anything."""
+    for place, _, names in os.walk(root):
+        for name in (*names, "."):
+            _force_one(Path(place) / name)
+
+
+def _force_one(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return  # a link, a socket, or what cannot be read and so cannot be published either
+    try:
+        if stat.S_IFMT(os.fstat(descriptor).st_mode) in {stat.S_IFREG, stat.S_IFDIR}:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> Spooled | None:

@@ -9,7 +9,7 @@ from thplugins_dbmigration.curation.visiting import shell
 from thplugins_dbmigration.curation.writing import add, update
 
 
-@click.group()
+@click.group(short_help="Look after the datasets: add, check, update, look into them.")
 def datasets() -> None:
     """List, show, make, check and bring forward datasets, and look into them.
 

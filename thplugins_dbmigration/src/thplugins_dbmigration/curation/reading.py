@@ -35,7 +35,7 @@ def list_(premises: Premises, root: Path | None, *, job: str | None, as_json: bo
     """List the datasets of all jobs, or those below DIRECTORY, and what is wrong with those that cannot be used.
 
     \b
-    Example: thcore datasets list --json | jq -r '.[] | select(.problems != []) | .name'
+    Example: thcore datasets list --json | jq -r '.[].name'
     """
     found = catalogue.entries(premises, root=root, job=job)
     cards = [Card.of(entry, premises.state) for entry in found]

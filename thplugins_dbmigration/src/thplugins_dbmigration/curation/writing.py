@@ -47,10 +47,10 @@ WARNING = (
     type=click.File("r", encoding="utf-8"),
     help="A file with the password for --url; - is standard input.",
 )
-@click.option("--type", "kind", help="The engine: mysql, postgresql, sqlite. Default: what the source looks like.")
-@click.option("--database", help="The database to make. Default: named as in the URL, else after the dataset.")
-@click.option("--user", help="The account to make, which owns it. Default: named like the database.")
-@click.option("--start", multiple=True, help="The schema version that the data is at. May be repeated.")
+@click.option("--type", "kind", help="The engine: mysql, postgresql, sqlite. Default: it is seen.")
+@click.option("--database", help="The database to make. Default: named as in the URL.")
+@click.option("--user", help="The account to make. Default: named like it.")
+@click.option("--start", multiple=True, help="The schema version of the data. May be repeated.")
 @click.option("--label", default="", help="The dataset's own version, for people: 2026-11.")
 @click.option("--character-set", help="Of the database to make.")
 @click.option("--extension", "extensions", multiple=True, help="An extension of PostgreSQL. May be repeated.")
@@ -83,8 +83,7 @@ def add(
     Anonymise the data; nothing here does that.
 
     \b
-    Example: thcore datasets add shop --project example/shop --url mysql://reader@db/shop \\
-               --password-file ~/.shop-password
+    Example: thcore datasets add shop --project example/shop --dump shop.sql.zst
     """
     if not NAME.fullmatch(name):
         raise click.BadParameter("use letters, digits, _, - and .", param_hint="NAME")

@@ -26,7 +26,7 @@ PLUGIN = "dbmigration"
 _SHORT = 12
 
 
-@click.group()
+@click.group(short_help="List, make, verify and drop frozen states of datasets.")
 def snapshots() -> None:
     """List, make, verify and drop the frozen states of datasets that builds are given clones of.
 

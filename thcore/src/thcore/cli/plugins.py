@@ -17,7 +17,7 @@ from thcore.cli.findings import broken, findings_json, show_findings
 from thcore.cli.terminal import plain
 from thcore.errors import ExitCode
 from thcore.plugins import DISABLE, Cost, Entry, FieldDoc, candidates, inventory
-from thcore.plugins.discovery import disabled, is_disabled
+from thcore.plugins.discovery import disabled_in_vain
 
 
 @click.group(invoke_without_command=True, short_help="List, describe and check the installed plugins.")
@@ -36,7 +36,7 @@ def plugins(context: click.Context, *, as_json: bool) -> int:
         _print_json(entries)
     else:
         _show_all(entries)
-    for message in _unknown():
+    for message in disabled_in_vain():
         click.echo(f"Warning: {message}", err=True)
     return _exit_code(entries)
 
@@ -185,11 +185,3 @@ def _not_installed(name: str) -> str:
     close = difflib.get_close_matches(name, {candidate.name for candidate in candidates()}, n=1)
     hint = f"did you mean {close[0]}?" if close else "what is installed is listed by: thcore plugins"
     return f"no plugin {name} is installed; {hint}"
-
-
-def _unknown() -> Iterator[str]:
-    """What the environment disables although it is not there: most likely a slip of the pen."""
-    installed = candidates()
-    for name in sorted(disabled()):
-        if not any(is_disabled(candidate, (name,)) for candidate in installed):
-            yield f"{DISABLE} names {name}, which is neither a plugin nor a distribution with plugins"

@@ -20,6 +20,8 @@ from thcore.testing.finished import FinishedBuild, run_build
 from thcore.testing.local import LocalPlugin, load
 from thcore.testing.stage import Stage, stage
 
+__all__ = ["LoadPlugin", "OpenStage", "RunBuild", "thcore_build", "thcore_plugin", "thcore_stage"]
+
 
 class RunBuild(Protocol):
     """What the fixture ``thcore_build`` is: ``run_build`` without the directory."""

@@ -19,11 +19,13 @@ from thcore.testing.swift import Swift
 
 from parts.browser import chromium, visitor  # noqa: F401 - fixtures
 
+pytest_plugins = ["thcore.testing.plugin"]
+
 PASS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 ROOM = pytest.StashKey[Path]()
 UNMEASURED = ("thplugins_dbmigration", "docs", "system")
 """Directories of tests that count for the coverage of the core if they are marked as ``measured`` only: elsewhere they
-would go once more through what is counted already, and take two fifths more time."""
+would go once more through what is counted already, and measuring costs every process that they start time."""
 MEASURING = "COVERAGE_PROCESS_CONFIG"
 """The variable that has every Python which a test starts measure itself, too."""
 

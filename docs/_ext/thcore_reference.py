@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import json
 import re
@@ -29,6 +30,7 @@ from thcore.model import Outcome
 from thcore.monitoring.action import ACTIONS
 from thcore.monitoring.metrics import METRICS
 from thcore.plugins import Plugins, inventory
+from thcore.plugins.public import public_names
 from thplugins_dbmigration.measure import Meaning
 from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS, OWN, STATEMENTS
 from thplugins_dbmigration.policy.file import PolicyFile
@@ -153,6 +155,29 @@ def hooks() -> str:
     return "\n".join(lines)
 
 
+# Public names.
+
+
+def public() -> str:
+    """What plugins may import, by module."""
+    lines = []
+    for module, names in public_names().items():
+        imported = importlib.import_module(module)
+        first = (inspect.getdoc(imported) or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
+        lines += [f"## `{module}`\n", f"{_escaped(first)}\n"]
+        lines += [f"- `{name}`{_summary(getattr(imported, name))}" for name in names]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _summary(value: Any) -> str:
+    """The first sentence of what a class or function says of itself."""
+    if not (inspect.isclass(value) or inspect.isroutine(value)):
+        return ""
+    first = re.split(r"(?<=[.:])\s", inspect.getdoc(value) or "", maxsplit=1)[0].rstrip(":")
+    return f": {_escaped(first.replace('``', '`'))}" if first else ""
+
+
 # result.json.
 
 
@@ -246,9 +271,15 @@ def _command(parent: click.Context, command: click.Command | None) -> Iterator[s
         raise LookupError("a command of ours is not there")
     context = click.Context(command, info_name=command.name, parent=parent)
     if isinstance(command, click.Group):
+        if command.invoke_without_command:
+            yield from _described(command, context)
         for name in command.list_commands(context):
             yield from _command(context, command.get_command(context, name))
-        return
+    else:
+        yield from _described(command, context)
+
+
+def _described(command: click.Command, context: click.Context) -> Iterator[str]:
     yield f"## `{context.command_path}`\n"
     # Each piece is as long as click would print it: not at all.
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
@@ -343,6 +374,7 @@ MADE: Mapping[str, Callable[[], str]] = {
     "configuration": configuration,
     "plugins": plugins,
     "hooks": hooks,
+    "public-names": public,
     "result": result,
     "commands": commands,
     "exit-codes": exit_codes,

@@ -9,8 +9,7 @@ import pytest
 from thcore.builtin import git
 from thcore.model import Change, ChangeKind
 from thcore.testing.contract import CheckoutContract
-
-from parts.repository import Repository
+from thcore.testing.repository import Repository
 
 PROJECT = "example/project"
 REF = "refs/changes/45/12345/2"

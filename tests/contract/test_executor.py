@@ -41,6 +41,7 @@ insert into item values ('rake'), ('rake');
 
 class TestDbmigration(ExecutorContract):
     plugin = Dbmigration()
+    kills = 2
     change = Change("example/shop", ChangeKind.CHANGE, branch="master", ref="refs/changes/1", number="1", patchset="1")
     environment = Environment(python=Path(sys.executable))
 

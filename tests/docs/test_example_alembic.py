@@ -25,14 +25,15 @@ LIMITED = {
 pytestmark = pytest.mark.system
 
 
-@pytest.fixture
-def helpdesk(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def helpdesk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both changes are judged here, so that the datasets are restored once."""
     changes = {
         GOOD: (ADDED, "good_change.py"),
         BAD: ("migrations/versions/0003_once.py", "bad_change.py"),
     }
     datasets = {engine: EXAMPLES / "engines" / engine for engine in ENGINES}
-    return laid_out(tmp_path, "alembic", "helpdesk", changes, datasets)
+    return laid_out(tmp_path_factory.mktemp("helpdesk"), "alembic", "helpdesk", changes, datasets)
 
 
 def test_the_way_to_bring_a_project_can_be_gone_command_by_command(tmp_path: Path) -> None:

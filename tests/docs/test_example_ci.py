@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from thcore.config import load
+from thcore.testing.repository import Repository, files_below
 
 from parts.example import EXAMPLES
-from parts.repository import Repository, files_below
 
 CI = EXAMPLES / "ci"
 COMMAND = EXAMPLES / "command"

@@ -21,6 +21,7 @@ from thcore.config.schema import Config
 from thcore.hooks import specs
 from thcore.model.document import to_json
 from thcore.plugins import Plugins
+from thcore.plugins.public import public_names
 
 from parts.outcomes import failing
 
@@ -104,6 +105,16 @@ def test_every_hook_has_a_heading_its_arguments_and_its_description(site: Path) 
         assert f"Arguments: {arguments} ." in page.text or f"Arguments: {arguments}." in page.text, name
         first = (inspect.getdoc(hook) or "").split("\n")[0].replace("``", "")
         assert first.split("`")[0][:40] in page.text, name
+
+
+def test_every_public_name_is_on_its_page_and_no_module_that_is_private(site: Path) -> None:
+    page = Page(site / "public-names.html")
+    public = public_names()
+
+    assert {anchor for anchor in page.anchors if anchor.startswith("thcore")} == {
+        module.replace(".", "-") for module in public
+    }
+    assert [name for names in public.values() for name in names if name not in page.words] == []
 
 
 def keys(cls: type, prefix: str = "") -> Iterator[str]:
@@ -193,7 +204,9 @@ def test_every_command_is_described(site: Path) -> None:
     known = []
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
-        inner = [f"-{each}" for each in command.commands] if isinstance(command, click.Group) else [""]
+        inner = [f"-{each}" for each in command.commands] if isinstance(command, click.Group) else []
+        if command is not None and not getattr(command, "no_args_is_help", False):
+            inner.append("")  # it does something by itself
         known += [f"thcore-{name}{each}" for each in inner]
 
     assert {"thcore-run", "thcore-snapshots-warm"} <= set(known)

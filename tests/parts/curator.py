@@ -11,9 +11,10 @@ from typing import Any
 
 from attrs import frozen
 
+from thcore.testing.repository import Repository, files_below
+
 from parts.alembic_project import AlembicProject
 from parts.distribution import Site
-from parts.repository import Repository, files_below
 
 PROJECT = "example/shop"
 MAIN = (sys.executable, "-m", "thcore.cli.main", "datasets")

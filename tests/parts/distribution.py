@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,21 +26,32 @@ class Site:
         *,
         version: str = "1.2.3",
         group: str = "thcore.plugins",
+        requires: Iterable[str] = (),
     ) -> None:
         """Put modules (name to source) and the metadata of a distribution in place."""
         for name, source in modules.items():
             (self.path / f"{name}.py").write_text(source)
         metadata = self.path / f"{distribution.replace('-', '_')}-{version}.dist-info"
         metadata.mkdir()
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
+        told = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n{needs}"
+        (metadata / "METADATA").write_text(told)
         lines = [f"{name} = {value}" for name, value in entry_points.items()]
         (metadata / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
 
-    def plugin(self, name: str, source: str, *, distribution: str | None = None, version: str = "1.2.3") -> None:
+    def plugin(
+        self,
+        name: str,
+        source: str,
+        *,
+        distribution: str | None = None,
+        version: str = "1.2.3",
+        requires: Iterable[str] = (),
+    ) -> None:
         """Install a distribution with one plugin: its module's ``plugin``."""
         owner = distribution or f"acme-{name}"
         module = f"module_of_{owner}_{name}".replace("-", "_")
-        self.install(owner, {name: f"{module}:plugin"}, {module: source}, version=version)
+        self.install(owner, {name: f"{module}:plugin"}, {module: source}, version=version, requires=requires)
 
 
 @contextmanager

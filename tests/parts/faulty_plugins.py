@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
-from thcore.errors import CancelledError, ChangeError, InfrastructureError
+from thcore.errors import CancelledError, ChangeError, DeadlineError, InfrastructureError
 from thcore.hooks import Build, hookimpl, option
 from thcore.model import (
     Artifact,
@@ -44,13 +44,21 @@ COMMIT = "1" * 40
 
 
 def look(build: Build, fault: str) -> None:
-    """Look whether the build was cancelled; the fault ``cancel`` takes that for a fault of the infrastructure."""
+    """Look whether the build was told to end; ``cancel`` and ``deadline`` take that for a fault of the
+    infrastructure."""
     try:
         build.check()
-    except CancelledError as error:
-        if fault == "cancel":
+    except (CancelledError, DeadlineError) as error:
+        if fault == {CancelledError: "cancel", DeadlineError: "deadline"}[type(error)]:
             raise InfrastructureError("something went wrong") from error
         raise
+
+
+def begin(mark: Path) -> None:
+    """Note that something has begun. Raises InfrastructureError when it was never ended: the fault ``kill``."""
+    if mark.exists():
+        raise InfrastructureError("somebody else is at it")
+    mark.touch()
 
 
 @frozen(eq=False)
@@ -65,7 +73,10 @@ class CheckOut:
             raise KeyError(build.change.commit) if self.fault == "missing" else ChangeError("no such change")
         look(build, self.fault)
         kept = build.state / "file.txt"
-        if not kept.exists():
+        if not kept.exists() and self.fault == "kill":
+            kept.touch()
+            kept.write_text("content")
+        elif not kept.exists():
             part = build.workspace.temporary / "file.txt"
             part.write_text("content")
             part.replace(kept)
@@ -99,11 +110,16 @@ class Surround:
         look(build, self.fault)
         if (checkout.path / "broken").exists():
             raise RuntimeError("broken") if self.fault == "broken" else ChangeError("the project is broken")
+        if self.fault == "names":
+            [path.name.encode("ascii") for path in checkout.path.rglob("*")]
+        if self.fault == "kill":
+            begin(build.state / "begun")
         directory = (build.state if self.fault == "shared" else build.workspace.root) / "bin"
         directory.mkdir(exist_ok=True)
         program = directory / "inside"
         program.write_text(f"#!/bin/sh\nexit {int(self.fault == 'program')}\n")
         program.chmod(0o755)
+        (build.state / "begun").unlink(missing_ok=True)
         return Environment(
             variables=dict(os.environ) if self.fault == "leak" else {},
             path=(directory,),
@@ -144,6 +160,10 @@ class Execute:
         if self.fault == "deaf":
             variables = {"PATH": os.environ["PATH"], "THCORE_WORKSPACE": str(build.workspace.root)}
             subprocess.run(program, env=variables, check=False)
+        if self.fault == "parameters":
+            build.run(Command(("sh", "-c", f"echo {build.parameters.get('ZUUL_PROJECT')}"), source="job"))
+        if self.fault == "kill":
+            begin(build.state / "begun")
         try:
             result = build.run(Command(program))
         except CancelledError:
@@ -154,7 +174,9 @@ class Execute:
             raise RuntimeError("the program failed")
         file = Path("/etc/hostname") if self.fault == "artifact" else build.workspace.log
         code = None if self.fault == "exit" else result.exit_code
-        return Execution(code, artifacts=(Artifact(file, "log.txt"),))
+        (build.state / "begun").unlink(missing_ok=True)
+        note = Finding(f"note-{build.id}" if self.fault == "unsteady" else "note", Severity.INFO, "done")
+        return Execution(code, artifacts=(Artifact(file, "log.txt"),), findings=(note,))
 
 
 class ExecuteSuite(ExecutorContract):
@@ -174,6 +196,9 @@ class Analyse:
     @hookimpl
     def thcore_analyse(self, build: Build, execution: Execution) -> Iterator[Finding]:
         look(build, self.fault)
+        if self.fault == "kill":
+            begin(build.state / "begun")
+            (build.state / "begun").unlink()
         log = build.workspace.log
         readable = self.fault == "link" or not log.is_symlink()
         text = log.read_text("utf-8", "strict" if self.fault == "strict" else "replace") if readable else ""
@@ -214,6 +239,8 @@ class Publish:
             raise InfrastructureError("a later attempt is published")
         if present == outcome.fence and self.fault == "twice":
             raise InfrastructureError("it is published already")
+        if self.fault == "kill":
+            begin(build.state / build.id)
         if self.fault != "later":
             shutil.rmtree(target, ignore_errors=True)
         try:
@@ -223,6 +250,8 @@ class Publish:
         for path in build.workspace.artifacts.rglob("*"):
             if path.is_file() and (self.fault == "link" or not path.is_symlink()):
                 self._copy(path, target / path.relative_to(build.workspace.artifacts))
+        if self.fault == "kill":
+            (build.state / build.id).unlink()
         return Publication(build.log_path if self.fault == "url" else target.absolute().as_uri())
 
     def _present(self, target: Path) -> Fence | None:

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 from attrs import field, frozen
 
-from parts.repository import Repository, files_below
+from thcore.testing.repository import Repository, files_below
 
 VARIABLE = "THCORE_TEST_DATASETS"
 PLACE = "datasets/open"

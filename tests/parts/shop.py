@@ -8,8 +8,9 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from thcore.testing.repository import Repository
+
 from parts.alembic_project import AlembicProject
-from parts.repository import Repository
 
 PROJECT = "example/shop"
 USERS = 120_000

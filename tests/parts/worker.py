@@ -164,6 +164,13 @@ class Worker:
         """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
 
+    def kill_all(self) -> None:
+        """SIGKILL to it and everything below it, as when the power fails."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ends by itself when its parent has
+                process.kill()
+        self.wait()
+
     def wait(self, timeout: float = 60) -> int:
         """Wait for its end; the exit code."""
         code = self.process.wait(timeout)

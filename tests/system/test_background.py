@@ -16,9 +16,10 @@ import psutil
 import pytest
 import yaml
 
+from thcore.testing.repository import Repository
+
 from parts.distribution import Site
 from parts.gearmand import Gearmand, free_port
-from parts.repository import Repository
 from parts.zuul import Zuul, ZuulBuild
 
 pytestmark = pytest.mark.system

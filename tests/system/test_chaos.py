@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from thcore.testing.repository import Repository
+
 from parts import audit, remains
 from parts.check_queue import CheckQueue, Submission
 from parts.checkpoint import JOB, Checkpoint, Equipment
 from parts.faults import STRIKES, Design, design
 from parts.figures import counted, struck
 from parts.gearmand import Gearmand
-from parts.repository import Repository
 from parts.station import Station
 from parts.storm import Storm
 from parts.zuul import Zuul

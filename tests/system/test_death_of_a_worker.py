@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import psutil
 import pytest
 
@@ -19,20 +17,12 @@ def kill(worker: Worker) -> None:
     worker.wait()
 
 
-def kill_all(worker: Worker) -> None:
-    """SIGKILL to the worker and everything below it, as when the power fails."""
-    for process in worker.processes():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    worker.wait()
-
-
 @pytest.mark.parametrize("stage", ["checkout", "execute", "publish"])
 def test_the_build_of_a_killed_worker_is_done_by_the_next_one(theatre: Theatre, stage: str) -> None:
     with theatre.worker() as worker:
         build = theatre.launch(**{f"DO_{stage.upper()}": "wait"})
         theatre.wait_at(stage, build)
-        kill_all(worker)
+        worker.kill_all()
 
     with theatre.worker() as worker:
         theatre.wait_at(stage, build, 2)
@@ -56,7 +46,7 @@ def test_what_a_killed_worker_had_found_out_is_published(theatre: Theatre) -> No
     with theatre.worker() as worker:
         build = theatre.launch(DO_EXECUTE="wait")
         theatre.wait_at("execute", build)
-        kill_all(worker)
+        worker.kill_all()
     (theatre.flags / "away").touch()
 
     with theatre.worker() as worker:
@@ -87,7 +77,7 @@ def test_an_attempt_that_was_answered_keeps_its_verdict_and_its_page(theatre: Th
         theatre.release("execute", build)
         assert build.wait() == "SUCCESS"
         theatre.wait_at("cleanup", build)
-        kill_all(worker)
+        worker.kill_all()
     hold.unlink()
 
     with theatre.worker() as worker:

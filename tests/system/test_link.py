@@ -11,8 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
+from thcore.testing.repository import Repository
+
 from parts.gearmand import Gearmand
-from parts.repository import Repository
 from parts.wire import Wire
 from parts.worker import Worker
 from parts.zuul import Zuul, ZuulBuild

@@ -37,9 +37,7 @@ def test_a_build_that_killed_its_worker_each_time_is_not_tried_for_ever(theatre:
         with theatre.worker(max_attempts=2) as worker:
             build = build or theatre.launch(DO_EXECUTE="wait")
             theatre.wait_at("execute", build, attempt)
-            for process in worker.processes():
-                process.kill()
-            worker.wait()
+            worker.kill_all()
 
     with theatre.worker(max_attempts=2) as worker:
         assert build is not None

@@ -12,8 +12,7 @@ import msgspec.json
 import pytest
 
 from thcore.model import Outcome
-
-from parts.repository import Repository
+from thcore.testing.repository import Repository
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "thplugins_example_pauses"
 

@@ -22,9 +22,9 @@ from thcore.errors import CancelledError, ChangeError, DeadlineError, Infrastruc
 from thcore.model import Attempt, Change, ChangeKind, Checkout, Seconds
 from thcore.process import Interrupt
 from thcore.testing import make_build
+from thcore.testing.repository import Repository
 
 from parts.processes import ROUNDS
-from parts.repository import Repository
 
 PROJECT = "example/project"
 ZUUL_REF = "refs/zuul/main/Z0123456789abcdef0123456789abcdef"

@@ -26,9 +26,9 @@ from thcore.builtin.git_process import Git
 from thcore.builtin.lock import locked
 from thcore.model import Attempt, Change, ChangeKind, Seconds
 from thcore.testing import make_build
+from thcore.testing.repository import Repository
 
 from parts.processes import KILLS, ROUNDS, at_once, forked, killed
-from parts.repository import Repository
 
 pytestmark = pytest.mark.system
 

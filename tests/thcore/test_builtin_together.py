@@ -9,9 +9,9 @@ from thcore.builtin.log_patterns import LogPatternsOptions, Pattern
 from thcore.hooks import Build, hookimpl
 from thcore.model import Change, ChangeKind, Checkout, Command, Environment, Execution, Outcome, Revision, Verdict
 from thcore.testing import run_job
+from thcore.testing.repository import Repository
 
 from parts.package import project_files, wheel
-from parts.repository import Repository
 
 PROJECT = "example/product"
 REF = "refs/changes/45/12345/2"

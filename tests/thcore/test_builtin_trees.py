@@ -16,8 +16,7 @@ from thcore.builtin.git_options import GitOptions
 from thcore.builtin.lock import locked
 from thcore.model import Attempt, Change, ChangeKind, Checkout, Seconds
 from thcore.testing import make_build
-
-from parts.repository import Repository
+from thcore.testing.repository import Repository
 
 PROJECT = "example/project"
 FILES = {f"src/{number}.py": f"value = {number}\n" for number in range(12)}

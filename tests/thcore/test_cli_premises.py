@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from thcore.builtin.lock import locked
 from thcore.errors import ExitCode
 from thcore.hooks import Premises, with_premises
+from thcore.testing.repository import Repository
 
 from parts.distribution import site
-from parts.repository import Repository
 
 MAIN = (sys.executable, "-m", "thcore.cli.main")
 CONFIG = """

@@ -12,9 +12,9 @@ import pytest
 
 from thcore.errors import ExitCode
 from thcore.model.document import from_json
+from thcore.testing.repository import Repository
 
 from parts.distribution import Site
-from parts.repository import Repository
 
 MAIN = (sys.executable, "-m", "thcore.cli.main")
 REF = "refs/changes/45/12345/1"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from thcore.plugins import Plugins
-from thcore.plugins.manager import HOOKS
+from thcore.plugins.signature import HOOKS
 
 ANSWERS_IGNORED = {"thcore_preload", "thcore_cleanup", "thcore_build_event", "thcore_worker_event"}
 

@@ -233,7 +233,7 @@ plugin = Tidy()
     assert options["files"].type == "tuple[str, ...]"
     assert options["files"].default is not None
     assert options["limit"].type == "Seconds"
-    assert options["limit"].default == "60.0"
+    assert options["limit"].default == "1 m 00 s"
     assert options["mood"].default == "good"
     assert options["token"].default == "***"
     assert options["size"].default == "none"

@@ -18,6 +18,19 @@ from __future__ import annotations
 
 import enum
 
+__all__ = [
+    "CancelledError",
+    "ChangeError",
+    "ConfigError",
+    "DeadlineError",
+    "ExitCode",
+    "InfrastructureError",
+    "PluginError",
+    "RefusedError",
+    "StoppedError",
+    "ThcoreError",
+]
+
 
 class ExitCode(enum.IntEnum):
     """Exit codes of the ``thcore`` command.

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "compare": "thcore.cli.compare:compare",
     "history": "thcore.cli.history:history",
     "plugins": "thcore.cli.plugins:plugins",
+    "plugin": "thcore.cli.plugin:plugin",
     "config": "thcore.cli.config:config",
     "doctor": "thcore.cli.doctor:doctor",
     "completion": "thcore.cli.completion:completion",

@@ -8,6 +8,8 @@ from thcore.model import Finding, Outcome, Severity, Verdict
 from thcore.model.finding import by_weight
 from thcore.model.quantity import format_duration
 
+__all__ = ["Action", "Advice", "advice"]
+
 AUTHOR = "Author of the change"
 OPERATOR = "Operator of the worker"
 SHOWN_LINES = 2

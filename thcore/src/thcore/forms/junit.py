@@ -21,6 +21,8 @@ from thcore.model import DatasetRun, Finding, Outcome, Severity, StepResult, Ver
 from thcore.model.finding import by_weight
 from thcore.model.quantity import format_duration
 
+__all__ = ["to_xml"]
+
 NAME_LIMIT = 200
 MESSAGE_LIMIT = 2_000
 """Characters of a name, and of a message or a line of evidence. result.json has all of them."""

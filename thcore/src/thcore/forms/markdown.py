@@ -16,6 +16,8 @@ from thcore.model import DatasetRun, Finding, Outcome, Severity, StageResult, St
 from thcore.model.finding import by_weight
 from thcore.model.quantity import format_duration
 
+__all__ = ["to_markdown"]
+
 LIMIT = 65_536
 """Characters that the comments of most review systems take."""
 LEAST = 10_000

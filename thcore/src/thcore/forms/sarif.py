@@ -21,6 +21,8 @@ from thcore.forms.legible import bounded
 from thcore.forms.likeness import fingerprint
 from thcore.model import Finding, Location, Outcome, Severity, Verdict
 
+__all__ = ["to_json"]
+
 MESSAGE_LIMIT = 4_000
 NAME_LIMIT = 500
 """Characters of a message or a line of evidence, and of a name. result.json has all of them."""

@@ -12,6 +12,8 @@ from cattrs.preconf.json import make_converter
 
 from thcore.model.outcome import Outcome
 
+__all__ = ["from_json", "to_json"]
+
 T = TypeVar("T")
 
 _converter = make_converter()

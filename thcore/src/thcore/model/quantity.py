@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NewType
 
+__all__ = ["format_duration", "format_size", "parse_duration", "parse_size"]
+
 Seconds = NewType("Seconds", float)
 """A duration in seconds. In a configuration file: a number of seconds, or ``250ms``, ``90s``, ``15m``, ``2h``, ``1d``,
 also joined (``1h30m``)."""

@@ -6,6 +6,8 @@ import shlex
 
 from thcore.model.change import Change, ChangeKind
 
+__all__ = ["command"]
+
 
 def command(job: str, change: Change) -> str:
     """The command that does one more build of a job for the same change, for a shell.

@@ -16,6 +16,8 @@ from thcore.pages import amount, chart
 from thcore.pages.amount import WALL
 from thcore.pages.chart import Chart, Point
 
+__all__ = ["published"]
+
 STEPS = 12
 """Steps that have charts."""
 FIGURES = 4

@@ -28,6 +28,8 @@ from thcore.pages.listed import ListedBuild
 from thcore.pages.text import href, plain, shortened, visible
 from thcore.pages.timeline import timeline
 
+__all__ = ["GENERATOR", "INDEX", "Entry", "compile_templates", "history_page", "listing_page"]
+
 GENERATOR = "thcore"
 """The pages name this as their generator, so that one of another origin is told from ours."""
 INDEX = "index.html"

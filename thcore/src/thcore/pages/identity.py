@@ -9,6 +9,8 @@ from attrs import frozen
 
 from thcore.model import Fence
 
+__all__ = ["RESULT", "Identity", "read"]
+
 RESULT = "result.json"
 """The name that the document has in a site."""
 

@@ -8,6 +8,8 @@ from attrs import frozen
 
 from thcore.model import Outcome
 
+__all__ = ["ListedBuild"]
+
 
 @frozen
 class ListedBuild:

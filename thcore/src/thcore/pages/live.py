@@ -19,6 +19,8 @@ from thcore.model import Standing
 from thcore.pages import html, viewer
 from thcore.pages.html import INDEX
 
+__all__ = ["DIRECTORY", "STATE"]
+
 DIRECTORY = "live"
 """Everything but the pages is in here."""
 STATE = f"{DIRECTORY}/state.json"

@@ -26,6 +26,8 @@ from thcore.pages.evidence import Evidence, EvidenceFile, LeftOut
 from thcore.pages.html import INDEX, Entry
 from thcore.pages.identity import RESULT
 
+__all__ = ["Site", "SiteFile", "assembled", "content_type"]
+
 LOG = "console.log"
 """The build log."""
 HISTORY = "history.html"

@@ -12,7 +12,7 @@ from attrs import frozen
 from thcore.config import Config, JobConfig, job_options, plugin_settings
 from thcore.errors import ConfigError
 from thcore.model import PluginInfo, StageName
-from thcore.plugins import Plugins, candidates
+from thcore.plugins import DISABLE, Plugins, candidates
 
 SINGLE = (StageName.CHECKOUT, StageName.ENVIRONMENT, StageName.EXECUTE)
 """Stages that exactly one plugin of a job does."""
@@ -121,6 +121,10 @@ def _known(name: str, config: Config, plugins: Plugins, problems: list[str]) -> 
     broken = [problem for problem in plugins.problems if problem.plugin == name]
     if broken:
         problems.extend(f"{where}: {problem}" for problem in broken)
+        return False
+    disabled = [candidate for candidate in plugins.disabled if candidate.name == name]
+    if disabled:
+        problems.append(f"{where}: plugin {disabled[0]} is disabled; take it out of {DISABLE} in the environment")
         return False
     installed = [candidate.name for candidate in candidates()]
     close = difflib.get_close_matches(name, installed, n=1)

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from thcore.plugins.discovery import GROUP, Candidate, Problem, candidates
+from thcore.plugins.cost import Cost
+from thcore.plugins.discovery import DISABLE, GROUP, Candidate, Problem, candidates
 from thcore.plugins.inventory import Entry, FieldDoc, inventory
 from thcore.plugins.manager import Plugins
 
-__all__ = ["GROUP", "Candidate", "Entry", "FieldDoc", "Plugins", "Problem", "candidates", "inventory"]
+__all__ = [
+    "DISABLE",
+    "GROUP",
+    "Candidate",
+    "Cost",
+    "Entry",
+    "FieldDoc",
+    "Plugins",
+    "Problem",
+    "candidates",
+    "inventory",
+]

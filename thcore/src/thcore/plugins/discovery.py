@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import stevedore
 from attrs import frozen
 
+from thcore.plugins import fit
+
 GROUP = "thcore.plugins"
 """The entry point group that plugins are found through."""
+
+DISABLE = "THCORE_DISABLE_PLUGINS"
+"""The environment variable that names plugins or distributions, with commas between, that are not to be imported."""
 
 
 @frozen
 class Candidate:
-    """An installed plugin that has not been imported: entry point ``name = value`` of a distribution."""
+    """An installed plugin that has not been imported: entry point ``name = value`` of a distribution.
+
+    ``wants`` says which versions of thcore the distribution can work with, as in its metadata; empty for any.
+    """
 
     name: str
     value: str
     distribution: str
     version: str
+    wants: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.distribution} {self.version})"
@@ -40,6 +50,11 @@ class Problem:
         return f"plugin {self.plugin} ({self.distribution} {self.version}): {self.message}"
 
 
+def disabled(environment: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """What the environment says is not to be imported: names of plugins and of distributions."""
+    return frozenset(filter(None, (name.strip() for name in environment.get(DISABLE, "").split(","))))
+
+
 def candidates() -> tuple[Candidate, ...]:
     """Every plugin that is installed, sorted by name. Nothing is imported."""
     manager: stevedore.NamedExtensionManager[object] = stevedore.NamedExtensionManager(
@@ -48,8 +63,8 @@ def candidates() -> tuple[Candidate, ...]:
     owners = _owners()
     found = set()
     for entry_point in manager.list_entry_points():
-        for distribution, version in owners.get((entry_point.name, entry_point.value), (("unknown", "?"),)):
-            found.add(Candidate(entry_point.name, entry_point.value, distribution, version))
+        for owner in owners.get((entry_point.name, entry_point.value), (("unknown", "?", ""),)):
+            found.add(Candidate(entry_point.name, entry_point.value, *owner))
     return tuple(sorted(found, key=lambda candidate: (candidate.name, candidate.distribution)))
 
 
@@ -69,8 +84,13 @@ def duplicates(found: Iterable[Candidate]) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
-def load(candidate: Candidate) -> object | Problem:
-    """Import one plugin and answer its object, or why that did not work. Whatever its import raises stays here."""
+def load(candidate: Candidate, core: str) -> object | Problem:
+    """Import one plugin and answer its object, or why that did not work. Whatever its import raises stays here.
+
+    One that does not fit the version ``core`` of thcore is not even imported.
+    """
+    if misfit := fit.misfit(candidate.wants, core, candidate.distribution):
+        return _problem(candidate, misfit)
     failures: list[BaseException] = []
     try:
         manager: stevedore.NamedExtensionManager[object] = stevedore.NamedExtensionManager(
@@ -92,9 +112,15 @@ def load(candidate: Candidate) -> object | Problem:
     return _problem(candidate, "its entry point has gone; was it uninstalled just now?")
 
 
-def _owners() -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
+def is_disabled(candidate: Candidate, names: Iterable[str]) -> bool:
+    """Whether one of the names is that of the plugin or of its distribution."""
+    known = {_canonical(candidate.name), _canonical(candidate.distribution)}
+    return any(_canonical(name) in known for name in names)
+
+
+def _owners() -> dict[tuple[str, str], tuple[tuple[str, str, str], ...]]:
     # stevedore's cached entry points do not know their distribution.
-    owners: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
+    owners: dict[tuple[str, str], tuple[tuple[str, str, str], ...]] = {}
     seen: set[str] = set()
     for distribution in importlib.metadata.distributions():
         ours = [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
@@ -102,14 +128,19 @@ def _owners() -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
             continue
         # Metadata that is damaged has neither name nor version.
         name = distribution.metadata["Name"] or "unknown"
-        canonical = re.sub(r"[-_.]+", "-", name).lower()
+        canonical = _canonical(name)
         if canonical in seen and name != "unknown":
             continue  # further back on the path: another version of it, which the first one shadows
         seen.add(canonical)
         for entry_point in ours:
             key = (entry_point.name, entry_point.value)
-            owners[key] = (*owners.get(key, ()), (name, distribution.metadata["Version"] or "?"))
+            owner = (name, distribution.metadata["Version"] or "?", fit.wanted(distribution.requires or ()))
+            owners[key] = (*owners.get(key, ()), owner)
     return owners
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _problem(candidate: Candidate, message: str) -> Problem:

@@ -7,8 +7,6 @@ else becomes a PluginError that names plugin, distribution, version and hook.
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import re
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -18,8 +16,9 @@ from typing import Any, TypeVar
 import attrs
 import click
 import pluggy
-from attrs import frozen
+from attrs import evolve, frozen
 
+from thcore import __version__
 from thcore.errors import PluginError, ThcoreError
 from thcore.hooks import PROJECT, Build, specs
 from thcore.model import (
@@ -38,15 +37,12 @@ from thcore.model import (
     WorkerEvent,
 )
 from thcore.model.document import checked
-from thcore.plugins import discovery
+from thcore.plugins import discovery, trace
+from thcore.plugins.cost import Cost, measured
 from thcore.plugins.discovery import Candidate, Problem
+from thcore.plugins.signature import implementations
 
 T = TypeVar("T")
-
-HOOKS: Mapping[str, Callable[..., Any]] = {
-    name: value for name, value in vars(specs).items() if name.startswith("thcore_") and callable(value)
-}
-"""Every hook of the contract by name."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -56,13 +52,19 @@ _REPR.maxstring = _REPR.maxother = 200
 
 @frozen
 class Loaded:
-    """A plugin that is ready to be called."""
+    """A plugin that is ready to be called. ``cost`` is what loading it took, where it was found by its name."""
 
     info: PluginInfo
     plugin: object
-    hooks: frozenset[str]
+    implementations: Mapping[str, Callable[..., Any]]
     options: type[Any] | None = None
     settings: type[Any] | None = None
+    cost: Cost | None = None
+
+    @property
+    def hooks(self) -> frozenset[str]:
+        """Names of the hooks that it implements."""
+        return frozenset(self.implementations)
 
 
 class Plugins:
@@ -73,13 +75,21 @@ class Plugins:
         self._pluggy.add_hookspecs(specs)
         self._loaded: dict[str, Loaded] = {}
         self._problems: list[Problem] = []
+        self._disabled: tuple[Candidate, ...] = ()
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._traced = trace.wanted()
 
     @classmethod
     def installed(cls, names: Collection[str] | None = None) -> Plugins:
-        """Load installed plugins: those with the given names, or all. Others are not even imported."""
+        """Load installed plugins: those with the given names, or all. Others are not even imported.
+
+        Nor are those that ``THCORE_DISABLE_PLUGINS`` names.
+        """
         plugins = cls()
         found = [candidate for candidate in discovery.candidates() if names is None or candidate.name in names]
+        off = discovery.disabled()
+        plugins._disabled = tuple(candidate for candidate in found if discovery.is_disabled(candidate, off))
+        found = [candidate for candidate in found if candidate not in plugins._disabled]
         plugins._problems.extend(discovery.duplicates(found))
         clashing = {problem.plugin for problem in plugins._problems}
         for candidate in found:
@@ -88,20 +98,24 @@ class Plugins:
         return plugins
 
     def _load(self, candidate: Candidate) -> None:
-        loaded = discovery.load(candidate)
-        if isinstance(loaded, Problem):
-            self._problems.append(loaded)
-        else:
-            self.add(candidate.name, loaded, distribution=candidate.distribution, version=candidate.version)
+        costs: list[Cost] = []
+        with measured(costs):
+            found = discovery.load(candidate, __version__)
+            if isinstance(found, Problem):
+                self._problems.append(found)
+                return
+            added = self.add(candidate.name, found, distribution=candidate.distribution, version=candidate.version)
+        if added:
+            self._loaded[candidate.name] = evolve(self._loaded[candidate.name], cost=costs[0])
 
     def add(self, name: str, plugin: object, *, distribution: str = "local", version: str = "0") -> bool:
         """Register an object as a plugin; answers whether it could be. Used for installed plugins and by tests."""
         info = PluginInfo(name, distribution, version)
         try:
-            hooks = _checked_hooks(plugin, self._pluggy)
+            found = implementations(plugin, self._pluggy)
             self._pluggy.register(plugin, name)
-            options = self._ask_class(info, plugin, "thcore_job_options")
-            settings = self._ask_class(info, plugin, "thcore_settings")
+            options = self._ask_class(info, plugin, "thcore_job_options") if "thcore_job_options" in found else None
+            settings = self._ask_class(info, plugin, "thcore_settings") if "thcore_settings" in found else None
         except (ValueError, ThcoreError, pluggy.PluginValidationError) as error:
             if self._pluggy.has_plugin(name) and self._pluggy.get_plugin(name) is plugin:
                 self._pluggy.unregister(name=name)
@@ -109,7 +123,7 @@ class Plugins:
             return False
         finally:
             self._callers.clear()  # each excludes the plugins known when it was made
-        self._loaded[name] = Loaded(info, plugin, hooks, options, settings)
+        self._loaded[name] = Loaded(info, plugin, found, options, settings)
         return True
 
     def _ask_class(self, info: PluginInfo, plugin: object, hook: str) -> type[Any] | None:
@@ -127,6 +141,11 @@ class Plugins:
     def problems(self) -> tuple[Problem, ...]:
         """What kept plugins from being loaded."""
         return tuple(self._problems)
+
+    @property
+    def disabled(self) -> tuple[Candidate, ...]:
+        """Which plugins the environment keeps from being loaded."""
+        return self._disabled
 
     def get(self, name: str) -> Loaded:
         """A loaded plugin. Raises KeyError."""
@@ -241,9 +260,18 @@ class Plugins:
 
     def _call(self, name: str, hook: str, **arguments: Any) -> Any:
         loaded = self._loaded[name]
+        if hook not in loaded.implementations:
+            return None
         return self._guarded(loaded.info, hook, self._caller(name, loaded.plugin, hook), **arguments)
 
     def _guarded(self, info: PluginInfo, hook: str, caller: Callable[..., Any], **arguments: Any) -> Any:
+        if not self._traced:
+            return self._answer(info, hook, caller, **arguments)
+        with trace.told(info.name, hook, arguments) as call:
+            call.answer = self._answer(info, hook, caller, **arguments)
+            return call.answer
+
+    def _answer(self, info: PluginInfo, hook: str, caller: Callable[..., Any], **arguments: Any) -> Any:
         try:
             answers = caller(**arguments)
             answer = answers[0] if answers else None
@@ -303,35 +331,3 @@ def _where(error: BaseException) -> str:
     while traceback and traceback.tb_next:
         traceback = traceback.tb_next
     return f" ({traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno})" if traceback else ""
-
-
-def _checked_hooks(plugin: object, manager: pluggy.PluginManager) -> frozenset[str]:
-    """Names of the hooks that an object implements. Raises ValueError for what pluggy would accept in silence, or tell
-    in its own words."""
-    if inspect.isclass(plugin):
-        raise ValueError(f"its entry point names the class {plugin.__name__}; it must name an instance of it")
-    hooks = set()
-    for attribute in dir(plugin):
-        marker = manager.parse_hookimpl_opts(plugin, attribute)
-        if marker is None:
-            continue
-        name = marker["specname"] or attribute
-        if name in HOOKS:
-            _check_arguments(name, getattr(plugin, attribute))
-            hooks.add(name)
-        elif not marker["optionalhook"]:
-            close = difflib.get_close_matches(name, HOOKS, n=1)
-            hint = f"; did you mean {close[0]}?" if close else "; a newer thcore may have it"
-            raise ValueError(f"it implements the unknown hook {name}{hint}")
-    if not hooks:
-        raise ValueError("it implements no hook of thcore; is @hookimpl missing?")
-    return frozenset(hooks)
-
-
-def _check_arguments(hook: str, implementation: Callable[..., Any]) -> None:
-    known = tuple(inspect.signature(HOOKS[hook]).parameters)
-    wanted = inspect.signature(implementation).parameters.values()
-    required = [one.name for one in wanted if one.kind is one.POSITIONAL_OR_KEYWORD and one.default is one.empty]
-    wrong = [name for name in required if name not in known]
-    if wrong:
-        raise ValueError(f"{hook} has no argument {', '.join(wrong)}; it has {', '.join(known) or 'none'}")

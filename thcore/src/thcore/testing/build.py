@@ -33,6 +33,9 @@ from thcore.process.buildlog import BuildLog
 from thcore.process.interrupt import Interrupt
 
 WORKER = WorkerInfo(name="test", hostname="localhost", version="0")
+BUILD = "b0000000000000000000000000000001"
+LOG_PATH = "45/12345/2/check/job/b000000"
+"""What a build is called where a test does not say, and where its evidence goes."""
 
 
 @frozen(eq=False)
@@ -64,10 +67,10 @@ def make_build(
     *,
     change: Change | None = None,
     job: str = "job",
-    build_id: str = "b0000000000000000000000000000001",
+    build_id: str = BUILD,
     attempt: int = 1,
     parameters: Mapping[str, str] | None = None,
-    log_path: str = "45/12345/2/check/job/b000000",
+    log_path: str = LOG_PATH,
     settings: Any = None,
     secrets: Mapping[str, Secret] | None = None,
     timeout_s: float | None = None,
@@ -157,7 +160,7 @@ def run_job(
     workspace.artifacts.mkdir(parents=True)
     workspace.temporary.mkdir()
     asked = change or Change("example/project", ChangeKind.BRANCH, branch="main")
-    request = BuildRequest("b0000000000000000000000000000001", "job", asked, {}, "45/12345/2/check/job/b000000")
+    request = BuildRequest(BUILD, "job", asked, {}, LOG_PATH)
     surroundings = lifecycle.Surroundings(loaded, WORKER, directory / "state", grace_s=2.0, pace=pace or Pace())
     ends = interrupt or Interrupt(deadline=None if timeout_s is None else _deadline(timeout_s))
     try:

@@ -28,6 +28,8 @@ from typing import Self
 
 from attrs import field, frozen
 
+__all__ = ["Swift", "User"]
+
 _START_TIMEOUT_S = 60.0
 _PIPELINE = (
     "catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl formpost tempauth staticweb copy"

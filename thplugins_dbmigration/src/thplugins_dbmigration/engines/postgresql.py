@@ -141,8 +141,9 @@ class PostgreSQL:
         # A copy of a directory whose server was killed would be mistaken for one that runs.
         (directory / "postmaster.pid").unlink(missing_ok=True)
         with server_directory(build, installation, directory) as sockets, apart(log, sockets.name) as own:
-            noting = Noting(installation, directory, own, counts=_counts(installation))
-            settings = (*self.settings(installation), f"unix_socket_directories={sockets}")
+            noting = Noting(installation, directory, sockets, own, counts=_counts(installation))
+            places = (f"unix_socket_directories={sockets}", f"config_file={noting.file}")
+            settings = (*self.settings(installation), *places)
             argv = (
                 str(program(installation.programs, "postgres")),
                 "-D",

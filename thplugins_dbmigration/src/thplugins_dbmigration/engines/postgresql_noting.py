@@ -4,7 +4,8 @@ A statement of a loop may take a few hundredths of a millisecond, and to note it
 each one is noted until there are many in a step. From then on those that are quick are not, where the server counts
 them; and a step that fills the log all the same is not to fill the disk.
 
-The settings that change meanwhile stand in the server's own file for such, which it reads again when it is told to.
+The settings that change meanwhile stand in a file of ours, which the server reads again when it is told to. It is not
+with the data: nothing is written there before a server runs on it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from thplugins_dbmigration.engines.accounts import give
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.private import pause
 
-FILE = "postgresql.auto.conf"
-"""What PostgreSQL calls it. Nobody else writes there: it takes a superuser."""
+FILE = "settings.conf"
+"""What it is called. It has the settings of the data directory in it as well."""
 MANY = 512 * 1024
 """How many bytes of log a step may make before its quick statements are not noted any more."""
 MOST = 128 * 1024 * 1024
@@ -67,11 +68,12 @@ WHOLE = Extent()
 
 @define
 class Noting:
-    """What one server notes in its ``log``, and whether it ``counts`` statements as well. Make one before the server
-    starts."""
+    """What the server on a data ``directory`` notes in its ``log``, and whether it ``counts`` statements as well. Make
+    one before the server starts; the file with its settings is in ``place``."""
 
     installation: Installation
     directory: Path
+    place: Path
     log: Path
     counts: bool
     extent: Extent = WHOLE
@@ -130,9 +132,25 @@ class Noting:
                 return
         reread()
 
+    @property
+    def file(self) -> Path:
+        """The server's configuration file."""
+        return self.place / FILE
+
     def _write(self, settings: Mapping[str, str]) -> None:
-        draft = self.directory / f"{FILE}.draft"
+        draft = self.place / f"{FILE}.draft"
         draft.touch(0o600)
         give(self.installation, draft)
-        draft.write_text("".join(f"{name} = '{value}'\n" for name, value in settings.items()), "ascii")
-        draft.replace(self.directory / FILE)
+        lines = (f"include {_quoted(str(self.directory / 'postgresql.conf'))}", *map(_setting, settings.items()))
+        draft.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        draft.replace(self.file)
+
+
+def _setting(pair: tuple[str, str]) -> str:
+    name, value = pair
+    return f"{name} = {_quoted(value)}"
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace("'", "''").replace("\\", "\\\\")
+    return f"'{doubled}'"

@@ -10,24 +10,13 @@ from typing import Any
 
 import pytest
 
-from thcore.errors import CancelledError, ChangeError, InfrastructureError
+from thcore.errors import CancelledError, DeadlineError
 from thcore.model import Execution, Finding, Severity
 from thcore.testing.build import ProvidedBuild
-from thcore.testing.contract.bench import NAME, Bench
+from thcore.testing.contract import hostile
+from thcore.testing.contract.bench import NAME, Bench, passed_on
+from thcore.testing.contract.kill import killed
 from thcore.testing.contract.plugin import PluginContract, given
-
-HOSTILE_LOG = b"\n".join(
-    (
-        b"2026-03-01T10:00:00.000Z suite | \x00 NUL",
-        b"\x1b[2J\x1b]0;title\x07 escape sequences, \x9b1m and \xff\xfe no UTF-8, \xed\xa0\x80 a lone surrogate",
-        b"a" * 1_000_000,
-        b"(" * 20_000 + b"ERROR" + b" " * 100_000 + b"!",
-        b"\xe2\x80\xae<script>alert(1)</script>\r\x0b\x0c",
-        b"9999-99-99T99:99:99.999Z \x00 | Traceback (most recent call last):",
-        b"no newline at the end \xf0\x9f",
-    )
-)
-"""What a program of the change may print."""
 
 _LIMIT_S = 10.0
 _CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -69,7 +58,7 @@ class AnalyserContract(PluginContract):
     @pytest.mark.parametrize("exit_code", [None, 0, 1, 137, -1, 1 << 40])
     def test_a_hostile_log_does_no_harm_and_takes_no_time(self, bench: Bench, exit_code: int | None) -> None:
         with bench.build() as build:
-            build.workspace.log.write_bytes(HOSTILE_LOG)
+            build.workspace.log.write_bytes(hostile.LOG)
             began = time.monotonic()
             found = _analyse(bench, build, Execution(exit_code))
             took = time.monotonic() - began
@@ -83,8 +72,8 @@ class AnalyserContract(PluginContract):
             secret.write_text("Traceback ERROR do not tell\n")
             artifacts = build.workspace.artifacts
             os.mkfifo(artifacts / "pipe.log")
-            (artifacts / "line\nline \x1b[31m.log").write_bytes(HOSTILE_LOG)
-            (artifacts / os.fsdecode(b"\xff\xfe.log")).write_bytes(HOSTILE_LOG)
+            (artifacts / "line\nline \x1b[31m.log").write_bytes(hostile.LOG)
+            (artifacts / os.fsdecode(b"\xff\xfe.log")).write_bytes(hostile.LOG)
             (artifacts / "link.log").symlink_to(secret)
             build.workspace.log.unlink()
             build.workspace.log.symlink_to(secret)
@@ -94,14 +83,28 @@ class AnalyserContract(PluginContract):
         assert "do not tell" not in repr(found)
 
     def test_a_cancel_is_passed_on(self, bench: Bench, request: pytest.FixtureRequest) -> None:
-        execution = given(request, "execution")
-        with bench.cancelled() as build:
-            try:
-                _analyse(bench, build, execution)  # a short one need not look
-            except (ChangeError, InfrastructureError) as error:
-                raise AssertionError("a cancel was taken for a fault") from error
-            except CancelledError:
-                pass
+        with bench.cancelled() as build, passed_on(CancelledError):
+            _analyse(bench, build, given(request, "execution"))
+
+    def test_a_deadline_is_passed_on(self, bench: Bench, request: pytest.FixtureRequest) -> None:
+        with bench.late() as build, passed_on(DeadlineError):
+            _analyse(bench, build, given(request, "execution"))
+
+    def test_after_a_kill_the_next_attempt_finds_the_same(self, bench: Bench, request: pytest.FixtureRequest) -> None:
+        execution, log = given(request, "execution"), given(request, "log")
+
+        def analyse(ground: Bench, build: ProvidedBuild) -> tuple[Finding, ...]:
+            build.workspace.log.write_text(log, "utf-8")
+            return _analyse(ground, build, execution)
+
+        with bench.build("b1") as build:
+            expected = analyse(bench, build)
+        for ground, build_id in killed(bench, analyse, self.kills):
+            with ground.build(build_id) as build:
+                ground.clean_up(build)
+                ground.clean_up(build)
+            with ground.build(build_id, attempt=2) as build:
+                assert analyse(ground, build) == expected
 
 
 def _analyse(bench: Bench, build: ProvidedBuild, execution: Execution) -> tuple[Finding, ...]:

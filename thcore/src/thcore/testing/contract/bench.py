@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,15 +11,15 @@ from typing import Any
 import psutil
 from attrs import evolve, frozen
 
-from thcore.config import convert
+from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.model import Attempt, Change, Provision
 from thcore.pipeline.build import WORKSPACE_VARIABLE
 from thcore.plugins import Plugins
 from thcore.process import Interrupt
-from thcore.testing.build import ProvidedBuild, make_build
+from thcore.testing.build import LOG_PATH, ProvidedBuild, make_build
+from thcore.testing.local import NAME, LocalPlugin
 
-NAME = "plugin"
-"""What the plugin under test is called."""
+__all__ = ["NAME", "Bench", "passed_on", "processes"]
 
 
 @frozen
@@ -26,11 +27,16 @@ class Bench:
     """One plugin, ready to be called. All its builds are below ``directory`` and share what the plugin keeps."""
 
     directory: Path
-    plugins: Plugins
+    plugin: LocalPlugin
     options: Any
     settings: Any
     change: Change | None = None
     provide: Callable[..., Provision] | None = None
+
+    @property
+    def plugins(self) -> Plugins:
+        """What calls its hooks, by the name ``NAME``."""
+        return self.plugin.plugins
 
     @contextmanager
     def build(
@@ -41,6 +47,8 @@ class Bench:
         change: Change | None = None,
         interrupt: Interrupt | None = None,
         timeout_s: float | None = None,
+        parameters: Mapping[str, str] | None = None,
+        log_path: str = LOG_PATH,
     ) -> Iterator[ProvidedBuild]:
         """A real build."""
         with make_build(
@@ -48,6 +56,8 @@ class Bench:
             change=change or self.change,
             build_id=build_id,
             attempt=attempt,
+            parameters=parameters,
+            log_path=log_path,
             settings=self.settings,
             interrupt=interrupt,
             timeout_s=timeout_s,
@@ -63,6 +73,12 @@ class Bench:
             with self.build(interrupt=interrupt) as build:
                 yield build
 
+    @contextmanager
+    def late(self) -> Iterator[ProvidedBuild]:
+        """A build whose time was over before it began."""
+        with Interrupt(deadline=time.monotonic()) as interrupt, self.build(interrupt=interrupt) as build:
+            yield build
+
     def clean_up(self, build: ProvidedBuild) -> None:
         """Call the plugin's cleanup for a build's attempt, as the worker does."""
         attempt = Attempt(build.id, build.job, build.attempt, build.workspace.root, build.state)
@@ -70,29 +86,19 @@ class Bench:
 
     def with_options(self, written: Mapping[str, Any] | None) -> Bench:
         """The same with other options, written as in a configuration. Raises ConfigError."""
-        return evolve(self, options=structured(self.plugins, "thcore_job_options", written))
+        return evolve(self, options=self.plugin.options(written))
 
 
-def loaded(plugin: object) -> Plugins:
-    """The plugin, registered. Raises AssertionError when it cannot be."""
-    plugins = Plugins()
-    if not plugins.add(NAME, plugin):
-        raise AssertionError(str(plugins.problems[-1]))
-    return plugins
-
-
-def structured(plugins: Plugins, hook: str, written: Mapping[str, Any] | None) -> Any:
-    """What is written in a configuration as an instance of the plugin's class; None when it has none.
-
-    ``hook`` is ``thcore_job_options`` or ``thcore_settings``. Raises ConfigError.
-    """
-    entry = plugins.get(NAME)
-    cls = entry.options if hook == "thcore_job_options" else entry.settings
-    if cls is None:
-        if written:
-            raise AssertionError(f"{hook} answers no class, but the suite is given {dict(written)}")
-        return None
-    return convert.structure(dict(written or {}), cls, "options of the suite" if "options" in hook else "settings")
+@contextmanager
+def passed_on(stopped: type[StoppedError]) -> Iterator[None]:
+    """What is done in here ends well, or with this: who is soon done need not look. Raises AssertionError when the end
+    that the build was told was taken for a fault."""
+    try:
+        yield
+    except (ChangeError, InfrastructureError) as error:
+        raise AssertionError(f"a build that was told to end was taken for one with a fault: {error}") from error
+    except stopped:
+        pass
 
 
 def processes(directory: Path) -> list[psutil.Process]:

@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from thcore.errors import CancelledError, ChangeError, InfrastructureError
+from thcore.errors import CancelledError, ChangeError, DeadlineError, InfrastructureError
 from thcore.model import Change, Checkout
 from thcore.testing.build import ProvidedBuild
+from thcore.testing.contract import hostile
 from thcore.testing.contract.bench import NAME, Bench
+from thcore.testing.contract.kill import killed
 from thcore.testing.contract.plugin import PluginContract, given
-
-HOSTILE = ("../../escape", "--upload-pack=touch escape", "-x", "a b", "a\nb", "a\0b", "$(touch escape)", "ext::sh", "")
-"""Words that nobody may take for a name of a project, a ref or a commit."""
 
 
 class CheckoutContract(PluginContract):
@@ -84,7 +83,7 @@ class CheckoutContract(PluginContract):
         with bench.build(change=missing) as build, pytest.raises((ChangeError, InfrastructureError)):
             _check_out(bench, build)
 
-    @pytest.mark.parametrize("word", HOSTILE)
+    @pytest.mark.parametrize("word", hostile.WORDS)
     def test_hostile_words_of_a_change_do_no_harm(self, bench: Bench, asked: Change, word: str) -> None:
         changes = (
             evolve(asked, project=word),
@@ -105,6 +104,21 @@ class CheckoutContract(PluginContract):
     def test_a_build_that_was_cancelled_is_not_checked_out(self, bench: Bench) -> None:
         with bench.cancelled() as build, pytest.raises(CancelledError):
             _check_out(bench, build)
+
+    def test_a_build_whose_time_is_over_is_not_checked_out(self, bench: Bench) -> None:
+        with bench.late() as build, pytest.raises(DeadlineError):
+            _check_out(bench, build)
+
+    def test_after_a_kill_the_next_attempt_gets_the_same_tree(self, bench: Bench) -> None:
+        with bench.build("b1") as build:
+            expected = _contents(_check_out(bench, build).path)
+        for ground, build_id in killed(bench, _check_out, self.kills):
+            with ground.build(build_id) as build:
+                ground.clean_up(build)
+                ground.clean_up(build)
+                shutil.rmtree(build.workspace.root)
+            with ground.build(build_id, attempt=2) as build:
+                assert _contents(_check_out(ground, build).path) == expected
 
     def test_cleanup_after_a_checkout_may_come_twice_and_leaves_the_next_build_well(self, bench: Bench) -> None:
         with bench.build("b1") as build:

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from thcore.errors import CancelledError, ChangeError, InfrastructureError
+from thcore.errors import CancelledError, ChangeError, DeadlineError, InfrastructureError
 from thcore.model import Checkout, Command, Environment
 from thcore.testing.build import ProvidedBuild
-from thcore.testing.contract.bench import NAME, Bench
+from thcore.testing.contract import hostile
+from thcore.testing.contract.bench import NAME, Bench, passed_on
+from thcore.testing.contract.kill import killed
 from thcore.testing.contract.plugin import PluginContract, given
-from thcore.testing.contract.tree import write_tree
+from thcore.testing.tree import write_tree
 
 _SECRET = "THCORE_CONTRACT_SECRET"  # noqa: S105 - the name of a variable
 
@@ -79,14 +81,35 @@ class EnvironmentContract(PluginContract):
         with bench.build() as build, pytest.raises((ChangeError, InfrastructureError)):
             _make(bench, build, broken)
 
-    def test_a_cancel_is_passed_on(self, bench: Bench, files: Mapping[str, str]) -> None:
-        with bench.cancelled() as build:
+    def test_hostile_names_of_files_do_no_harm(
+        self, bench: Bench, files: Mapping[str, str], inside: tuple[str, ...]
+    ) -> None:
+        with bench.build() as build:
+            hostile.fill(build.workspace.source)
             try:
-                _make(bench, build, files)  # one that has nothing to do need not look
-            except (ChangeError, InfrastructureError) as error:
-                raise AssertionError("a cancel was taken for a fault") from error
-            except CancelledError:
-                pass
+                environment = _make(bench, build, files)
+            except ChangeError:
+                return
+            _runs(build, environment, inside)
+
+    def test_a_cancel_is_passed_on(self, bench: Bench, files: Mapping[str, str]) -> None:
+        with bench.cancelled() as build, passed_on(CancelledError):
+            _make(bench, build, files)
+
+    def test_a_deadline_is_passed_on(self, bench: Bench, files: Mapping[str, str]) -> None:
+        with bench.late() as build, passed_on(DeadlineError):
+            _make(bench, build, files)
+
+    def test_after_a_kill_the_next_attempt_gets_a_whole_one(
+        self, bench: Bench, files: Mapping[str, str], inside: tuple[str, ...]
+    ) -> None:
+        for ground, build_id in killed(bench, lambda ground, build: _make(ground, build, files), self.kills):
+            with ground.build(build_id) as build:
+                ground.clean_up(build)
+                ground.clean_up(build)
+                shutil.rmtree(build.workspace.root)
+            with ground.build(build_id, attempt=2) as build:
+                _runs(build, _make(ground, build, files), inside)
 
     def test_cleanup_after_a_build_may_come_twice(
         self, bench: Bench, files: Mapping[str, str], inside: tuple[str, ...]

@@ -3,10 +3,12 @@
 # ruff: noqa: S101 - pytest's checks are assertions
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -18,9 +20,11 @@ from thcore.errors import CancelledError, DeadlineError
 from thcore.model import Checkout, Environment, Execution, Severity
 from thcore.process import Interrupt, group
 from thcore.testing.build import ProvidedBuild
+from thcore.testing.contract import hostile
 from thcore.testing.contract.bench import NAME, Bench, processes
+from thcore.testing.contract.kill import killed
 from thcore.testing.contract.plugin import PluginContract, given
-from thcore.testing.contract.tree import write_tree
+from thcore.testing.tree import write_tree
 
 RUNNING = "it is running"
 """What endless work says in the build log as soon as it has begun."""
@@ -103,6 +107,39 @@ class ExecutorContract(PluginContract):
 
         assert execution.exit_code != 0 or _failures(execution)
 
+    def test_the_same_work_is_answered_in_the_same_way(
+        self, bench: Bench, inside: Environment, request: pytest.FixtureRequest
+    ) -> None:
+        files = given(request, "files")
+        with bench.build("b1") as first, bench.build("b2") as second:
+            assert _said(_execute(bench, first, files, inside)) == _said(_execute(bench, second, files, inside))
+
+    def test_hostile_parameters_of_a_build_and_names_of_files_do_no_harm(
+        self, bench: Bench, inside: Environment, request: pytest.FixtureRequest
+    ) -> None:
+        with bench.build(parameters=hostile.PARAMETERS) as build:
+            hostile.fill(build.workspace.source)
+            execution = _execute(bench, build, given(request, "files"), inside)
+
+        assert execution.exit_code == 0
+        assert not _failures(execution)
+        assert not [path for path in bench.directory.rglob("*") if path.name == "escape"]
+
+    def test_after_a_kill_the_next_attempt_does_all_of_its_work(
+        self, bench: Bench, inside: Environment, request: pytest.FixtureRequest
+    ) -> None:
+        files = given(request, "files")
+        work = partial(_execute, files=files, environment=inside)
+        for ground, build_id in killed(bench, work, self.kills):
+            with ground.build(build_id) as build:
+                ground.clean_up(build)
+                ground.clean_up(build)
+                shutil.rmtree(build.workspace.root)
+            with ground.build(build_id, attempt=2) as build:
+                execution = _execute(ground, build, files, inside)
+            assert execution.exit_code == 0
+            assert not _failures(execution)
+
     def test_a_build_that_was_cancelled_is_not_executed(
         self, bench: Bench, inside: Environment, request: pytest.FixtureRequest
     ) -> None:
@@ -142,6 +179,11 @@ def _execute(bench: Bench, build: ProvidedBuild, files: Mapping[str, str], envir
     write_tree(build.workspace.source, files)
     checkout = Checkout(build.workspace.source, "1" * 40)
     return bench.plugins.execute(NAME, build, bench.options, checkout, environment)
+
+
+def _said(execution: Execution) -> tuple[object, ...]:
+    """What an execution says of the change."""
+    return execution.exit_code, [(finding.code, finding.severity) for finding in execution.findings]
 
 
 def _failures(execution: Execution) -> list[str]:

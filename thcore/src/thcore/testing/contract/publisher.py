@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from thcore.errors import CancelledError, ChangeError, InfrastructureError
+from thcore.errors import CancelledError, DeadlineError, InfrastructureError
 from thcore.model import Fence, Finding, LivePage, Outcome, Publication, Severity, Verdict, WorkerInfo
 from thcore.model.document import from_json, to_json
 from thcore.testing.build import ProvidedBuild
-from thcore.testing.contract.bench import NAME, Bench
+from thcore.testing.contract import hostile
+from thcore.testing.contract.bench import NAME, Bench, passed_on
+from thcore.testing.contract.kill import killed, log_path
 from thcore.testing.contract.plugin import PluginContract, given
 
 EVIDENCE: Mapping[str, bytes] = {
@@ -27,22 +29,6 @@ EVIDENCE: Mapping[str, bytes] = {
     "datasets/large/dump.sql": b"insert into t values (1);\n" * 40_000,
     "with space.txt": "Z\u00fcrich\r\n".encode(),
 }
-HOSTILE_NAMES = (
-    b"<script>alert(1)<\\script>.html",
-    b"\"quoted' & ampersand.txt",
-    b"line\nline.txt",
-    b"\x1b[31mred.txt",
-    b"\xff\xfe.txt",
-    b"%2e%2e%2fescape.txt",
-    b"query?a=b#fragment.txt",
-    b"-rf",
-    b"...",
-    b"back\\slash.txt",
-    b"a" * 255,
-    "\u202etxt.exe".encode(),
-)
-"""Names that a program of the change may give a file."""
-
 _AT = datetime.datetime(2026, 3, 1, 10, 0, 0, tzinfo=datetime.UTC)
 _SECRET = b"a file of the worker that no build may publish\n"
 
@@ -192,7 +178,7 @@ class PublisherContract(PluginContract):
             assert json.loads(told)["attempt"] == 2
 
     def test_hostile_names_of_files_are_kept_or_left_out_and_hide_no_other_file(self, bench: Bench) -> None:
-        files = {os.fsdecode(name): b"content of " + name for name in HOSTILE_NAMES}
+        files = {os.fsdecode(name): b"content of " + name for name in hostile.NAMES}
         with bench.build() as build:
             _publish(bench, build, evidence={**files, "plain.txt": b"plain"})
 
@@ -222,13 +208,28 @@ class PublisherContract(PluginContract):
             _publish(unreachable, build, evidence=EVIDENCE)
 
     def test_a_cancel_is_passed_on(self, bench: Bench) -> None:
-        with bench.cancelled() as build:
-            try:
-                _publish(bench, build)  # one that is soon done need not look
-            except (ChangeError, InfrastructureError) as error:
-                raise AssertionError("a cancel was taken for a fault") from error
-            except CancelledError:
-                pass
+        with bench.cancelled() as build, passed_on(CancelledError):
+            _publish(bench, build)
+
+    def test_a_deadline_is_passed_on(self, bench: Bench) -> None:
+        with bench.late() as build, passed_on(DeadlineError):
+            _publish(bench, build)
+
+    def test_after_a_kill_all_is_published_when_it_is_published_again(self, bench: Bench) -> None:
+        """The worker has the evidence of a build published again whose process died over it."""
+
+        def publish(ground: Bench, build: ProvidedBuild) -> None:
+            _fill(build, EVIDENCE)
+            _publish(ground, build)
+
+        for ground, build_id in killed(bench, publish, self.kills):
+            with ground.build(build_id, log_path=log_path(build_id)) as build:
+                publish(ground, build)
+                ground.clean_up(build)
+                ground.clean_up(build)
+                for name, content in EVIDENCE.items():
+                    assert self.read_back(bench.options, build.log_path, name) == content, name
+                assert self._result(bench, build).attempt == 1
 
     def _result(self, bench: Bench, build: ProvidedBuild) -> Outcome:
         document = self.read_back(bench.options, build.log_path, "result.json")
@@ -244,15 +245,19 @@ def _publish(
     fence: Fence | None = None,
 ) -> Publication:
     """Fill the artifacts as a build does, and publish them."""
-    for name, content in (evidence or {}).items():
-        path = build.workspace.artifacts / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    _fill(build, evidence or {})
     outcome = _outcome(build, verdict, fence or Fence("suite", build.attempt, _AT))
     (build.workspace.artifacts / "result.json").write_text(to_json(outcome), "utf-8")
     publication = bench.plugins.publish(NAME, build, bench.options, outcome)
     assert publication is not None, "it published nothing"
     return publication
+
+
+def _fill(build: ProvidedBuild, evidence: Mapping[str, bytes]) -> None:
+    for name, content in evidence.items():
+        path = build.workspace.artifacts / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def _page(build: ProvidedBuild, *names: str) -> LivePage:

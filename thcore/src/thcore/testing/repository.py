@@ -1,4 +1,4 @@
-"""Real git repositories with changes, as a review system and Zuul's merger publish them."""
+"""Real git repositories with changes, as a review system and Zuul's merger publish them, and a server for them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+
+from thcore.testing.tree import write_tree
 
 _ENVIRONMENT = {
     "GIT_AUTHOR_NAME": "An Author",
@@ -19,7 +21,8 @@ _ENVIRONMENT = {
 
 
 class Repository:
-    """A repository with a work tree at ``path``; its first commit is on ``main``."""
+    """A repository with a work tree at ``path``; its first commit is on ``main``. Files that begin with ``#!`` can be
+    executed."""
 
     def __init__(self, path: Path, files: Mapping[str, str] | None = None) -> None:
         self.path = path
@@ -40,10 +43,7 @@ class Repository:
 
     def commit(self, files: Mapping[str, str], message: str = "change") -> str:
         """Write files, commit them on what is checked out, and answer the commit."""
-        for name, text in files.items():
-            target = self.path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text)
+        write_tree(self.path, files)
         self.git("add", "--all", "--force")
         self.git("commit", "--quiet", "--allow-empty", "-m", message)
         return self.head()

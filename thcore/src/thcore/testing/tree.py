@@ -1,4 +1,4 @@
-"""A change's work tree, written by a suite."""
+"""A work tree, written by a test."""
 
 from __future__ import annotations
 

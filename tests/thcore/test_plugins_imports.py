@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from thcore.testing.contract.sources import private_imports
+from thcore.plugins.imports import private_imports
 
 PLUGIN = "class Plugin:\n    pass\n\nplugin = Plugin()\n"
 
@@ -28,6 +28,8 @@ def package(directory: Path, name: str, **modules: str) -> object:
         "from thcore.hooks import hookimpl",
         "from thcore.model.document import to_json",
         "import thcore.testing.contract",
+        "from thcore.pages import site",
+        "from thcore.model import *",
         "from . import plugin",
     ],
 )
@@ -43,9 +45,12 @@ def test_what_is_public_may_be_imported(tmp_path: Path, monkeypatch: pytest.Monk
     [
         ("import thcore.pipeline", "thcore.pipeline"),
         ("from thcore import config", "thcore.config"),
-        ("from thcore.process.interrupt import Interrupt", "thcore.process.interrupt"),
-        ("from thcore.hooks.build import Build", "thcore.hooks.build"),
-        ("def late():\n    from thcore.builtin import git", "thcore.builtin"),
+        ("from thcore.process.interrupt import Interrupt", "thcore.process.interrupt.Interrupt"),
+        ("from thcore.hooks.build import Build", "thcore.hooks.build.Build"),
+        ("def late():\n    from thcore.builtin import git", "thcore.builtin.git"),
+        ("from thcore.hooks import Thing", "thcore.hooks.Thing"),
+        ("from thcore.model.finding import Finding", "thcore.model.finding.Finding"),
+        ("from thcore.plugins import *", "thcore.plugins.*"),
     ],
 )
 def test_every_module_of_a_plugins_package_is_looked_at(

@@ -12,6 +12,7 @@ from pathlib import Path
 import gear
 import psutil
 import pytest
+import requests
 import sqlalchemy
 
 from thcore.process import group
@@ -20,6 +21,7 @@ from thcore.testing.git_server import GitServer
 from thcore.testing.mariadb import MariaDB
 from thcore.testing.plugin import RunBuild
 from thcore.testing.postgresql import PostgreSQL
+from thcore.testing.swift import Swift
 
 from parts.worker import words
 
@@ -75,6 +77,16 @@ def test_a_gearman_server_keeps_its_address_over_a_restart_and_forgets_the_rest(
 
     assert gearman.address == address
     assert gearman.workers() == {}
+
+
+def test_the_server_of_tests_is_gearmand_where_it_is_installed(thcore_gearman: GearmanServer) -> None:
+    assert isinstance(thcore_gearman, FakeGearmand if Gearmand.missing() else Gearmand)
+    assert thcore_gearman.workers() == {}
+
+
+@pytest.mark.slow
+def test_the_swift_of_tests_answers(thcore_swift: Swift) -> None:
+    assert requests.get(f"{thcore_swift.url}/healthcheck", timeout=30).text == "OK"
 
 
 def test_a_change_is_fetched_from_a_git_server_and_an_outage_is_no_fault_of_it(

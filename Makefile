@@ -9,7 +9,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 BUILDS ?= 3000
 SEED ?= $(shell date +%s)
 
-.PHONY: help demo test test-all chaos lint unit bench docs viewer sync packages clean
+.PHONY: help demo test test-all compatibility chaos lint unit bench docs viewer sync packages clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ test: packages sync lint ## Everything that must hold: lint, types, layers, unit
 test-all: packages sync lint ## The same, with whole projects, large datasets and a hundred kills (half an hour in all)
 	THCORE_KILLS=100 $(RUN) pytest $(PARALLEL) --ignore tests/benchmarks
 
+compatibility: sync ## What plugins were promised: those of the last minor release run, and nothing that they use is gone
+	$(RUN) pytest tests/compatibility tests/thcore/test_stability.py
+
 chaos: packages sync ## Kill everything around BUILDS builds (3000) at the points that SEED chooses; some twenty minutes
 	THCORE_CHAOS_SEED=$(SEED) THCORE_CHAOS_BUILDS=$(BUILDS) $(RUN) pytest tests/system/test_chaos.py -s
 
@@ -36,8 +39,9 @@ lint: sync ## Style, types and layers
 bench: packages sync ## Measure, each figure as a ratio to the alternative in the same run
 	$(RUN) pytest tests/benchmarks -s
 
-docs: packages sync ## Build the site into docs/_build/html
+docs: packages sync ## Build the site into docs/_build/html, the manual pages into docs/_build/man
 	$(RUN) sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(RUN) sphinx-build -W --keep-going -b man docs docs/_build/man
 
 viewer: sync ## Build the log viewer's script and style from thcore/viewer into the package
 	$(RUN) npm --prefix thcore/viewer ci --no-audit --no-fund --ignore-scripts

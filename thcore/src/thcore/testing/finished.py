@@ -105,8 +105,8 @@ def run_build(
 
     ``files`` are in the project's repository; ``changed`` are those that the change adds or replaces. With the plugin
     ``git`` there is a real repository, whose change has a ref; where no plugin does the checkout, the files are written
-    to the work tree, and where none executes anything, that goes well. ``change`` says more of the change.
-    ``cancel_at`` cancels the build as a stage begins.
+    to the work tree, and where none executes anything, that goes well. ``change`` says more of the change,
+    ``parameters`` are the job arguments that come with the build. ``cancel_at`` cancels the build as a stage begins.
 
     Raises ConfigError, with all that ``thcore config check`` says.
     """

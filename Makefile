@@ -39,8 +39,9 @@ lint: sync ## Style, types and layers
 bench: packages sync ## Measure, each figure as a ratio to the alternative in the same run
 	$(RUN) pytest tests/benchmarks -s
 
-docs: packages sync ## Build the site into docs/_build/html
+docs: packages sync ## Build the site into docs/_build/html, the manual pages into docs/_build/man
 	$(RUN) sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(RUN) sphinx-build -W --keep-going -b man docs docs/_build/man
 
 viewer: sync ## Build the log viewer's script and style from thcore/viewer into the package
 	$(RUN) npm --prefix thcore/viewer ci --no-audit --no-fund --ignore-scripts

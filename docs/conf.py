@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.graphviz",
     "thcore_reference",
     "inline_graphviz",
+    "manual_pages",
 ]
 exclude_patterns = ["_build", "examples"]
 nitpicky = False
@@ -36,6 +37,12 @@ python_use_unqualified_type_names = True
 maximum_signature_line_length = 90
 
 graphviz_output_format = "svg"
+
+man_pages = [
+    ("command-line", "thcore", "run CI builds, and judge database migrations on real data", "", "1"),
+    ("configuration", "thcore.yaml", "the configuration of thcore", "", "5"),
+]
+man_make_section_directory = False
 
 html_theme = "furo"
 html_title = f"thcore {version}"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import enum
 import importlib
 import inspect
 import json
 import re
-import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -19,15 +17,16 @@ import attrs
 import click
 import msgspec.json
 from docutils import nodes
+from option_words import default, example, inner_class, keys, one_of, words
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from thcore.cli.main import cli
+from thcore.config import PluginClasses, json_schema
 from thcore.config.schema import Config
 from thcore.errors import ExitCode
 from thcore.hooks import specs
-from thcore.model import Bytes, Outcome, Seconds, Secret
-from thcore.model.quantity import format_duration, format_size
+from thcore.model import Outcome
 from thcore.monitoring.action import ACTIONS
 from thcore.monitoring.metrics import METRICS
 from thcore.plugins import Plugins, inventory
@@ -37,6 +36,7 @@ from thplugins_dbmigration.measure.counters import LEGACY, MEANINGS, OWN, STATEM
 from thplugins_dbmigration.policy.file import PolicyFile
 
 SCHEMA = "result.schema.json"
+CONFIG_SCHEMA = "thcore.schema.json"
 POLICY_SCHEMA = "policy.schema.json"
 
 HOOK_GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -72,28 +72,6 @@ def configuration() -> str:
 def plugins() -> str:
     """Every installed plugin with its options and settings."""
     return "\n".join(line for entry in inventory() for line in _plugin(entry.name))
-
-
-def keys(cls: type[Any], prefix: str) -> Iterator[tuple[str, attrs.Attribute[Any], Any]]:
-    """Every key of an attrs class and of the classes inside it: its full name, its field, its type."""
-    hints = typing.get_type_hints(cls)
-    for field in attrs.fields(cls):
-        if not field.init or field.metadata.get("internal"):
-            continue
-        kind = hints.get(field.name, field.type)
-        name = f"{prefix}{field.alias or field.name}"
-        yield name, field, kind
-        inner, many = inner_class(kind)
-        if inner is not None:
-            yield from keys(inner, f"{name}{'[]' if many else ''}.")
-
-
-def inner_class(kind: Any) -> tuple[type[Any] | None, bool]:
-    """The attrs class in a type such as ``X | None`` or ``tuple[X, ...]``, and whether there can be many."""
-    for part in (kind, *typing.get_args(kind)):
-        if isinstance(part, type) and attrs.has(part) and part is not Secret:
-            return part, typing.get_origin(kind) is tuple
-    return None, False
 
 
 def _section(cls: type[Any], prefix: str, title: str) -> Iterator[str]:
@@ -149,73 +127,14 @@ def _key(name: str, field: attrs.Attribute[Any], kind: Any, *, more: str = "") -
     yield f"::::{{confval}} {name}"
     yield f":type: {words(kind)}"
     if inner_class(kind)[0] is None:
-        yield f":default: {default(field)}"
+        yield f":default: {default(field, kind)}"
     yield ""
     yield _escaped(field.metadata.get("doc", ""))
     if more:
         yield f"\n{more}"
-    example = field.metadata.get("example")
-    if example is not None:
-        yield f"\n```yaml\n{name.rpartition('.')[2]}: {example}\n```"
+    if inner_class(kind)[0] is None:
+        yield f"\n```yaml\n{name.rpartition('.')[2]}: {example(field, kind)}\n```"
     yield "::::\n"
-
-
-def words(kind: Any) -> str:
-    """A type in words."""
-    named = {
-        str: "text",
-        int: "whole number",
-        float: "number",
-        bool: "`true` or `false`",
-        Path: "path",
-        Secret: "secret",
-        Seconds: "duration, such as `90s` or `1h30m`",
-        Bytes: "size, such as `64MiB`",
-        Any: "anything",
-    }
-    match typing.get_origin(kind), typing.get_args(kind):
-        case _ if kind in named:
-            text = named[kind]
-        case ((typing.Union | types.UnionType), parts):
-            text = " or ".join(words(part) for part in parts if part is not type(None))
-        case typing.Literal, values:
-            text = _one_of(values)
-        case (origin, (first, *_)) if origin is tuple:
-            inner = words(first)
-            text = f"list of {inner}s" if inner in {"mapping", "path"} else f"list of {inner}"
-        case (origin, (_, value)) if inspect.isclass(origin) and issubclass(origin, Mapping) and value is not Any:
-            text = f"mapping of names to {words(value)}"
-        case _ if inspect.isclass(kind) and issubclass(kind, enum.Enum):
-            text = _one_of([member.value for member in kind])
-        case _:
-            text = "mapping"
-    return text
-
-
-def default(field: attrs.Attribute[Any]) -> str:
-    """The default of a key as it would be written."""
-    value: Any = field.default
-    if value is attrs.NOTHING:
-        return "none, it is required"
-    if isinstance(value, attrs.Factory):  # type: ignore[arg-type] # it is a class
-        value = value.factory()
-    if value is None:
-        return "none"
-    if field.type in {Seconds, "Seconds"}:
-        return f"`{format_duration(value)}`"
-    if field.type in {Bytes, "Bytes"}:
-        return f"`{format_size(value)}`"
-    if isinstance(value, enum.Enum):
-        value = value.value
-    if isinstance(value, Path):
-        value = str(value)
-    plain = list(value) if isinstance(value, tuple) else value
-    return f"`{plain if isinstance(plain, str) else json.dumps(plain)}`"
-
-
-def _one_of(values: typing.Iterable[object]) -> str:
-    texts = [f"`{value}`" for value in values]
-    return f"{', '.join(texts[:-1])} or {texts[-1]}"
 
 
 # Hooks.
@@ -267,6 +186,13 @@ def result_schema() -> dict[str, Any]:
     return _schema(Outcome, "thcore result.json")
 
 
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of the configuration file, with the plugins of this repository."""
+    plugins = Plugins.installed()
+    loaded = {name: plugins.get(name) for name in plugins.names}
+    return json_schema({name: PluginClasses(plugin.options, plugin.settings) for name, plugin in loaded.items()})
+
+
 def policy_schema() -> dict[str, Any]:
     """The JSON Schema of .thcore.yaml."""
     schema = _schema(PolicyFile, ".thcore.yaml")
@@ -294,7 +220,7 @@ def result() -> str:
     for name, definition in definitions.items():
         lines += [f"## {name}\n", f"{definition.get('description', '')}\n"]
         if "enum" in definition:
-            lines.append(f"One of {_one_of(definition['enum'])}.\n")
+            lines.append(f"One of {one_of(definition['enum'])}.\n")
             continue
         required = set(definition.get("required", ()))
         lines += ["| key | value | always there |", "|---|---|---|"]
@@ -461,6 +387,14 @@ MADE: Mapping[str, Callable[[], str]] = {
 }
 
 
+SCHEMA_ROLES: Mapping[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+    "schema": (SCHEMA, result_schema),
+    "policy_schema": (POLICY_SCHEMA, policy_schema),
+    "config_schema": (CONFIG_SCHEMA, config_schema),
+}
+"""Roles that link to a schema: its file, and what makes it."""
+
+
 def insert(_app: Sphinx, _page: str, source: list[str]) -> None:
     """Put what is made in place of ``{made} NAME`` blocks, before the page is parsed."""
     source[0] = _MADE.sub(lambda match: MADE[match[1]](), source[0])
@@ -474,24 +408,23 @@ def outdated(app: Sphinx, *_changes: object) -> list[str]:
 def schema_link(
     name: str, _raw: str, text: str, _line: int, _inliner: object, *_more: object
 ) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-    """``{schema}`text``` and ``{policy_schema}`text```: a link to a schema."""
-    target = POLICY_SCHEMA if name == "policy_schema" else SCHEMA
-    return [nodes.reference(text, text, refuri=target, internal=True)], []
+    """``{schema}`text```, ``{policy_schema}`text``` and ``{config_schema}`text```: a link to a schema."""
+    return [nodes.reference(text, text, refuri=SCHEMA_ROLES[name][0], internal=True)], []
 
 
 def write_schemas(app: Sphinx, _config: object) -> None:
     """Put the schemas where ``html_extra_path`` takes them from."""
     place = Path(app.srcdir) / "_build" / "extra"
     place.mkdir(parents=True, exist_ok=True)
-    for name, schema in ((SCHEMA, result_schema()), (POLICY_SCHEMA, policy_schema())):
-        (place / name).write_text(json.dumps(schema, indent=2) + "\n", "utf-8")
+    for name, schema in SCHEMA_ROLES.values():
+        (place / name).write_text(json.dumps(schema(), indent=2) + "\n", "utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("source-read", insert)
     app.connect("env-get-outdated", outdated)
-    app.add_role("schema", schema_link)
-    app.add_role("policy_schema", schema_link)
+    for role in SCHEMA_ROLES:
+        app.add_role(role, schema_link)
     app.connect("config-inited", write_schemas, priority=100)  # before Sphinx looks for html_extra_path
     return {"parallel_read_safe": True, "parallel_write_safe": True}

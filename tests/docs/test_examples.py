@@ -67,7 +67,8 @@ def parse(words: list[str]) -> click.Command:
         context = click.Context(command, parent=context, info_name=name)
         group = command  # type: ignore[assignment] # a group or the command itself
     known = {flag for option in group.params for flag in (*option.opts, *option.secondary_opts)}
-    assert {word for word in words if word.startswith("-")} <= known | {"--help", "-h"}
+    given = {word.partition("=")[0] for word in words if word.startswith("-")}
+    assert given <= known | {"--help", "-h", "--"}
     return group
 
 
@@ -111,8 +112,13 @@ def configurations() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("place", "text"), [pytest.param(*found, id=found[0]) for found in configurations()])
-def test_every_configuration_in_the_documentation_loads_and_makes_a_plan(place: str, text: str, tmp_path: Path) -> None:
+def test_every_configuration_in_the_documentation_loads_and_makes_a_plan(
+    place: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "thcore.yaml"
+    text = re.sub(r"\{file: /etc/thcore/history\.url\}", "sqlite:////history", text)
+    for variable in re.findall(r"\benv: (\w+)", text):
+        monkeypatch.setenv(variable, "a secret")
     path.write_text(text, "utf-8")
 
     config = load(path)

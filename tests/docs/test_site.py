@@ -14,6 +14,7 @@ import attrs
 import click
 import jsonschema
 import pytest
+import yaml
 
 from thcore.cli.main import cli
 from thcore.config.schema import Config
@@ -55,12 +56,17 @@ class Page(HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as ``make docs`` does it."""
     place = tmp_path_factory.mktemp("site")
-    build = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", str(place / "trees")]
+    return built(place, "html")
+
+
+def built(place: Path, builder: str) -> Path:
+    """The documentation in one form."""
+    build = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", builder, "-d", str(place / "trees")]
     ended = subprocess.run(
-        [*build, str(DOCS), str(place / "html")], capture_output=True, text=True, timeout=240, check=False
+        [*build, str(DOCS), str(place / builder)], capture_output=True, text=True, timeout=240, check=False
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-    return place / "html"
+    return place / builder
 
 
 def test_the_site_builds_without_warnings_and_has_every_page(site: Path) -> None:
@@ -152,6 +158,47 @@ def test_every_option_and_setting_of_every_plugin_is_described(site: Path) -> No
 
     assert {"git.base_url", "dbmigration.alembic.config", "log_patterns.patterns[].regex"} <= set(known)
     assert [key for key in known if key not in page.words] == []
+
+
+def test_every_option_has_its_type_its_default_and_an_example(site: Path) -> None:
+    for name in ("configuration", "plugins"):
+        entries = re.split(r'<dl class="std confval">', (site / f"{name}.html").read_text("utf-8"))[1:]
+        assert len(entries) > 40
+        for entry in entries:
+            key = re.search(r'id="confval-([^"]+)"', entry)
+            assert key
+            section = "Its keys are" in entry or "Default" not in entry  # of what has keys of its own, those are told
+            assert "Type" in entry, key[1]
+            assert section or "highlight-yaml" in entry, key[1]
+
+
+def test_the_manual_pages_are_built_from_the_same_source(site: Path) -> None:
+    manual = built(site.parent, "man")
+
+    command = (manual / "thcore.1").read_text("utf-8").replace("\\-", "-")
+    assert "thcore - run CI builds" in command
+    assert "THCORE SERVE" in command.upper()
+    assert "75" in command, "exit codes"
+    assert "drain_timeout" in (manual / "thcore.yaml.5").read_text("utf-8")
+    assert "<>" not in command
+
+
+def test_the_schema_of_the_configuration_is_published_and_takes_every_example(site: Path) -> None:
+    schema = json.loads((site / "thcore.schema.json").read_text("utf-8"))
+    validator = jsonschema.Draft7Validator(schema)
+    examples = sorted(DOCS.glob("examples/**/thcore.yaml"))
+
+    assert len(examples) >= 6
+    for example in (DOCS / "examples" / "minimal.yaml", *examples):
+        assert list(validator.iter_errors(yaml.safe_load(example.read_text("utf-8")))) == [], example
+    assert "thcore.schema.json" in Page(site / "configuration.html").links
+
+
+def test_every_page_is_in_one_of_the_four_parts(site: Path) -> None:
+    text = (site / "index.html").read_text("utf-8")
+    parts = re.findall(r'<p class="caption"[^>]*><span class="caption-text">(.*?)</span>', text)
+
+    assert parts == ["Tutorial", "How to", "Reference", "Explanation"]
 
 
 def test_every_command_is_described(site: Path) -> None:

@@ -100,6 +100,7 @@ class DbmigrationOptions:
         "What the project migrates with: one of the tools, or one that another distribution adds. Without it, the "
         "dataset says; else what the checkout looks like, where that is clear.",
         default=None,
+        example="alembic",
     )
     judge: Judge = option(
         "added: only the steps that the change adds to its target branch can fail it. all: every step can. A build "
@@ -194,15 +195,20 @@ class DbmigrationSettings:
     """The settings of a worker."""
 
     mysql_programs: Path | None = option(
-        "The directory of mysqld or mariadbd and its clients; without it, they are looked for.", default=None
+        "The directory of mysqld or mariadbd and its clients; without it, they are looked for.",
+        default=None,
+        example="/opt/mysql-8.4/bin",
     )
     postgresql: Postgresql | None = option(
         "system: the PostgreSQL of this machine. embedded: the one of the extra [embedded]. Without it, the embedded "
         "one where it is installed.",
         default=None,
+        example="system",
     )
     postgresql_programs: Path | None = option(
-        "The directory of postgres, initdb and their like; without it, they are looked for.", default=None
+        "The directory of postgres, initdb and their like; without it, they are looked for.",
+        default=None,
+        example="/usr/lib/postgresql/17/bin",
     )
     dataset_slots: int | None = option(
         "How many datasets of a build are taken through side by side, each with a server and a share of the processors "
@@ -222,6 +228,7 @@ class DbmigrationSettings:
         "The account that database servers run as, when the worker runs as root. Without it, one that the system has "
         "for them is taken.",
         default=None,
+        example="mysql",
     )
     snapshot_size: Bytes | None = option(
         "How large all snapshots together may be; the least recently used ones go first, never one that a build uses. "

@@ -40,7 +40,9 @@ class PublishLocalOptions:
         validator=_is_mode,
     )
     owner: str | None = option(
-        "Who owns what is published: a name or a number. Only root may give things away.", default=None
+        "Who owns what is published: a name or a number. Only root may give things away.",
+        default=None,
+        example="thcore",
     )
     group: str | None = option(
         "The group of what is published: a name or a number. The worker must be in it, or be root.",

@@ -63,27 +63,34 @@ class PublishSwiftOptions:
         "The version of the identity API. Without it, an address with /v1 in it is version 1, and any other identity"
         " service is asked what it speaks.",
         default=None,
+        example="3",
     )
     user: str | None = option("The user's name, for v1 with the account in front.", default=None, example="ci:uploader")
     password: Secret | None = option("The user's password.", default=None, example="{env: SWIFT_PASSWORD}")
     tenant: str | None = option(
-        "Name of the tenant (v2), which v3 calls the project, that the container is in.", default=None
+        "Name of the tenant (v2), which v3 calls the project, that the container is in.", default=None, example="ci"
     )
-    tenant_id: str | None = option("Its id, instead of the name.", default=None)
+    tenant_id: str | None = option(
+        "Its id, instead of the name.", default=None, example="0f3c9e6ad9ac4a1f8e0e63e1ad7a2f44"
+    )
     user_domain: str = option("Name of the user's domain (v3).", default="Default")
     project_domain: str = option("Name of the project's domain (v3).", default="Default")
     application_credential: str | None = option(
-        "Id of an application credential (v3), instead of user, password and tenant.", default=None
+        "Id of an application credential (v3), instead of user, password and tenant.",
+        default=None,
+        example="5bb0c1d2f0b54f3aa1a2c5a3f0e7d6c4",
     )
     application_secret: Secret | None = option(
         "The application credential's secret.", default=None, example="{file: /etc/thcore/swift.secret}"
     )
-    region: str | None = option("The region, where the identity service knows several.", default=None)
+    region: str | None = option("The region, where the identity service knows several.", default=None, example="north")
     interface: Literal["public", "internal", "admin"] = option(
         "Which of the addresses that the identity service knows of Swift is used.", default="public"
     )
     ca_file: Path | None = option(
-        "Certificates of the authority that has signed those of both services; without it, the system's.", default=None
+        "Certificates of the authority that has signed those of both services; without it, the system's.",
+        default=None,
+        example="/etc/thcore/swift-ca.pem",
     )
     container: str | None = option("The container.", default=None, example="logs", validator=_container)
     create_container: bool = option("Make the container when it is missing.", default=False)
@@ -122,6 +129,7 @@ class PublishSwiftOptions:
         "The container for segments; made when it is missing. Without it, the container's name with _segments.",
         default=None,
         validator=_container,
+        example="logs_segments",
     )
     connections: int = option("How many files are sent at the same time.", default=8, validator=_some)
     retries: int = option(

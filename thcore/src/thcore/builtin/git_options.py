@@ -25,6 +25,7 @@ class GitOptions:
     branch: str | None = option(
         "The branch for builds that name none (timer pipelines). Without it, the one that the origin points out.",
         default=None,
+        example="main",
     )
     submodules: bool = option("Check out submodules too.", default=True)
     timeout: Seconds = option("How long one call of git may take.", default=Seconds(1800.0))

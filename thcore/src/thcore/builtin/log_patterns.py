@@ -42,12 +42,15 @@ class Pattern:
 
     regex: str = option("Regular expression (Python's), searched for in each line.", example="'Traceback \\(most'")
     severity: Severity = option("How much a match weighs.", default=Severity.WARNING)
-    message: str | None = option("What to say about it; without it, the line itself.", default=None)
+    message: str | None = option(
+        "What to say about it; without it, the line itself.", default=None, example="A deprecated call"
+    )
     code: str = option("Code of the findings, for scripts.", default="log-pattern")
     literal: str | None = option(
         "Text that every matching line has. It makes the search many times faster. Found out by itself, unless the"
         " expression has alternatives, nested groups or flags.",
         default=None,
+        example="DeprecationWarning",
     )
 
     def __attrs_post_init__(self) -> None:

@@ -35,11 +35,14 @@ class ShellOptions:
         " `THCORE_RESULT_FILE`.",
         default="result.txt",
     )
-    variables: Mapping[str, str] = option("More variables for the program's environment.", factory=dict)
+    variables: Mapping[str, str] = option(
+        "More variables for the program's environment.", factory=dict, example="{LC_ALL: C.UTF-8}"
+    )
     parameters: tuple[str, ...] = option(
         "Job parameters to pass on besides those that Zuul sets (`ZUUL_*`, `LOG_PATH`, `BASE_LOG_PATH`). They come"
         " with the build and are not to be trusted.",
         default=(),
+        example="[MOOD]",
     )
 
     def __attrs_post_init__(self) -> None:

@@ -34,7 +34,9 @@ class VenvOptions:
         default=_DEFAULT_FILES,
     )
     constraints: tuple[str, ...] = option(
-        "Constraint files: paths in the checkout, or absolute ones of the worker.", default=()
+        "Constraint files: paths in the checkout, or absolute ones of the worker.",
+        default=(),
+        example="[/etc/thcore/constraints/shop.txt]",
     )
     packages: tuple[str, ...] = option(
         "More packages, such as a database driver.", default=(), example="[PyMySQL, setuptools]"
@@ -51,7 +53,9 @@ class VenvOptions:
     editable: bool = option(
         "Install the project so that its files are used where they are, in the checkout.", default=True
     )
-    find_links: tuple[str, ...] = option("More places of packages: absolute directories or URLs.", default=())
+    find_links: tuple[str, ...] = option(
+        "More places of packages: absolute directories or URLs.", default=(), example="[/srv/wheels]"
+    )
     offline: bool = option("Do not use the network.", default=False)
 
     def __attrs_post_init__(self) -> None:

@@ -50,7 +50,7 @@ class AlembicOptions:
         default="alembic",
     )
     script_location: str | None = option(
-        "Where the migration scripts are, instead of what the file says.", default=None
+        "Where the migration scripts are, instead of what the file says.", default=None, example="shop/migrations"
     )
     version_table: str = option("The table of the project's main chain of versions.", default="alembic_version")
     drivers: Mapping[str, str] = option(

@@ -38,16 +38,20 @@ class CommandOptions:
         default=None,
         example="[nova-manage, --config-file, '{config}/nova.conf', db, version]",
     )
-    version_table: str | None = option("The table that the project keeps its versions in.", default=None)
+    version_table: str | None = option(
+        "The table that the project keeps its versions in.", default=None, example="schema_version"
+    )
     version_pattern: str | None = option(
         "A regular expression that finds the version in what current and head print: its first group, or all of it. "
         "Without it, the version is their last line.",
         default=None,
+        example="'version: ([0-9]+)'",
     )
     steps: tuple[str, ...] | None = option(
         "Prints one step a line, the version and then a title, in the order in which they run. A list of all steps is "
         "cut at the database's version; one that was given {current} is taken as it is.",
         default=None,
+        example="[./migrate, list, --after, '{current}']",
     )
     step_files: str | None = option(
         "Instead of steps: the files that hold one step each, as a pattern relative to the checkout. Their names begin "
@@ -56,7 +60,9 @@ class CommandOptions:
         example="nova/db/sqlalchemy/migrate_repo/versions/*.py",
     )
     head: tuple[str, ...] | None = option(
-        "Prints the version that the project ends at. Without it, it is that of the last step.", default=None
+        "Prints the version that the project ends at. Without it, it is that of the last step.",
+        default=None,
+        example="[./migrate, head]",
     )
 
 

@@ -44,7 +44,9 @@ class YoyoOptions:
         example="[migrations]",
     )
     version_table: str | None = option(
-        f"The table of the applied migrations. Without it, the one that yoyo.ini names, else {TABLE}.", default=None
+        f"The table of the applied migrations. Without it, the one that yoyo.ini names, else {TABLE}.",
+        default=None,
+        example="_yoyo_migration",
     )
     drivers: Mapping[str, str] = option(
         "The driver by dialect, as yoyo's URLs name it. Without it, the first that the project has: pymysql or "

@@ -19,7 +19,9 @@ class Fixup:
     """What has to be done to the data when the database is at a version, because a project's upgrade notes say so."""
 
     at: str = option("The version at which it is run, before any step that follows. As in until.", example="'329'")
-    sql: str | None = option("A file of SQL, relative to the dataset's directory.", default=None)
+    sql: str | None = option(
+        "A file of SQL, relative to the dataset's directory.", default=None, example="fill_project_ids.sql"
+    )
     command: tuple[str, ...] | None = option(
         "A program of the project; templates. It is run in the working directory, inside the environment.",
         default=None,
@@ -45,7 +47,9 @@ class Release:
     name: str = option("What reports call it.", example="victoria")
     branch: str | None = option("The branch that has it.", default=None, example="stable/victoria")
     tag: str | None = option("Or the tag.", default=None, example="'22.4.0'")
-    commit: str | None = option("Or the commit, 40 hexadecimal digits.", default=None)
+    commit: str | None = option(
+        "Or the commit, 40 hexadecimal digits.", default=None, example="4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+    )
     until: str | tuple[str, ...] = option(
         "The version that it leads to, or several, of any chain: a version, its first digits (6 or more), a number; of "
         "Alembic also a label, or LABEL@head. Without it, to the head of every chain.",
@@ -57,10 +61,18 @@ class Release:
         factory=dict,
         example="{venv: {python: '3.9', exclude_newer: '2023-06-01'}}",
     )
-    tool: str | None = option("What the project migrated with, where that was another tool.", default=None)
-    tool_options: Mapping[str, Any] = option("Options of the tool, laid over the job's.", factory=dict)
-    variables: Mapping[str, str] = option("Laid over the job's variables.", factory=dict)
-    files: Mapping[str, str] = option("Laid over the job's files.", factory=dict)
+    tool: str | None = option(
+        "What the project migrated with, where that was another tool.", default=None, example="alembic"
+    )
+    tool_options: Mapping[str, Any] = option(
+        "Options of the tool, laid over the job's.", factory=dict, example="{config: nova/db/main/alembic.ini}"
+    )
+    variables: Mapping[str, str] = option(
+        "Laid over the job's variables.", factory=dict, example="{OS_LOG_LEVEL: debug}"
+    )
+    files: Mapping[str, str] = option(
+        "Laid over the job's files.", factory=dict, example='{nova.conf: "[database]\\nconnection = {url:pymysql}\\n"}'
+    )
     fixups: tuple[Fixup, ...] = option("What has to be done to the data on the way.", default=())
 
     def __attrs_post_init__(self) -> None:

@@ -9,7 +9,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 BUILDS ?= 3000
 SEED ?= $(shell date +%s)
 
-.PHONY: help demo test test-all chaos lint unit bench docs viewer sync packages clean
+.PHONY: help demo test test-all compatibility chaos lint unit bench docs viewer sync packages clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ test: packages sync lint ## Everything that must hold: lint, types, layers, unit
 
 test-all: packages sync lint ## The same, with whole projects, large datasets and a hundred kills (half an hour in all)
 	THCORE_KILLS=100 $(RUN) pytest $(PARALLEL) --ignore tests/benchmarks
+
+compatibility: sync ## What plugins were promised: those of the last minor release run, and nothing that they use is gone
+	$(RUN) pytest tests/compatibility tests/thcore/test_stability.py
 
 chaos: packages sync ## Kill everything around BUILDS builds (3000) at the points that SEED chooses; some twenty minutes
 	THCORE_CHAOS_SEED=$(SEED) THCORE_CHAOS_BUILDS=$(BUILDS) $(RUN) pytest tests/system/test_chaos.py -s

@@ -16,8 +16,7 @@ import pytest
 from benchmarks.bare import DATA, RivalWorker
 from thcore.gearman.link import Link
 from thcore.gearman.zuul import Reply
-
-from parts.gearmand import Gearmand
+from thcore.testing.gearmand import Gearmand
 
 ROUNDS = 3
 LINK_JOBS = 400

@@ -12,8 +12,8 @@ import pytest
 from attrs import frozen
 
 from benchmarks.empty import do_builds, empty_worker
+from thcore.testing.gearmand import Gearmand
 
-from parts.gearmand import Gearmand
 from parts.worker import Worker
 from parts.zuul import Zuul
 

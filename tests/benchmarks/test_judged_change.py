@@ -32,13 +32,13 @@ from attrs import field, frozen
 from benchmarks.stock import stock_server
 from benchmarks.turbo_hipster import Attempt, Stop
 from thcore.testing import make_build
+from thcore.testing.gearmand import Gearmand
 from thcore.testing.repository import Repository, files_below
 from thplugins_dbmigration.datasets import Dataset, read
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.seeds import open_seed
 
 from parts.alembic_project import AlembicProject
-from parts.gearmand import Gearmand
 from parts.made_dataset import made_dataset
 from parts.real_projects import NOVA, find_datasets
 from parts.servers import open_directory

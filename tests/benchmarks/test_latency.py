@@ -22,8 +22,8 @@ from attrs import frozen
 from benchmarks.bare import RivalWorker
 from benchmarks.empty import do_builds, empty_worker, rate_of_builds
 from benchmarks.recorder import Passage, Recorder
+from thcore.testing.gearmand import Gearmand
 
-from parts.gearmand import Gearmand
 from parts.zuul import Zuul
 
 pytestmark = pytest.mark.system

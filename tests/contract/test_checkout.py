@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from thcore.builtin import git
 from thcore.model import Change, ChangeKind
 from thcore.testing.contract import CheckoutContract
+from thcore.testing.git_server import GitServer
 from thcore.testing.repository import Repository
 
 PROJECT = "example/project"
@@ -34,3 +36,19 @@ class TestGitOnABranch(TestGit):
     def change(self, tmp_path: Path) -> Change:
         Repository(tmp_path / "origin" / PROJECT)
         return Change(PROJECT, ChangeKind.BRANCH, "main")
+
+
+@pytest.mark.system
+@pytest.mark.usefixtures("thcore_git")
+class TestGitOverTheNetwork(CheckoutContract):
+    plugin = git.plugin
+
+    @pytest.fixture
+    def options(self, thcore_git: GitServer) -> Mapping[str, Any]:
+        return {"base_url": thcore_git.url, "retries": 0, "refresh": 0}
+
+    @pytest.fixture
+    def change(self, thcore_git: GitServer) -> Change:
+        project = f"example/{uuid.uuid4().hex}"
+        commit = thcore_git.repository(project).change(REF, {"new.txt": "new\n"})
+        return Change(project, ChangeKind.CHANGE, "main", REF, commit)

@@ -22,7 +22,7 @@ CHANGE = Change("example/project", ChangeKind.CHANGE, "main", "refs/changes/45/1
 
 
 class TestFakeCheckout(CheckoutContract):
-    plugin = FakeCheckout({"new.txt": "new\n", "deep/er.txt": "deeper\n"}, missing=("gone",))
+    plugin = FakeCheckout(files={"new.txt": "new\n", "deep/er.txt": "deeper\n"}, missing=("gone",))
     change = CHANGE
     missing = evolve(CHANGE, branch="gone")
 

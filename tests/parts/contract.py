@@ -52,17 +52,20 @@ def _members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
             yield name, member
 
 
+_STARS: Mapping[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+
+
 def _called(value: Any) -> str | None:
     """The parameters of a call, in Python's own notation without types and values: ``code, hint=, *, more=``."""
     try:
         parameters = list(inspect.signature(value).parameters.values())
     except (TypeError, ValueError):
         return None
-    told = []
+    told: list[str] = []
     for each in parameters:
         if each.kind is each.KEYWORD_ONLY and not {"*", "*args"} & set(told):
             told.append("*")
-        stars = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
+        stars = _STARS.get(each.kind, "")
         told.append(stars + ("args" if stars == "*" else each.name) + ("" if each.default is each.empty else "="))
     return ", ".join(told)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from parts.postgresql import PASSWORD, USER, postgresql
+from thcore.testing.postgresql import PASSWORD, USER, PostgreSQL
+
 from parts.real_projects import WAGTAIL
 
 SQLITE = "newsroom.sqlite"
@@ -34,7 +35,7 @@ def make_seeds(directory: Path) -> None:
     _run(find_uv_bin(), "venv", "--quiet", "venv", cwd=site)
     _run(find_uv_bin(), "pip", "install", "--quiet", "--python=venv", cut, "--requirements=requirements.txt", cwd=site)
     _fill(site, f"sqlite:///{directory / SQLITE}")
-    with postgresql() as server:
+    with PostgreSQL() as server:
         url = server.url("postgres")
         _fill(site, url)
         dump = [server.programs / "pg_dump", "--no-owner", "--no-privileges", f"--file={directory / POSTGRESQL}"]

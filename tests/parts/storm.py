@@ -9,10 +9,11 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 
+from thcore.testing.gearmand import Gearmand
+
 from parts.check_queue import number_of
 from parts.checkpoint import Entry
 from parts.faults import Fault, Strike
-from parts.gearmand import Gearmand
 from parts.station import Station
 
 _PATIENCE_S = 2.0

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from parts.gearmand import Gearmand
+from thcore.testing.gearmand import Gearmand
+
 from parts.puppet import Theatre
 from parts.zuul import Zuul
 

@@ -16,10 +16,11 @@ import psutil
 import pytest
 import yaml
 
+from thcore.testing.gearmand import Gearmand
+from thcore.testing.ports import free_port
 from thcore.testing.repository import Repository
 
 from parts.distribution import Site
-from parts.gearmand import Gearmand, free_port
 from parts.zuul import Zuul, ZuulBuild
 
 pytestmark = pytest.mark.system

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from thcore.errors import ExitCode
+from thcore.testing.gearmand import Gearmand
+from thcore.testing.postgresql import PostgreSQL
 
-from parts.gearmand import Gearmand
-from parts.postgresql import Postgres, postgresql
 from parts.puppet import Theatre
 from parts.worker import Worker
 
@@ -196,12 +196,12 @@ def test_a_retry_while_no_server_answers_leaves_the_build_in_quarantine(theatre:
 
 
 @pytest.fixture
-def server() -> Iterator[Postgres]:
-    with postgresql() as running:
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as running:
         yield running
 
 
-def test_two_workers_share_a_history(theatre: Theatre, server: Postgres) -> None:
+def test_two_workers_share_a_history(theatre: Theatre, server: PostgreSQL) -> None:
     history = {"url": server.database()}
     with (
         theatre.worker("first", history=history, slots=1) as first,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from thcore.testing.gearmand import Gearmand
 from thcore.testing.repository import Repository
 
 from parts import audit, remains
@@ -22,7 +23,6 @@ from parts.check_queue import CheckQueue, Submission
 from parts.checkpoint import JOB, Checkpoint, Equipment
 from parts.faults import STRIKES, Design, design
 from parts.figures import counted, struck
-from parts.gearmand import Gearmand
 from parts.station import Station
 from parts.storm import Storm
 from parts.zuul import Zuul

@@ -18,9 +18,9 @@ import pytest
 
 from thcore.process import cgroups
 from thcore.process.cgroups import Cgroup
+from thcore.testing.gearmand import Gearmand
 from thcore.testing.repository import Repository
 
-from parts.gearmand import Gearmand
 from parts.worker import Worker, words
 from parts.zuul import Zuul, ZuulBuild
 

@@ -16,10 +16,10 @@ from attrs import frozen
 from hypothesis import HealthCheck, Phase, given, settings
 
 from thcore.gearman import zuul as zuul_module
+from thcore.testing.gearmand import Gearmand
 from thcore.testing.repository import Repository
 
 from parts import hostile
-from parts.gearmand import Gearmand
 from parts.hostile import Hostile
 from parts.worker import Worker
 from parts.zuul import Zuul, ZuulBuild

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from thcore.testing.gearmand import Gearmand
 from thcore.testing.repository import Repository
 from thplugins_dbmigration.limits.learned import MINIMUM
 
 from parts import shop
 from parts.alembic_project import AlembicProject
 from parts.dataset import write_dataset
-from parts.gearmand import Gearmand
 from parts.worker import Worker
 from parts.zuul import Zuul, ZuulBuild
 

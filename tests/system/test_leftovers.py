@@ -15,12 +15,12 @@ import psutil
 import pytest
 
 from thcore.process import cgroups
+from thcore.testing.gearmand import Gearmand
 from thcore.testing.repository import Repository
 from thplugins_dbmigration.engines.sockets import socket_directory
 
 from parts.alembic_project import AlembicProject
 from parts.dataset import write_dataset
-from parts.gearmand import Gearmand
 from parts.package import project_files
 from parts.worker import Worker, words
 from parts.zuul import Zuul, ZuulBuild

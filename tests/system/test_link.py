@@ -11,9 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
+from thcore.testing.gearmand import Gearmand
 from thcore.testing.repository import Repository
 
-from parts.gearmand import Gearmand
 from parts.wire import Wire
 from parts.worker import Worker
 from parts.zuul import Zuul, ZuulBuild

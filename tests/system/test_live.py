@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from thcore.testing.gearmand import Gearmand
+
 from parts.distribution import Site
-from parts.gearmand import Gearmand
 from parts.puppet import Theatre
 from parts.worker import Worker
 from parts.zuul import Zuul, ZuulBuild

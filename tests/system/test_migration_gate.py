@@ -15,8 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
+from thcore.testing.gearmand import Gearmand
+
 from parts import shop
-from parts.gearmand import Gearmand
 from parts.worker import Worker, words
 from parts.zuul import Zuul, ZuulBuild
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from parts.gearmand import Gearmand
+from thcore.testing.gearmand import Gearmand
+
 from parts.real_projects import AIRFLOW, CHANGE, NOVA, PLACE, VARIABLE, RealProject, find_datasets
 from parts.worker import Worker
 from parts.zuul import Zuul, ZuulBuild

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from parts.gearmand import Gearmand
+from thcore.testing.gearmand import Gearmand
+
 from parts.puppet import Theatre
 
 pytestmark = [pytest.mark.system, pytest.mark.measured]

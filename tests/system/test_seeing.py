@@ -16,8 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from thcore.errors import ExitCode
 from thcore.gearman.packet import packet
+from thcore.testing.gearmand import Gearmand
+from thcore.testing.ports import free_port
 
-from parts.gearmand import Gearmand, free_port
 from parts.puppet import Theatre
 from parts.wire import Wire
 from parts.worker import Worker

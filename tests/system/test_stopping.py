@@ -8,7 +8,8 @@ import threading
 import psutil
 import pytest
 
-from parts.gearmand import Gearmand
+from thcore.testing.gearmand import Gearmand
+
 from parts.puppet import Theatre
 
 pytestmark = [pytest.mark.system, pytest.mark.measured]

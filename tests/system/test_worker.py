@@ -14,9 +14,9 @@ import psutil
 import pytest
 from attrs import frozen
 
+from thcore.testing.gearmand import Gearmand
 from thcore.testing.repository import Repository
 
-from parts.gearmand import Gearmand
 from parts.worker import Worker, words
 from parts.zuul import Zuul, ZuulBuild
 

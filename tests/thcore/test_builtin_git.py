@@ -22,6 +22,7 @@ from thcore.errors import CancelledError, ChangeError, DeadlineError, Infrastruc
 from thcore.model import Attempt, Change, ChangeKind, Checkout, Seconds
 from thcore.process import Interrupt
 from thcore.testing import make_build
+from thcore.testing.git_server import GitServer
 from thcore.testing.repository import Repository
 
 from parts.processes import ROUNDS
@@ -267,6 +268,22 @@ def test_hostile_sources_are_refused(tmp_path: Path, options: GitOptions, source
 def test_a_base_url_that_is_no_address_is_a_configuration_error() -> None:
     with pytest.raises(ValueError, match="no http"):
         GitOptions(base_url="ext::sh")
+
+
+@pytest.mark.system
+def test_a_change_with_a_submodule_is_checked_out_from_a_server(thcore_git: GitServer, tmp_path: Path) -> None:
+    """What is fetched over the network lies in a mirror of this machine, which git may read."""
+    thcore_git.repository("group/inner", {"inner.txt": "inner\n"})
+    outer = thcore_git.repository("group/outer")
+    outer.git("config", "remote.origin.url", f"{thcore_git.url}/group/outer")
+    outer.git("submodule", "--quiet", "add", "../inner", "lib")
+    outer.commit({"outer.txt": "outer\n"})
+    options = GitOptions(base_url=thcore_git.url, retries=0)
+
+    checkout = check_out(tmp_path, options, Change("group/outer", ChangeKind.BRANCH, branch="main"))
+
+    assert (checkout.path / "outer.txt").read_text() == "outer\n"
+    assert (checkout.path / "lib" / "inner.txt").read_text() == "inner\n"
 
 
 def test_a_submodule_is_checked_out(tmp_path: Path, origin: Repository, options: GitOptions) -> None:

@@ -16,8 +16,8 @@ from thcore.history.database import address
 from thcore.history.store import History
 from thcore.history.upgrade import upgrade
 from thcore.model import Answered, Change, ChangeKind, Finding, Outcome, Publication, Severity, Verdict
+from thcore.testing.ports import free_port
 
-from parts.gearmand import free_port
 from parts.history import at, configuration
 from parts.outcomes import BUILD, cancelled, failing, passing, unverified
 

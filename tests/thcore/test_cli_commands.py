@@ -16,9 +16,9 @@ from thcore.cli import main as entry
 from thcore.cli.main import COMMANDS, cli, main
 from thcore.errors import ConfigError, ExitCode, InfrastructureError, PluginError
 from thcore.gearman.embedded import EmbeddedServer
+from thcore.testing.ports import free_port
 
 from parts.distribution import Site, site
-from parts.gearmand import free_port
 
 CONFIG = """
 directories: {state: /nowhere/state}

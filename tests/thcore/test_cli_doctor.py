@@ -72,7 +72,9 @@ def test_doctor_tells_what_each_plugin_says_of_itself(
 def test_doctor_shows_the_remedy_and_exits_with_78_when_something_is_broken(
     tmp_path: Path, place: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    body = 'yield Finding("leg", Severity.UNVERIFIED, "my leg is \\x1b[31mbroken", hint="a splint")'
+    body = (
+        'yield Finding("leg", Severity.UNVERIFIED, "my leg is \\x1b[31mbroken", hint="a splint", command="splint leg")'
+    )
     place.plugin("patient", PATIENT % body)
 
     code, out = doctor(tmp_path, capsys)
@@ -80,6 +82,7 @@ def test_doctor_shows_the_remedy_and_exits_with_78_when_something_is_broken(
     assert code == 78
     assert "broken" in out
     assert "a splint" in out
+    assert "splint leg" in [line.strip() for line in out.splitlines()], "alone in its line, to be copied"
     assert "\x1b[31m" not in out
 
 

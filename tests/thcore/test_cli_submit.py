@@ -15,8 +15,7 @@ from thcore.gearman.client import Submission, SubmissionEvent, SubmissionEventKi
 from thcore.gearman.embedded import EmbeddedServer
 from thcore.gearman.link import Link
 from thcore.gearman.zuul import Reply
-
-from parts.gearmand import free_port
+from thcore.testing.ports import free_port
 
 pytestmark = pytest.mark.system
 

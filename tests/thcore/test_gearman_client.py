@@ -16,8 +16,8 @@ from thcore.gearman.embedded import EmbeddedServer
 from thcore.gearman.link import Link
 from thcore.gearman.zuul import Reply
 from thcore.model import ChangeKind
-
-from parts.gearmand import Gearmand, free_port
+from thcore.testing.gearmand import Gearmand
+from thcore.testing.ports import free_port
 
 pytestmark = pytest.mark.system
 

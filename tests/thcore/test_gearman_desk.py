@@ -19,8 +19,8 @@ from thcore.gearman.desk import Desk
 from thcore.gearman.line import State
 from thcore.gearman.link import Link
 from thcore.gearman.packet import packet
+from thcore.testing.gearmand import Gearmand
 
-from parts.gearmand import Gearmand
 from parts.wire import Wire
 from parts.zuul import Zuul
 

@@ -16,8 +16,9 @@ from thcore.gearman.address import Address, parse_address
 from thcore.gearman.embedded import EmbeddedServer
 from thcore.gearman.link import Delivery, Link
 from thcore.gearman.zuul import Reply
+from thcore.testing.gearmand import Gearmand
+from thcore.testing.ports import free_port
 
-from parts.gearmand import Gearmand, free_port
 from parts.zuul import Zuul
 
 pytestmark = pytest.mark.system

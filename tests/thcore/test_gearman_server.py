@@ -23,8 +23,9 @@ from thcore.gearman.delivery import Delivery
 from thcore.gearman.link import Link, ServerState
 from thcore.gearman.packet import packet
 from thcore.gearman.zuul import Reply
+from thcore.testing.gearmand import Gearmand
+from thcore.testing.ports import free_port
 
-from parts.gearmand import Gearmand, free_port
 from parts.island import Island
 from parts.wire import Wire
 from parts.zuul import Zuul
@@ -213,7 +214,10 @@ def island() -> Iterator[Island]:
 
 
 def test_a_network_that_loses_every_packet_without_a_word_is_noticed(gearmand: Gearmand, island: Island) -> None:
-    with Gearmand(island=island) as far, linked(far.address, gearmand.address, silence_s=4.0) as link:
+    with (
+        Gearmand(host=island.address, prefix=island.inside) as far,
+        linked(far.address, gearmand.address, silence_s=4.0) as link,
+    ):
         for running in (far, gearmand):
             wait_state(link, running.address, connected=True)
         with Zuul(far.port, host=far.host) as zuul:
@@ -236,7 +240,7 @@ def test_a_network_that_loses_every_packet_without_a_word_is_noticed(gearmand: G
 
 def test_what_the_network_does_not_acknowledge_in_time_ends_the_connection(island: Island) -> None:
     with (
-        Gearmand(island=island) as far,
+        Gearmand(host=island.address, prefix=island.inside) as far,
         dial.Dial(Address(far.host, far.port), silence_s=1.0).open() as opened,
     ):
         island.drop()

@@ -18,9 +18,9 @@ from thcore.gearman.address import TlsFiles
 from thcore.gearman.client import Submission, SubmissionEventKind, offered
 from thcore.gearman.link import Link
 from thcore.gearman.zuul import Reply
+from thcore.testing.gearmand import Gearmand
 
 from parts.certificates import Authority
-from parts.gearmand import Gearmand
 
 pytestmark = [
     pytest.mark.system,

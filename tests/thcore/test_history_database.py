@@ -16,16 +16,16 @@ from thcore.history.revision import Standing, standing_of
 from thcore.history.store import History
 from thcore.history.upgrade import upgrade
 from thcore.model import Answered
+from thcore.testing.ports import free_port
+from thcore.testing.postgresql import PASSWORD, PostgreSQL
 
-from parts.gearmand import free_port
 from parts.history import at, configuration
 from parts.outcomes import BUILD, passing
-from parts.postgresql import PASSWORD, Postgres, postgresql
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgresql() as running:
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as running:
         yield running
 
 
@@ -173,7 +173,7 @@ def test_what_a_database_says_has_the_password_blanked_out(tmp_path: Path) -> No
 
 
 @pytest.mark.system
-def test_a_wrong_password_and_a_missing_database_are_told(server: Postgres, tmp_path: Path) -> None:
+def test_a_wrong_password_and_a_missing_database_are_told(server: PostgreSQL, tmp_path: Path) -> None:
     for given, words in (
         (server.url(password="wr0ng-word"), "password authentication failed"),
         (server.url("nowhere"), 'database "nowhere" does not exist'),
@@ -185,7 +185,7 @@ def test_a_wrong_password_and_a_missing_database_are_told(server: Postgres, tmp_
 
 
 @pytest.mark.system
-def test_a_history_goes_on_after_its_server_was_restarted(server: Postgres, tmp_path: Path) -> None:
+def test_a_history_goes_on_after_its_server_was_restarted(server: PostgreSQL, tmp_path: Path) -> None:
     url = database.address(configuration(tmp_path, server.database()))
     upgrade(url)
     history = History.open(url)

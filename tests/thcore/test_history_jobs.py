@@ -15,17 +15,17 @@ from thcore.history.recollection import Recollection
 from thcore.history.store import History
 from thcore.history.upgrade import upgrade
 from thcore.model import Answered, DatasetRun, JobHistory, Outcome, PastAttempt, Step, StepResult
+from thcore.testing.postgresql import PostgreSQL
 
 from parts.history import at, configuration
 from parts.outcomes import failing, passing, watched
-from parts.postgresql import Postgres, postgresql
 
 JOB = passing().job
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgresql() as running:
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as running:
         yield running
 
 

@@ -31,15 +31,15 @@ from thcore.model import (
     StepResult,
     Verdict,
 )
+from thcore.testing.postgresql import PostgreSQL
 
 from parts.history import at, configuration, counted
 from parts.outcomes import BUILD, START, cancelled, failing, passing, unverified
-from parts.postgresql import Postgres, postgresql
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgresql() as running:
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as running:
         yield running
 
 

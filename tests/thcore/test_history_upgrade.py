@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
 import pytest
 import sqlalchemy
 from alembic import command
@@ -25,15 +26,15 @@ from thcore.history.schema import metadata
 from thcore.history.store import History
 from thcore.history.upgrade import _LOCK, alembic_config, upgrade
 from thcore.model import Answered, DatasetRun, Severity
+from thcore.testing.postgresql import PASSWORD, PostgreSQL
 
 from parts.history import configuration, counted
 from parts.outcomes import BUILD, passing
-from parts.postgresql import PASSWORD, Postgres, postgresql
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgresql() as running:
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as running:
         yield running
 
 
@@ -172,10 +173,12 @@ def test_two_workers_that_upgrade_at_the_same_time_do_not_collide(url: URL) -> N
 
 
 @pytest.mark.system
-def test_an_upgrade_waits_for_another_workers_and_shows_no_password_meanwhile(server: Postgres, tmp_path: Path) -> None:
+def test_an_upgrade_waits_for_another_workers_and_shows_no_password_meanwhile(
+    server: PostgreSQL, tmp_path: Path
+) -> None:
     given = server.database()
     url = database.address(configuration(tmp_path, given))
-    with server.connect(str(url.database)) as other:
+    with psycopg.connect(server.url(str(url.database)), autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         process = started(url)
         waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

@@ -33,8 +33,8 @@ from thcore.monitoring.page import render
 from thcore.monitoring.server import CONNECTIONS, Server
 from thcore.monitoring.status import ServerStatus, Status
 from thcore.monitoring.web import App
+from thcore.testing.ports import free_port
 
-from parts.gearmand import free_port
 from parts.outcomes import failing
 from parts.status import busy, hostile, idle, paused
 

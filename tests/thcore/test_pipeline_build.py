@@ -29,8 +29,7 @@ from thcore.model import (
     Verdict,
 )
 from thcore.testing import make_build, run_job
-
-from parts.stages import CheckOut, Execute, Surround, fail
+from thcore.testing.fakes import FakeCheckout, FakeEnvironment, FakeExecutor, raising
 
 SHOW = Command(
     (sys.executable, "-c", "import json, os; print(json.dumps([dict(os.environ), os.getcwd()]))"), capture=True
@@ -79,12 +78,12 @@ def test_a_program_that_does_not_exist_is_no_fault_of_the_change(tmp_path: Path)
         build.run(Command(("no-such-program-anywhere",)))
         return Execution(0)
 
-    outcome, _ = run_job(tmp_path, {"checkout": CheckOut(), "execute": Execute(execute)})
+    outcome, _ = run_job(tmp_path, {"checkout": FakeCheckout(), "execute": FakeExecutor(execute)})
     assert outcome.verdict is Verdict.UNVERIFIED
     assert "no-such-program-anywhere" in outcome.summary
 
 
-def provisioned(directory: Path, checkout: CheckOut, *revisions: Revision) -> tuple[Outcome, list[Provision], Any]:
+def provisioned(directory: Path, checkout: FakeCheckout, *revisions: Revision) -> tuple[Outcome, list[Provision], Any]:
     made: list[Provision] = []
 
     def execute(build: Any) -> Execution:
@@ -94,14 +93,14 @@ def provisioned(directory: Path, checkout: CheckOut, *revisions: Revision) -> tu
     def surround(build: Any) -> Environment:
         return Environment(variables={"ROOT": str(build.workspace.root)})
 
-    plugins = {"checkout": checkout, "environment": Surround(surround), "execute": Execute(execute)}
+    plugins = {"checkout": checkout, "environment": FakeEnvironment(surround), "execute": FakeExecutor(execute)}
     change = Change("example/shop", ChangeKind.CHANGE, "main", "refs/changes/45/12345/2", "a" * 40, "https://zuul/p")
     outcome, workspace = run_job(directory, plugins, change=change)
     return outcome, made, workspace
 
 
 def test_another_revision_gets_a_workspace_of_its_own_through_the_jobs_own_plugins(tmp_path: Path) -> None:
-    checkout = CheckOut()
+    checkout = FakeCheckout()
     outcome, made, workspace = provisioned(
         tmp_path, checkout, Revision(branch="main"), Revision(tag="1.0"), Revision(commit="b" * 40)
     )
@@ -121,7 +120,7 @@ def test_another_revision_gets_a_workspace_of_its_own_through_the_jobs_own_plugi
 
 
 def test_a_revision_is_provisioned_once(tmp_path: Path) -> None:
-    checkout = CheckOut()
+    checkout = FakeCheckout()
     _, made, _ = provisioned(tmp_path, checkout, Revision(tag="1.0"), Revision(tag="2.0"), Revision(tag="1.0"))
     assert made[0] is made[2]
     assert len(checkout.changes) == 3
@@ -147,7 +146,7 @@ class Outfit:
 
 def outfitted(directory: Path, act: Any, checkout: Any = None) -> Outcome:
     """A job with options, in which ``act`` is given the build."""
-    plugins = {"tree": checkout or CheckOut(), "outfit": Outfit(), "execute": Execute(act)}
+    plugins = {"tree": checkout or FakeCheckout(), "outfit": Outfit(), "execute": FakeExecutor(act)}
     outcome, _ = run_job(directory, plugins, options={"outfit": Interpreter(packages=("six",))})
     return outcome
 
@@ -170,7 +169,7 @@ def test_a_revision_can_be_given_options_of_its_own(tmp_path: Path) -> None:
 
 
 def test_options_of_a_revision_that_are_wrong_name_plugin_and_key_and_provision_nothing(tmp_path: Path) -> None:
-    checkout = CheckOut()
+    checkout = FakeCheckout()
     wrong = {"outfit": {"pyton": "2.7", "packages": "six"}, "tree": {"depth": 1}, "venv": {"python": "2.7"}}
 
     outcome = outfitted(tmp_path, lambda build: build.provision(Revision(tag="1.0"), options=wrong), checkout)
@@ -185,7 +184,7 @@ def test_options_of_a_revision_that_are_wrong_name_plugin_and_key_and_provision_
     assert len(checkout.changes) == 1
 
 
-class Resolving(CheckOut):
+class Resolving(FakeCheckout):
     """Its branches move each time that somebody looks."""
 
     looked = 0
@@ -223,14 +222,14 @@ def test_what_was_provisioned_is_resolved_without_asking(tmp_path: Path) -> None
     assert checkout.looked == 1
 
 
-class Blind(CheckOut):
+class Blind(FakeCheckout):
     @hookimpl
     def thcore_resolve(self) -> None:
         return None
 
 
-@pytest.mark.parametrize("checkout", [CheckOut(), Blind()], ids=["without the hook", "with one that answers None"])
-def test_a_checkout_that_cannot_tell_a_commit_makes_the_work_tree(tmp_path: Path, checkout: CheckOut) -> None:
+@pytest.mark.parametrize("checkout", [FakeCheckout(), Blind()], ids=["without the hook", "with one that answers None"])
+def test_a_checkout_that_cannot_tell_a_commit_makes_the_work_tree(tmp_path: Path, checkout: FakeCheckout) -> None:
     def act(build: Any) -> None:
         assert build.resolve(Revision(commit="b" * 40)) == "b" * 40
 
@@ -240,7 +239,7 @@ def test_a_checkout_that_cannot_tell_a_commit_makes_the_work_tree(tmp_path: Path
 
 
 def test_a_commit_that_is_none_is_a_fault_of_the_plugin(tmp_path: Path) -> None:
-    class Wrong(CheckOut):
+    class Wrong(FakeCheckout):
         @hookimpl
         def thcore_resolve(self) -> str:
             return "main"
@@ -288,7 +287,7 @@ def test_a_provision_that_fails_can_be_tried_again_and_does_not_take_anothers_pl
         build.provision(Revision(tag="1.0"))
         return Execution(0)
 
-    outcome, _ = run_job(tmp_path, {"checkout": Flaky(), "execute": Execute(execute)})
+    outcome, _ = run_job(tmp_path, {"checkout": Flaky(), "execute": FakeExecutor(execute)})
     assert outcome.verdict is Verdict.SUCCESS, outcome.summary
 
 
@@ -298,9 +297,9 @@ def test_a_provision_of_a_revision_that_is_gone_raises_what_the_checkout_raised(
     def act(build: Any) -> None:
         calls.append(build)
         if len(calls) > 1:
-            fail(ChangeError("no tag 1.0", code="ref-missing"))()
+            raising(ChangeError("no tag 1.0", code="ref-missing"))()
 
-    outcome, _, _ = provisioned(tmp_path, CheckOut(act), Revision(tag="1.0"))
+    outcome, _, _ = provisioned(tmp_path, FakeCheckout(act), Revision(tag="1.0"))
     assert (outcome.verdict, outcome.findings[0].code) == (Verdict.FAILURE, "ref-missing")
 
 
@@ -357,7 +356,7 @@ def test_each_plugin_has_settings_and_state_of_its_own(tmp_path: Path) -> None:
         seen[build.plugin] = build.state
         (build.state / "cache").write_text(build.plugin)
 
-    run_job(tmp_path, {"one": CheckOut(note), "two": Execute(note)})
+    run_job(tmp_path, {"one": FakeCheckout(note), "two": FakeExecutor(note)})
     assert seen["one"] != seen["two"]
     assert (seen["one"] / "cache").read_text() == "one"
     assert all(not path.is_relative_to(tmp_path / "workspace") for path in seen.values())
@@ -387,17 +386,17 @@ def test_a_plugin_that_cannot_be_loaded_is_told_to_the_test_that_runs_it(tmp_pat
             return None
 
     with pytest.raises(ValueError, match="did you mean thcore_checkout"):
-        run_job(tmp_path, {"wrong": Misspelt(), "execute": Execute()})
+        run_job(tmp_path, {"wrong": Misspelt(), "execute": FakeExecutor()})
 
 
 def test_stages_can_be_given_to_plugins_by_name(tmp_path: Path) -> None:
     from thcore.model import StageName
 
-    first, second = CheckOut(), CheckOut()
+    first, second = FakeCheckout(), FakeCheckout()
     warning = Finding("w", Severity.WARNING, "w")
     outcome, _ = run_job(
         tmp_path,
-        {"first": first, "second": second, "execute": Execute(lambda _build: Execution(0, findings=(warning,)))},
+        {"first": first, "second": second, "execute": FakeExecutor(lambda _build: Execution(0, findings=(warning,)))},
         stages={StageName.CHECKOUT: ("second",)},
     )
     assert (len(first.changes), len(second.changes)) == (0, 1)

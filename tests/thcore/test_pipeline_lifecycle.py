@@ -23,8 +23,15 @@ from thcore.model import (
     Verdict,
 )
 from thcore.testing import run_job
-
-from parts.stages import COMMIT, Analyse, CheckOut, Execute, Publish, Surround, fail
+from thcore.testing.fakes import (
+    COMMIT,
+    FakeAnalyser,
+    FakeCheckout,
+    FakeEnvironment,
+    FakeExecutor,
+    FakePublisher,
+    raising,
+)
 
 OK, FAILED, SKIPPED = StageResult.OK, StageResult.FAILED, StageResult.SKIPPED
 BAD = Finding("bad", Severity.FAILURE, "It is bad")
@@ -58,10 +65,10 @@ def test_the_stages_run_in_their_order_and_tell_events_in_order(tmp_path: Path) 
     outcome, _ = run_job(
         tmp_path,
         {
-            "publish": Publish("https://logs.example.org/", note("publish")),
-            "analyse": Analyse(note("analyse")),
-            "checkout": CheckOut(note("checkout")),
-            "execute": Execute(execute),
+            "publish": FakePublisher("https://logs.example.org/", note("publish")),
+            "analyse": FakeAnalyser(note("analyse")),
+            "checkout": FakeCheckout(note("checkout")),
+            "execute": FakeExecutor(execute),
         },
         events=events,
     )
@@ -82,7 +89,12 @@ def test_the_stages_run_in_their_order_and_tell_events_in_order(tmp_path: Path) 
 
 def test_the_outcome_says_who_did_what(tmp_path: Path) -> None:
     outcome, workspace = run_job(
-        tmp_path, {"checkout": CheckOut(), "execute": Execute(), "publish": Publish("https://logs.example.org/1/")}
+        tmp_path,
+        {
+            "checkout": FakeCheckout(),
+            "execute": FakeExecutor(),
+            "publish": FakePublisher("https://logs.example.org/1/"),
+        },
     )
     assert outcome.commit == COMMIT
     assert [publication.url for publication in outcome.publications] == ["https://logs.example.org/1/"]
@@ -99,26 +111,26 @@ def test_the_outcome_says_who_did_what(tmp_path: Path) -> None:
 def test_the_summary_of_a_pass_is_what_the_executor_says_in_one_line(tmp_path: Path) -> None:
     outcome, _ = run_job(
         tmp_path,
-        {"checkout": CheckOut(), "execute": Execute(lambda _build: Execution(0, "12 steps passed\nand more"))},
+        {"checkout": FakeCheckout(), "execute": FakeExecutor(lambda _build: Execution(0, "12 steps passed\nand more"))},
     )
     assert outcome.summary == "12 steps passed"
 
 
 def test_findings_of_the_executor_count_and_carry_its_name(tmp_path: Path) -> None:
     execution = Execution(0, "all is well", findings=(BAD,))
-    outcome, _ = run_job(tmp_path, {"checkout": CheckOut(), "execute": Execute(lambda _build: execution)})
+    outcome, _ = run_job(tmp_path, {"checkout": FakeCheckout(), "execute": FakeExecutor(lambda _build: execution)})
     assert (outcome.verdict, outcome.summary) == (Verdict.FAILURE, "It is bad")
     assert only(outcome).plugin == "execute"
 
 
 def test_a_change_that_cannot_be_checked_out_fails_and_is_analysed_and_published_all_the_same(tmp_path: Path) -> None:
-    analyse, publish = Analyse(), Publish("https://logs.example.org/")
+    analyse, publish = FakeAnalyser(), FakePublisher("https://logs.example.org/")
     outcome, _ = run_job(
         tmp_path,
         {
-            "checkout": CheckOut(fail(ChangeError("no such ref\nfatal: gone", code="ref-missing"))),
-            "environment": Surround(fail(AssertionError("must not be called"))),
-            "execute": Execute(fail(AssertionError("must not be called"))),
+            "checkout": FakeCheckout(raising(ChangeError("no such ref\nfatal: gone", code="ref-missing"))),
+            "environment": FakeEnvironment(raising(AssertionError("must not be called"))),
+            "execute": FakeExecutor(raising(AssertionError("must not be called"))),
             "analyse": analyse,
             "publish": publish,
         },
@@ -152,9 +164,9 @@ def test_a_change_that_cannot_be_checked_out_fails_and_is_analysed_and_published
 def test_what_a_stage_raises_says_whose_fault_it_is(
     tmp_path: Path, stage: str, error: BaseException, verdict: Verdict, code: str
 ) -> None:
-    plugins: dict[str, Any] = {"checkout": CheckOut(), "environment": Surround(), "execute": Execute()}
-    plugins[stage] = type(plugins[stage])(fail(error))
-    publish = Publish("https://logs.example.org/")
+    plugins: dict[str, Any] = {"checkout": FakeCheckout(), "environment": FakeEnvironment(), "execute": FakeExecutor()}
+    plugins[stage] = type(plugins[stage])(raising(error))
+    publish = FakePublisher("https://logs.example.org/")
     outcome, _ = run_job(tmp_path, plugins | {"publish": publish})
     assert (outcome.verdict, only(outcome).code) == (verdict, code)
     assert only(outcome).plugin == stage
@@ -166,13 +178,13 @@ def test_what_a_stage_raises_says_whose_fault_it_is(
 
 
 def test_an_analyser_that_breaks_is_never_a_pass_and_does_not_stop_the_others(tmp_path: Path) -> None:
-    good = Analyse(lambda _build, _execution: [Finding("warn", Severity.WARNING, "careful")])
+    good = FakeAnalyser(lambda _build, _execution: [Finding("warn", Severity.WARNING, "careful")])
     outcome, _ = run_job(
         tmp_path,
         {
-            "checkout": CheckOut(),
-            "execute": Execute(),
-            "broken": Analyse(fail(ZeroDivisionError("sums"))),
+            "checkout": FakeCheckout(),
+            "execute": FakeExecutor(),
+            "broken": FakeAnalyser(raising(ZeroDivisionError("sums"))),
             "good": good,
         },
     )
@@ -186,9 +198,9 @@ def test_an_analyser_that_lacks_something_of_ours_is_no_pass_and_its_stage_faile
     outcome, _ = run_job(
         tmp_path,
         {
-            "checkout": CheckOut(),
-            "execute": Execute(),
-            "analyse": Analyse(fail(InfrastructureError("no history", code="history-gone"))),
+            "checkout": FakeCheckout(),
+            "execute": FakeExecutor(),
+            "analyse": FakeAnalyser(raising(InfrastructureError("no history", code="history-gone"))),
         },
     )
     assert (outcome.verdict, only(outcome).code) == (Verdict.UNVERIFIED, "history-gone")
@@ -199,25 +211,25 @@ def test_a_finding_of_an_analyser_does_not_make_its_stage_fail_whatever_its_code
     outcome, _ = run_job(
         tmp_path,
         {
-            "checkout": CheckOut(),
-            "execute": Execute(),
-            "analyse": Analyse(lambda _build, _execution: [Finding("plugin-failed", Severity.INFO, "a word")]),
+            "checkout": FakeCheckout(),
+            "execute": FakeExecutor(),
+            "analyse": FakeAnalyser(lambda _build, _execution: [Finding("plugin-failed", Severity.INFO, "a word")]),
         },
     )
     assert outcome.stages[3].result is OK
 
 
 def test_a_publisher_that_breaks_stops_nobody_and_the_verdict_stays(tmp_path: Path) -> None:
-    second = Publish("https://second.example.org/")
+    second = FakePublisher("https://second.example.org/")
     outcome, _ = run_job(
         tmp_path,
         {
-            "checkout": CheckOut(),
-            "execute": Execute(),
-            "broken": Publish(None, fail(InfrastructureError("server says 503"))),
-            "worse": Publish(None, fail(ValueError("a bug"))),
+            "checkout": FakeCheckout(),
+            "execute": FakeExecutor(),
+            "broken": FakePublisher(None, raising(InfrastructureError("server says 503"))),
+            "worse": FakePublisher(None, raising(ValueError("a bug"))),
             "second": second,
-            "nothing": Publish(None),
+            "nothing": FakePublisher(None),
         },
     )
     assert outcome.verdict is Verdict.SUCCESS
@@ -231,15 +243,15 @@ def test_a_publisher_that_breaks_stops_nobody_and_the_verdict_stays(tmp_path: Pa
 
 def test_a_publisher_is_given_the_findings_heaviest_first_and_the_publications_before_it(tmp_path: Path) -> None:
     warning = Finding("warn", Severity.WARNING, "careful")
-    last = Publish("https://2.example.org/")
+    last = FakePublisher("https://2.example.org/")
     run_job(
         tmp_path,
         {
-            "checkout": CheckOut(),
-            "execute": Execute(),
-            "analyse": Analyse(lambda _build, _execution: [warning, BAD]),
-            "one": Publish("https://1.example.org/"),
-            "broken": Publish(None, fail(ValueError("a bug"))),
+            "checkout": FakeCheckout(),
+            "execute": FakeExecutor(),
+            "analyse": FakeAnalyser(lambda _build, _execution: [warning, BAD]),
+            "one": FakePublisher("https://1.example.org/"),
+            "broken": FakePublisher(None, raising(ValueError("a bug"))),
             "two": last,
         },
     )
@@ -265,7 +277,12 @@ def test_wrappers_are_applied_in_the_order_of_the_job(tmp_path: Path) -> None:
 
     outcome, _ = run_job(
         tmp_path,
-        {"outer": Wrapper("outer"), "checkout": CheckOut(), "execute": Execute(execute), "last": Wrapper("last")},
+        {
+            "outer": Wrapper("outer"),
+            "checkout": FakeCheckout(),
+            "execute": FakeExecutor(execute),
+            "last": Wrapper("last"),
+        },
     )
     # The last wrapper's env program is the one that is started; the first one's is nearest to the program.
     assert outcome.summary == "outer"
@@ -283,7 +300,7 @@ def test_a_wrapper_that_breaks_makes_the_build_unverified_and_nothing_is_started
         build.run(Command(("touch", str(started))))
         return Execution(0)
 
-    outcome, _ = run_job(tmp_path, {"checkout": CheckOut(), "execute": Execute(execute), "sandbox": Broken()})
+    outcome, _ = run_job(tmp_path, {"checkout": FakeCheckout(), "execute": FakeExecutor(execute), "sandbox": Broken()})
     assert outcome.verdict is Verdict.UNVERIFIED
     assert "plugin sandbox (local 0), thcore_wrap_command raised OSError: no sandbox" in outcome.summary
     assert not started.exists()
@@ -294,7 +311,7 @@ def test_a_listener_that_breaks_cannot_affect_the_build(tmp_path: Path) -> None:
         def append(self, _event: BuildEvent) -> None:
             raise OSError("nobody there")
 
-    outcome, _ = run_job(tmp_path, {"checkout": CheckOut(), "execute": Execute()}, events=Deaf())
+    outcome, _ = run_job(tmp_path, {"checkout": FakeCheckout(), "execute": FakeExecutor()}, events=Deaf())
     assert outcome.verdict is Verdict.SUCCESS
 
 

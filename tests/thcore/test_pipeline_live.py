@@ -32,8 +32,7 @@ from thcore.pipeline.live import Pace
 from thcore.pipeline.pieces import LogPieces
 from thcore.process.interrupt import Interrupt
 from thcore.testing import run_job
-
-from parts.stages import Analyse, CheckOut, Execute, Publish
+from thcore.testing.fakes import FakeAnalyser, FakeCheckout, FakeExecutor, FakePublisher
 
 QUICK = Pace(every_s=0.01, patience_s=20.0)
 URL = "https://logs.example.org/b/"
@@ -85,7 +84,12 @@ def job(
     directory: Path, screen: object, execute: Callable[[Any], Execution | None] = lambda _build: None, **more: Any
 ) -> tuple[Outcome, str]:
     """Run a job that publishes to ``screen``; its outcome and its log."""
-    plugins = {"checkout": CheckOut(), "execute": Execute(execute), "screen": screen, **more.pop("plugins", {})}
+    plugins = {
+        "checkout": FakeCheckout(),
+        "execute": FakeExecutor(execute),
+        "screen": screen,
+        **more.pop("plugins", {}),
+    }
     outcome, workspace = run_job(directory, plugins, pace=more.pop("pace", QUICK), **more)
     # What a test misses in a stage is taken for a fault of the plugin.
     assert "plugin-failed" not in {finding.code for finding in outcome.findings}, outcome.findings
@@ -131,7 +135,7 @@ def test_the_last_page_tells_the_verdict_before_the_evidence_is_published(tmp_pa
     screen = Screen(act=lambda _build, _page: seen.append(len(screen.published)))
     bad = Finding("bad", Severity.FAILURE, "It is bad <b>")
 
-    job(tmp_path, screen, plugins={"analyse": Analyse(lambda _build, _execution: [bad])})
+    job(tmp_path, screen, plugins={"analyse": FakeAnalyser(lambda _build, _execution: [bad])})
 
     assert set(seen) == {0}
     assert [page.last for page in screen.pages] == [False] * (len(screen.pages) - 1) + [True]
@@ -367,6 +371,6 @@ def test_a_secret_is_on_no_page(tmp_path: Path) -> None:
 
 def test_a_job_whose_publishers_show_nothing_live_is_as_before(tmp_path: Path) -> None:
     before = threading.active_count()
-    outcome, _ = job(tmp_path, Publish(URL), lambda _build: None)
+    outcome, _ = job(tmp_path, FakePublisher(URL), lambda _build: None)
     assert outcome.verdict is Verdict.SUCCESS
     assert threading.active_count() == before

@@ -18,8 +18,7 @@ from thcore.plugins import Plugins
 from thcore.process.interrupt import Interrupt
 from thcore.testing import run_job
 from thcore.testing.build import WORKER
-
-from parts.stages import CheckOut, Execute, Publish, fail
+from thcore.testing.fakes import FakeCheckout, FakeExecutor, FakePublisher, raising
 
 REQUEST = BuildRequest(
     "b0000000000000000000000000000001",
@@ -28,7 +27,7 @@ REQUEST = BuildRequest(
     {},
     "45/12345/2/check/job/b000000",
 )
-AWAY = fail(InfrastructureError("the log server does not answer"))
+AWAY = raising(InfrastructureError("the log server does not answer"))
 
 
 def publish_again(
@@ -48,10 +47,10 @@ def publish_again(
 
 def test_the_outcome_is_told_before_it_is_published(tmp_path: Path) -> None:
     told: list[Outcome] = []
-    publish = Publish("https://logs.example.org/", lambda *_: told.append(told[0]))
+    publish = FakePublisher("https://logs.example.org/", lambda *_: told.append(told[0]))
     loaded = Plugins()
-    loaded.add("checkout", CheckOut())
-    loaded.add("execute", Execute())
+    loaded.add("checkout", FakeCheckout())
+    loaded.add("execute", FakeExecutor())
     loaded.add("publish", publish)
     stages = {stage: loaded.implementing(f"thcore_{stage.value}") for stage in StageName}
     plan = Plan("job", loaded.names, stages, {}, {})
@@ -67,11 +66,15 @@ def test_the_outcome_is_told_before_it_is_published(tmp_path: Path) -> None:
 
 
 def test_evidence_that_was_not_published_is_when_the_target_is_back(tmp_path: Path) -> None:
-    plugins = {"checkout": CheckOut(), "execute": Execute(), "publish": Publish("https://logs.example.org/", AWAY)}
+    plugins = {
+        "checkout": FakeCheckout(),
+        "execute": FakeExecutor(),
+        "publish": FakePublisher("https://logs.example.org/", AWAY),
+    }
     outcome, workspace = run_job(tmp_path, plugins)
     assert unpublished(outcome) == ("publish",)
 
-    back = Publish("https://logs.example.org/1/")
+    back = FakePublisher("https://logs.example.org/1/")
     again = publish_again(tmp_path, outcome, workspace, {"publish": back})
 
     assert unpublished(again) == ()
@@ -86,35 +89,39 @@ def test_evidence_that_was_not_published_is_when_the_target_is_back(tmp_path: Pa
 
 
 def test_a_target_that_is_still_away_leaves_one_finding_and_not_two(tmp_path: Path) -> None:
-    plugins = {"checkout": CheckOut(), "execute": Execute(), "publish": Publish("https://logs.example.org/", AWAY)}
+    plugins = {
+        "checkout": FakeCheckout(),
+        "execute": FakeExecutor(),
+        "publish": FakePublisher("https://logs.example.org/", AWAY),
+    }
     outcome, workspace = run_job(tmp_path, plugins)
 
-    again = publish_again(tmp_path, outcome, workspace, {"publish": Publish("https://logs.example.org/", AWAY)})
+    again = publish_again(tmp_path, outcome, workspace, {"publish": FakePublisher("https://logs.example.org/", AWAY)})
 
     assert [finding.code for finding in again.findings] == ["publish-failed"]
     assert unpublished(again) == ("publish",)
 
 
 def test_only_the_publishers_that_failed_are_asked_again(tmp_path: Path) -> None:
-    first = Publish("https://first.example.org/")
+    first = FakePublisher("https://first.example.org/")
     plugins = {
-        "checkout": CheckOut(),
-        "execute": Execute(),
+        "checkout": FakeCheckout(),
+        "execute": FakeExecutor(),
         "first": first,
-        "second": Publish("https://second.example.org/", AWAY),
+        "second": FakePublisher("https://second.example.org/", AWAY),
     }
     outcome, workspace = run_job(tmp_path, plugins)
     assert unpublished(outcome) == ("second",)
 
-    again = publish_again(tmp_path, outcome, workspace, {"second": Publish("https://second.example.org/")})
+    again = publish_again(tmp_path, outcome, workspace, {"second": FakePublisher("https://second.example.org/")})
 
     assert [publication.plugin for publication in again.publications] == ["first", "second"]
     assert len(first.seen) == 1
 
 
 def test_a_later_attempt_that_is_published_already_is_no_reason_to_try_again(tmp_path: Path) -> None:
-    superseded = fail(InfrastructureError("attempt 2 is published already", code="publish-superseded"))
-    plugins = {"checkout": CheckOut(), "execute": Execute(), "publish": Publish(None, superseded)}
+    superseded = raising(InfrastructureError("attempt 2 is published already", code="publish-superseded"))
+    plugins = {"checkout": FakeCheckout(), "execute": FakeExecutor(), "publish": FakePublisher(None, superseded)}
     outcome, _ = run_job(tmp_path, plugins)
 
     assert outcome.findings[0].code == "publish-superseded"
@@ -122,12 +129,16 @@ def test_a_later_attempt_that_is_published_already_is_no_reason_to_try_again(tmp
 
 
 def test_what_was_interrupted_is_not_taken_for_published(tmp_path: Path) -> None:
-    plugins = {"checkout": CheckOut(), "execute": Execute(), "publish": Publish("https://logs.example.org/", AWAY)}
+    plugins = {
+        "checkout": FakeCheckout(),
+        "execute": FakeExecutor(),
+        "publish": FakePublisher("https://logs.example.org/", AWAY),
+    }
     outcome, workspace = run_job(tmp_path, plugins)
 
     with Interrupt() as interrupt:
         interrupt.cancel("process 1 was sent SIGTERM")
-        publish = Publish("https://logs.example.org/")
+        publish = FakePublisher("https://logs.example.org/")
         again = publish_again(tmp_path, outcome, workspace, {"publish": publish}, interrupt)
 
     assert publish.seen == []
@@ -137,10 +148,14 @@ def test_what_was_interrupted_is_not_taken_for_published(tmp_path: Path) -> None
 
 def test_other_findings_stay_when_evidence_is_published_later(tmp_path: Path) -> None:
     bad = Finding("bad", Severity.FAILURE, "It is bad")
-    plugins = {"checkout": CheckOut(), "execute": Execute(), "publish": Publish("https://logs.example.org/", AWAY)}
+    plugins = {
+        "checkout": FakeCheckout(),
+        "execute": FakeExecutor(),
+        "publish": FakePublisher("https://logs.example.org/", AWAY),
+    }
     outcome, workspace = run_job(tmp_path, plugins)
     outcome = evolve(outcome, findings=(bad, *outcome.findings))
 
-    again = publish_again(tmp_path, outcome, workspace, {"publish": Publish("https://logs.example.org/")})
+    again = publish_again(tmp_path, outcome, workspace, {"publish": FakePublisher("https://logs.example.org/")})
 
     assert again.findings == (bad,)

@@ -24,15 +24,15 @@ from thcore.model import (
 )
 from thcore.model.document import from_json, to_json
 from thcore.testing import run_job
+from thcore.testing.fakes import FakeAnalyser, FakeCheckout, FakeEnvironment, FakeExecutor, FakePublisher, raising
 
 from parts.outcomes import cancelled, failing, passing, unverified
-from parts.stages import Analyse, CheckOut, Execute, Publish, Surround, fail
 
 SCHEMA = msgspec.json.schema(Outcome)
 
 
 def executed(directory: Path, act: Any, **plugins: object) -> tuple[Outcome, Any]:
-    return run_job(directory, {"checkout": CheckOut(), "execute": Execute(act), **plugins})
+    return run_job(directory, {"checkout": FakeCheckout(), "execute": FakeExecutor(act), **plugins})
 
 
 def result(workspace: Any) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def test_the_result_is_written_valid_complete_and_the_same_when_read_back(tmp_pa
     outcome, workspace = executed(
         tmp_path,
         lambda _build: Execution(0, "done", datasets=datasets, findings=failing().findings),
-        publish=Publish("https://logs.example.org/"),
+        publish=FakePublisher("https://logs.example.org/"),
     )
     text = (workspace.artifacts / "result.json").read_text()
     jsonschema.validate(json.loads(text), SCHEMA, format_checker=jsonschema.FormatChecker())
@@ -99,7 +99,7 @@ def test_the_published_result_lists_itself_and_what_came_before(tmp_path: Path) 
     executed(
         tmp_path,
         lambda build: (build.workspace.artifacts / "report.txt").write_text("x") and None,
-        publish=Publish("https://logs.example.org/", publish),
+        publish=FakePublisher("https://logs.example.org/", publish),
     )
     assert seen[0]["artifacts"] == ["console.log", "report.txt", "result.json"]
     assert seen[0]["verdict"] == "SUCCESS"
@@ -187,7 +187,7 @@ def test_links_that_the_change_put_into_the_evidence_do_not_lead_writes_elsewher
         (tree / "report").write_text("ours")
         return Execution(0, artifacts=(Artifact(tree, "tree"),))
 
-    outcome, workspace = executed(tmp_path, execute, environment=Surround(surround))
+    outcome, workspace = executed(tmp_path, execute, environment=FakeEnvironment(surround))
     assert outcome.verdict is Verdict.SUCCESS, outcome.summary
     assert {path.read_text() for path in precious.iterdir()} == {"keep me"}
     assert (workspace.artifacts / "environment.txt").read_text() == "alembic==1.16.0\n"
@@ -260,9 +260,9 @@ def test_secrets_are_nowhere_in_log_result_or_outcome(tmp_path: Path) -> None:
 
     loaded = Plugins()
     plugins = {
-        "checkout": CheckOut(),
-        "execute": Execute(execute),
-        "analyse": Analyse(fail(InfrastructureError(f"https://user:{word}@db/ is down\nand {word}"))),
+        "checkout": FakeCheckout(),
+        "execute": FakeExecutor(execute),
+        "analyse": FakeAnalyser(raising(InfrastructureError(f"https://user:{word}@db/ is down\nand {word}"))),
     }
     for name, plugin in plugins.items():
         assert loaded.add(name, plugin)

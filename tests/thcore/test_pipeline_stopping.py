@@ -11,8 +11,7 @@ import pytest
 from thcore.model import BuildEvent, BuildEventKind, Command, Execution, Outcome, Severity, StageResult, Verdict
 from thcore.process.interrupt import Interrupt
 from thcore.testing import run_job
-
-from parts.stages import Analyse, CheckOut, Execute, Publish, Surround, fail
+from thcore.testing.fakes import FakeAnalyser, FakeCheckout, FakeEnvironment, FakeExecutor, FakePublisher, raising
 
 OK, FAILED, SKIPPED, STOPPED = StageResult.OK, StageResult.FAILED, StageResult.SKIPPED, StageResult.STOPPED
 
@@ -50,7 +49,7 @@ def gone(pids: Path) -> bool:
 @pytest.mark.system
 def test_a_cancel_in_execute_ends_the_programs_and_skips_analyse_and_publish(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    analyse, publish = Analyse(), Publish("https://logs.example.org/")
+    analyse, publish = FakeAnalyser(), FakePublisher("https://logs.example.org/")
 
     with Interrupt() as interrupt:
 
@@ -66,7 +65,7 @@ def test_a_cancel_in_execute_ends_the_programs_and_skips_analyse_and_publish(tmp
         began = time.monotonic()
         outcome, workspace = run_job(
             tmp_path,
-            {"checkout": CheckOut(), "execute": Execute(execute), "analyse": analyse, "publish": publish},
+            {"checkout": FakeCheckout(), "execute": FakeExecutor(execute), "analyse": analyse, "publish": publish},
             interrupt=interrupt,
         )
     assert time.monotonic() - began < 30
@@ -86,7 +85,7 @@ def test_a_running_program_is_ended_by_a_cancel_from_elsewhere(tmp_path: Path) -
     with Interrupt() as interrupt:
         outcome, _ = run_job(
             tmp_path,
-            {"checkout": CheckOut(), "execute": Execute(sleep(pids))},
+            {"checkout": FakeCheckout(), "execute": FakeExecutor(sleep(pids))},
             interrupt=interrupt,
             events=Cancelling(interrupt),
         )
@@ -97,10 +96,10 @@ def test_a_running_program_is_ended_by_a_cancel_from_elsewhere(tmp_path: Path) -
 @pytest.mark.system
 def test_time_that_runs_out_in_execute_is_the_changes_fault_and_is_published(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    analyse, publish = Analyse(), Publish("https://logs.example.org/")
+    analyse, publish = FakeAnalyser(), FakePublisher("https://logs.example.org/")
     outcome, workspace = run_job(
         tmp_path,
-        {"checkout": CheckOut(), "execute": Execute(sleep(pids)), "analyse": analyse, "publish": publish},
+        {"checkout": FakeCheckout(), "execute": FakeExecutor(sleep(pids)), "analyse": analyse, "publish": publish},
         timeout_s=1.0,
     )
     assert outcome.verdict is Verdict.FAILURE
@@ -121,7 +120,7 @@ def test_time_that_runs_out_before_the_changes_own_code_runs_is_ours(tmp_path: P
     def wait(build: Any) -> Any:
         build.run(Command(("sleep", "600")))
 
-    plugins: dict[str, Any] = {"checkout": CheckOut(), "environment": Surround(), "execute": Execute()}
+    plugins: dict[str, Any] = {"checkout": FakeCheckout(), "environment": FakeEnvironment(), "execute": FakeExecutor()}
     plugins[stage] = type(plugins[stage])(wait)
     outcome, _ = run_job(tmp_path, plugins, timeout_s=0.3)
     assert outcome.verdict is Verdict.UNVERIFIED
@@ -133,8 +132,8 @@ def test_time_that_runs_out_before_the_changes_own_code_runs_is_ours(tmp_path: P
 def test_a_cancel_before_the_first_stage_starts_nothing(tmp_path: Path) -> None:
     with Interrupt() as interrupt:
         interrupt.cancel("too late")
-        checkout = CheckOut()
-        outcome, _ = run_job(tmp_path, {"checkout": checkout, "execute": Execute()}, interrupt=interrupt)
+        checkout = FakeCheckout()
+        outcome, _ = run_job(tmp_path, {"checkout": checkout, "execute": FakeExecutor()}, interrupt=interrupt)
     assert checkout.changes == []
     assert (outcome.verdict, results(outcome)) == (
         Verdict.CANCELLED,
@@ -150,21 +149,23 @@ def test_an_execution_that_answers_after_its_time_is_over_does_not_pass(tmp_path
                 os.sched_yield()
             return Execution(0, "done")
 
-        outcome, _ = run_job(tmp_path, {"checkout": CheckOut(), "execute": Execute(execute)}, interrupt=interrupt)
+        outcome, _ = run_job(
+            tmp_path, {"checkout": FakeCheckout(), "execute": FakeExecutor(execute)}, interrupt=interrupt
+        )
     assert (outcome.verdict, outcome.timed_out) == (Verdict.FAILURE, True)
 
 
 @pytest.mark.parametrize("stage", ["analyse", "publish"])
 def test_a_cancel_while_analysing_or_publishing_is_a_cancel(tmp_path: Path, stage: str) -> None:
-    later = Publish("https://logs.example.org/")
+    later = FakePublisher("https://logs.example.org/")
     with Interrupt() as interrupt:
 
         def act(build: Any, _other: object) -> Any:
             interrupt.cancel("Ctrl-C")
             build.run(Command(("sleep", "600")))
 
-        plugins: dict[str, Any] = {"checkout": CheckOut(), "execute": Execute()}
-        plugins["first"] = Analyse(act) if stage == "analyse" else Publish(None, act)
+        plugins: dict[str, Any] = {"checkout": FakeCheckout(), "execute": FakeExecutor()}
+        plugins["first"] = FakeAnalyser(act) if stage == "analyse" else FakePublisher(None, act)
         began = time.monotonic()
         outcome, _ = run_job(tmp_path, plugins | {"later": later}, interrupt=interrupt)
     assert time.monotonic() - began < 30
@@ -181,7 +182,9 @@ def test_an_error_of_a_stage_that_is_told_to_end_is_no_verdict_on_the_change(tmp
             interrupt.cancel("stop")
             raise ValueError("because it was stopped")
 
-        outcome, _ = run_job(tmp_path, {"checkout": CheckOut(), "execute": Execute(execute)}, interrupt=interrupt)
+        outcome, _ = run_job(
+            tmp_path, {"checkout": FakeCheckout(), "execute": FakeExecutor(execute)}, interrupt=interrupt
+        )
     assert outcome.verdict is Verdict.CANCELLED
 
 
@@ -190,7 +193,11 @@ def test_nothing_is_analysed_after_a_cancel_even_if_the_analyser_would_break(tmp
         interrupt.cancel("stop")
         outcome, _ = run_job(
             tmp_path,
-            {"checkout": CheckOut(), "execute": Execute(), "analyse": Analyse(fail(AssertionError("called")))},
+            {
+                "checkout": FakeCheckout(),
+                "execute": FakeExecutor(),
+                "analyse": FakeAnalyser(raising(AssertionError("called"))),
+            },
             interrupt=interrupt,
         )
     assert outcome.findings == ()

@@ -35,8 +35,7 @@ from thcore.model import (
 from thcore.pipeline.build import _numbered
 from thcore.process import Interrupt, become_subreaper, kin
 from thcore.testing import make_build, run_job
-
-from parts.stages import CheckOut, Execute, Surround
+from thcore.testing.fakes import FakeCheckout, FakeEnvironment, FakeExecutor
 
 THREADS = 6
 
@@ -243,20 +242,20 @@ def test_lines_of_several_threads_do_not_mix_in_the_log(tmp_path: Path) -> None:
     assert all(line.endswith(f"s{line[-1]} | {line[-1] * 3000}") for line in lines)
 
 
-def in_threads(directory: Path, checkout: CheckOut, revisions: Sequence[Revision]) -> list[Provision]:
+def in_threads(directory: Path, checkout: FakeCheckout, revisions: Sequence[Revision]) -> list[Provision]:
     """What threads are given that ask for revisions at the same moment."""
     made: list[Provision] = []
 
     def act(build: Build) -> None:
         made.extend(done.result() for done in together(lambda n: build.provision(revisions[n]), len(revisions)))
 
-    outcome, _ = run_job(directory, {"tree": checkout, "environment": Surround(), "execute": Execute(act)})
+    outcome, _ = run_job(directory, {"tree": checkout, "environment": FakeEnvironment(), "execute": FakeExecutor(act)})
     assert outcome.verdict is Verdict.SUCCESS, outcome.summary
     return made
 
 
 def test_a_revision_that_several_threads_want_is_provisioned_once(tmp_path: Path) -> None:
-    checkout = CheckOut()
+    checkout = FakeCheckout()
     made = in_threads(tmp_path, checkout, [Revision(tag="1.0")] * THREADS)
     assert all(provision is made[0] for provision in made)
     assert len(checkout.changes) == 2  # the build's own, and this one
@@ -269,11 +268,11 @@ def test_revisions_that_threads_want_at_once_are_provisioned_side_by_side_each_i
         if build.change.ref is not None:
             there.wait(60)
 
-    made = in_threads(tmp_path, CheckOut(meet), [Revision(tag=str(number)) for number in range(THREADS)])
+    made = in_threads(tmp_path, FakeCheckout(meet), [Revision(tag=str(number)) for number in range(THREADS)])
     assert len({provision.checkout.path for provision in made}) == THREADS
 
 
-class Moving(CheckOut):
+class Moving(FakeCheckout):
     """A branch that has moved at each look."""
 
     def __init__(self) -> None:
@@ -295,7 +294,7 @@ class Kind:
     number: int = option("Any.", default=0)
 
 
-class Various(Surround):
+class Various(FakeEnvironment):
     """There are several kinds of this environment."""
 
     @hookimpl
@@ -314,7 +313,7 @@ def test_a_name_means_one_commit_for_threads_that_prepare_it_in_several_ways(tmp
 
         seen.extend(done.result() for done in together(ask))
 
-    stages = {"tree": Moving(), "environment": Various(), "execute": Execute(act)}
+    stages = {"tree": Moving(), "environment": Various(), "execute": FakeExecutor(act)}
     outcome, _ = run_job(tmp_path, stages, options={"environment": Kind()})
     assert outcome.verdict is Verdict.SUCCESS, outcome.summary
     assert len(set(seen)) == 1

@@ -140,7 +140,7 @@ def test_growing_breaks_nothing(now: Record, grow: str) -> None:
         "argument": lambda: later["hooks"][HOOK]["arguments"].update(more="Any"),
         "name": lambda: later["names"]["thcore.model"].update(More={}),
         "member": lambda: later["names"]["thcore.hooks"]["Build"]["members"].update(more={}),
-        "parameter": lambda: call_finding(later, "plugin=", "plugin=, more=, *, else="),
+        "parameter": lambda: call_finding(later, "command=", "command=, more=, *, else="),
     }
 
     more[grow]()

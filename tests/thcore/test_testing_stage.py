@@ -8,7 +8,7 @@ from thcore.builtin import exit_status, git, log_patterns, shell, venv
 from thcore.errors import ConfigError, InfrastructureError, PluginError
 from thcore.hooks import Build, hookimpl
 from thcore.model import Attempt, Change, ChangeKind, Execution, Finding, Severity, Verdict
-from thcore.testing.fakes import FakeAnalyser, FakePublisher, failing
+from thcore.testing.fakes import FakeAnalyser, FakePublisher, raising
 from thcore.testing.plugin import LoadPlugin, OpenStage
 from thcore.testing.repository import Repository
 
@@ -70,9 +70,9 @@ def test_an_environment_is_called_alone(thcore_stage: OpenStage) -> None:
 
 def test_a_plugin_that_raises_by_mistake_is_named_with_the_line(thcore_stage: OpenStage) -> None:
     with pytest.raises(PluginError, match=r"plugin plugin \(local 0\), thcore_analyse raised ZeroDivisionError"):
-        thcore_stage(FakeAnalyser(failing(ZeroDivisionError("sums")))).analyse()
+        thcore_stage(FakeAnalyser(raising(ZeroDivisionError("sums")))).analyse()
     with pytest.raises(InfrastructureError):
-        thcore_stage(FakeAnalyser(failing(InfrastructureError("the server is away")))).analyse()
+        thcore_stage(FakeAnalyser(raising(InfrastructureError("the server is away")))).analyse()
 
 
 def test_cleanup_is_called_as_the_worker_does(thcore_stage: OpenStage) -> None:

@@ -23,13 +23,13 @@ from thcore.history.store import History
 from thcore.history.upgrade import upgrade
 from thcore.model import Answered, Finding, Location, Outcome, Severity
 from thcore.model.document import from_json
+from thcore.testing.postgresql import PostgreSQL
 from thcore.worker import chronicle as module
 from thcore.worker.chronicle import DIRECTORY, Chronicle
 from thcore.worker.pending import Pending
 
 from parts.history import at, configuration
 from parts.outcomes import BUILD, failing, passing
-from parts.postgresql import postgresql
 
 RETRY_S = (0.02, 0.1)
 UNUSABLE = evolve(passing(), build="unusable", findings=(Finding("x", Severity.INFO, "m", Location(line=2**70)),))
@@ -184,7 +184,7 @@ def test_a_history_that_vanishes_is_made_anew(tmp_path: Path, heard: Callable[[s
 def test_a_server_that_starts_later_and_restarts_gets_every_outcome_in_order(
     tmp_path: Path, heard: Callable[[str], str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with postgresql() as server:
+    with PostgreSQL() as server:
         config = lasting(tmp_path, server.database())
         server.stop()
         with running(config) as chronicle:
@@ -221,7 +221,7 @@ signal.pause()
 @pytest.mark.system
 def test_a_worker_that_is_killed_while_the_server_is_away_or_there_loses_no_outcome(tmp_path: Path) -> None:
     tests = Path(__file__).parent
-    with postgresql() as server:
+    with PostgreSQL() as server:
         url = server.database()
 
         def killed_after(start: int, number: int) -> None:

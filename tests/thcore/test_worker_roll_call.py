@@ -9,9 +9,9 @@ import pytest
 
 from thcore.gearman.link import Link
 from thcore.gearman.packet import packet
+from thcore.testing.gearmand import Gearmand
 from thcore.worker.roll_call import RollCall
 
-from parts.gearmand import Gearmand
 from parts.wire import Wire
 
 pytestmark = pytest.mark.system

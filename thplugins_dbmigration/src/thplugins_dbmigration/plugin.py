@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,7 @@ def _account(name: str | None) -> Finding:
         Severity.UNVERIFIED,
         f"There is no unprivileged account {name} for database servers",
         hint="Create it, or name another in plugins: {dbmigration: {account: …}}.",
+        command=f"useradd --system {shlex.quote(name)}" if name and name != "root" else None,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pwd
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -71,7 +73,16 @@ def _missing(path: Path) -> Finding:
         Severity.UNVERIFIED,
         f"{path} is not there, and cannot be made in {above}",
         hint="Make it, and give it to the account of the worker.",
+        command=f"sudo install --directory --owner={_account()} {shlex.quote(str(path.absolute()))}",
     )
+
+
+def _account() -> str:
+    """The account that this runs as: its name where it has one."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def _kept(path: Path, options: Sequence[PublishLocalOptions]) -> Iterator[Finding]:

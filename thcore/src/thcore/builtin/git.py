@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 
 from thcore.builtin import submodules, trees
@@ -59,15 +60,16 @@ class GitPlugin:
     @hookimpl
     def thcore_health(self) -> Iterable[Finding]:
         """Look for a git that is new enough."""
-        oldest = ".".join(map(str, _OLDEST_GIT))
+        hint = f"Install git {'.'.join(map(str, _OLDEST_GIT))} or later."
+        command = "apt-get install git" if shutil.which("apt-get") else None
         try:
             version = library().Git().version_info
         except InfrastructureError as error:
-            return [Finding("git-missing", Severity.UNVERIFIED, str(error), hint=f"install git {oldest} or later")]
+            return [Finding("git-missing", Severity.UNVERIFIED, str(error), hint=hint, command=command)]
         found = ".".join(map(str, version))
         if version < _OLDEST_GIT:
             message = f"git {found} is too old"
-            return [Finding("git-too-old", Severity.UNVERIFIED, message, hint=f"install git {oldest} or later")]
+            return [Finding("git-too-old", Severity.UNVERIFIED, message, hint=hint, command=command)]
         return [Finding("git", Severity.INFO, f"git {found}")]
 
 

@@ -20,7 +20,7 @@ import shutil
 import time
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from thcore.builtin import mirrors
 from thcore.builtin.git_process import Address, Git, GitCallError
@@ -62,7 +62,8 @@ def _make(git: Git, generation: Path, target: Path, *, lent: bool) -> None:
     shutil.rmtree(new, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     quiet = ("--quiet", "--shared", "--no-checkout", "--template=", "--no-recurse-submodules")
-    git("clone", *quiet, "--", str(generation), str(new), quiet=True)
+    # The mirror is a directory of this machine, wherever what is in it was fetched from.
+    evolve(git, local=True)("clone", *quiet, "--", str(generation), str(new), quiet=True)
     if lent:
         (target / ".git" / "index").rename(new / ".git" / "index")
         shutil.rmtree(target / ".git")

@@ -7,15 +7,17 @@ import json
 from collections.abc import Iterable, Iterator
 
 import click
+from attrs import evolve
 from cattrs.preconf.json import make_converter
 from rich.console import Console
 from rich.table import Table
 
 from thcore.cli.arguments import json_option
+from thcore.cli.findings import broken, findings_json, show_findings
 from thcore.cli.terminal import plain
 from thcore.errors import ExitCode
 from thcore.plugins import DISABLE, Cost, Entry, FieldDoc, candidates, inventory
-from thcore.plugins.discovery import disabled, is_disabled
+from thcore.plugins.discovery import disabled_in_vain
 
 
 @click.group(invoke_without_command=True, short_help="List, describe and check the installed plugins.")
@@ -34,7 +36,7 @@ def plugins(context: click.Context, *, as_json: bool) -> int:
         _print_json(entries)
     else:
         _show_all(entries)
-    for message in _unknown():
+    for message in disabled_in_vain():
         click.echo(f"Warning: {message}", err=True)
     return _exit_code(entries)
 
@@ -58,6 +60,30 @@ def show(name: str, *, as_json: bool) -> int:
         for entry in entries:
             _show(console, entry)
     return _exit_code(entries)
+
+
+@plugins.command()
+@click.argument("target", metavar="PATH|NAME")
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+@json_option
+def check(target: str, *, strict: bool, as_json: bool) -> int:
+    """Check a plugin: its metadata, hooks, arguments, options and imports, and how long it takes to load.
+
+    PATH is a directory with a pyproject.toml, or a wheel; neither need be installed. NAME is an installed plugin. It
+    is imported in a process of its own.
+
+    \b
+    Example: thcore plugins check ./acme-report
+    """
+    from thcore.plugins.check import check as examine
+    from thcore.plugins.subject import subjects
+
+    findings = [evolve(finding, plugin=each.name) for each in subjects(target) for finding in examine(each)]
+    if as_json:
+        click.echo(findings_json(findings))
+    else:
+        show_findings(findings)
+    return ExitCode.CONFIG if broken(findings, strict=strict) else ExitCode.SUCCESS
 
 
 def _print_json(entries: tuple[Entry, ...]) -> None:
@@ -159,11 +185,3 @@ def _not_installed(name: str) -> str:
     close = difflib.get_close_matches(name, {candidate.name for candidate in candidates()}, n=1)
     hint = f"did you mean {close[0]}?" if close else "what is installed is listed by: thcore plugins"
     return f"no plugin {name} is installed; {hint}"
-
-
-def _unknown() -> Iterator[str]:
-    """What the environment disables although it is not there: most likely a slip of the pen."""
-    installed = candidates()
-    for name in sorted(disabled()):
-        if not any(is_disabled(candidate, (name,)) for candidate in installed):
-            yield f"{DISABLE} names {name}, which is neither a plugin nor a distribution with plugins"

@@ -45,8 +45,13 @@ def background_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @config_option
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Do not start with any plugin that is broken or outdated, used or not, or whose health check fails.",
+)
 @background_options
-def serve(config_file: Path | None, *, in_background: bool, pidfile: Path | None) -> ExitCode:
+def serve(config_file: Path | None, *, strict: bool, in_background: bool, pidfile: Path | None) -> ExitCode:
     """Serve the configured jobs to a Gearman server until stopped.
 
     SIGTERM or Ctrl-C finishes the builds that run and takes no new ones; a second one ends them, and each is
@@ -55,10 +60,10 @@ def serve(config_file: Path | None, *, in_background: bool, pidfile: Path | None
     \b
     Example: thcore serve -c /etc/thcore/config.yaml
     """
-    return start(config_file, in_background=in_background, pidfile=pidfile)
+    return start(config_file, strict=strict, in_background=in_background, pidfile=pidfile)
 
 
-def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None) -> ExitCode:
+def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None, strict: bool = False) -> ExitCode:
     """Run a worker until it is stopped. Raises ConfigError or InfrastructureError when it cannot start."""
     from thcore.monitoring import logbook
     from thcore.monitoring.notify import Notifier
@@ -68,6 +73,10 @@ def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None
     from thcore.worker.signals import Signals
 
     config = read_config(config_file)
+    if strict:
+        from thcore.cli.strictness import insist
+
+        insist(config)
     path = config.files[0].absolute()  # a daemon is somewhere else when it reads it again
     with ExitStack() as stack:
         ready: Callable[[str], None] = _say_ready

@@ -107,6 +107,14 @@ def type_text(kind: Any) -> str:
     return _kind_of(kind).text(kind)
 
 
+def readable(kind: Any) -> bool:
+    """Whether a file can give a value of this type; of classes inside it, their fields are not looked at."""
+    kind = _plain(kind)
+    if get_origin(kind) is Literal:
+        return True
+    return _kind_of(kind) is not _KINDS[-1] and all(readable(part) for part in get_args(kind) if part is not Ellipsis)
+
+
 def _either(names: Iterable[str]) -> str:
     *most, last = dict.fromkeys(names)
     return f"{', '.join(most)} or {last}" if most else last

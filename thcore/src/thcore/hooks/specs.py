@@ -389,7 +389,8 @@ def thcore_health(settings: Any, state: Path, work: Path, options: tuple[Any, ..
     directory that the plugin keeps between builds, ``work`` the one that workspaces are made in; neither need exist
     yet, and both may belong to another account. ``options`` are those that the jobs give the plugin, each different one
     once. Answers one finding per check, ``info`` when all is well, with the
-    remedy in ``hint``. None means nothing to check. An exception becomes a finding.
+    remedy in words in ``hint``, and where one line for a shell brings it, that in ``command``. None means nothing to
+    check. An exception becomes a finding.
 
     .. code-block:: python
 
@@ -401,7 +402,13 @@ def thcore_health(settings: Any, state: Path, work: Path, options: tuple[Any, ..
             @hookimpl
             def thcore_health(self, settings):
                 if shutil.which("tar") is None:
-                    yield Finding("tar-missing", Severity.UNVERIFIED, "tar is not on PATH", hint="apt-get install tar")
+                    yield Finding(
+                        "tar-missing",
+                        Severity.UNVERIFIED,
+                        "tar is not on PATH",
+                        hint="Install GNU tar.",
+                        command="apt-get install tar",
+                    )
     """
 
 

@@ -46,6 +46,7 @@ class Finding:
 
     ``code`` is stable and kebab-case: scripts may rely on it. ``message`` is one line for people. ``evidence`` holds
     the log lines or rows that show it, plain text. ``hint`` says what to do next. ``plugin`` is filled in by the core.
+    ``command`` is what does it, in one line for a shell, to be copied: of health checks mostly.
     """
 
     code: str
@@ -55,6 +56,7 @@ class Finding:
     evidence: tuple[str, ...] = ()
     hint: str | None = None
     plugin: str | None = None
+    command: str | None = None
 
 
 _LIGHTEST_FIRST = (Severity.INFO, Severity.WARNING, Severity.UNVERIFIED, Severity.FAILURE)

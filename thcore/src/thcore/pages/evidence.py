@@ -17,6 +17,8 @@ from typing import BinaryIO
 
 from attrs import frozen
 
+__all__ = ["Evidence", "EvidenceFile", "LeftOut", "opened"]
+
 _DEEPEST = 48  # directories; each takes a descriptor while it is read
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a file that became a pipe since must not hold us

@@ -112,6 +112,7 @@ def blanked(build: StageBuild, finding: Finding) -> Finding:
         message=blank(build, finding.message),
         evidence=tuple(blank(build, line) for line in finding.evidence),
         hint=None if finding.hint is None else blank(build, finding.hint),
+        command=None if finding.command is None else blank(build, finding.command),
     )
 
 

@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import stevedore
 from attrs import frozen
@@ -116,6 +116,14 @@ def is_disabled(candidate: Candidate, names: Iterable[str]) -> bool:
     """Whether one of the names is that of the plugin or of its distribution."""
     known = {_canonical(candidate.name), _canonical(candidate.distribution)}
     return any(_canonical(name) in known for name in names)
+
+
+def disabled_in_vain(environment: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """What the environment disables although it is not there: most likely a slip of the pen."""
+    installed = candidates()
+    for name in sorted(disabled(environment)):
+        if not any(is_disabled(candidate, (name,)) for candidate in installed):
+            yield f"{DISABLE} names {name}, which is neither a plugin nor a distribution with plugins"
 
 
 def _owners() -> dict[tuple[str, str], tuple[tuple[str, str, str], ...]]:

@@ -29,7 +29,7 @@ def wanted(requirements: Iterable[str]) -> str:
         applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
         if requirement.name.lower() == CORE and applies:
             specifiers &= requirement.specifier
-    return str(specifiers)
+    return ",".join(sorted(map(str, specifiers), key=lambda each: (each.startswith("<"), each)))
 
 
 def misfit(specifiers: str, core: str, distribution: str) -> str | None:

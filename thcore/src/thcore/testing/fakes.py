@@ -27,6 +27,16 @@ from thcore.model import (
 )
 from thcore.testing.tree import write_tree
 
+__all__ = [
+    "COMMIT",
+    "FakeAnalyser",
+    "FakeCheckout",
+    "FakeEnvironment",
+    "FakeExecutor",
+    "FakePublisher",
+    "raising",
+]
+
 COMMIT = "9b1c6a0d4f7e2835ab90cd12ef345678a1b2c3d4"
 """What is checked out where a change names no commit."""
 
@@ -41,9 +51,9 @@ class FakeCheckout:
 
     def __init__(
         self,
-        files: Mapping[str, str] | None = None,
         act: Callable[[Build], object] = lambda _build: None,
         *,
+        files: Mapping[str, str] | None = None,
         missing: Collection[str] = (),
     ) -> None:
         self.files = dict(files or {})
@@ -163,7 +173,7 @@ def contents(directory: Path) -> Mapping[str, bytes]:
     return found
 
 
-def failing(error: BaseException) -> Callable[..., Any]:
+def raising(error: BaseException) -> Callable[..., Any]:
     """An act that raises."""
 
     def act(*_arguments: object) -> Any:

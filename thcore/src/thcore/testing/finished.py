@@ -36,6 +36,8 @@ from thcore.testing.fakes import FakeCheckout, FakeExecutor, contents
 from thcore.testing.local import load, plain
 from thcore.testing.repository import Repository
 
+__all__ = ["FinishedBuild", "run_build"]
+
 PROJECT = "example/project"
 REF = "refs/changes/45/12345/2"
 JOB = "job"
@@ -103,8 +105,8 @@ def run_build(
 
     ``files`` are in the project's repository; ``changed`` are those that the change adds or replaces. With the plugin
     ``git`` there is a real repository, whose change has a ref; where no plugin does the checkout, the files are written
-    to the work tree, and where none executes anything, that goes well. ``change`` says more of the change.
-    ``cancel_at`` cancels the build as a stage begins.
+    to the work tree, and where none executes anything, that goes well. ``change`` says more of the change,
+    ``parameters`` are the job arguments that come with the build. ``cancel_at`` cancels the build as a stage begins.
 
     Raises ConfigError, with all that ``thcore config check`` says.
     """
@@ -118,7 +120,7 @@ def run_build(
     if "git" in written and "git" not in local and "base_url" not in written["git"]:
         asked = _committed(directory / "repositories", asked, before, after)
         written["git"]["base_url"] = directory / "repositories"
-    for name, fake in (("fake_checkout", FakeCheckout({**before, **after})), ("fake_executor", FakeExecutor())):
+    for name, fake in (("fake_checkout", FakeCheckout(files={**before, **after})), ("fake_executor", FakeExecutor())):
         if not loaded.implementing(_HOOKS[name], loaded.names):
             loaded.add(name, fake)
             written[name] = {}

@@ -11,6 +11,8 @@ from attrs import frozen
 from thcore.config import convert
 from thcore.plugins import Plugins
 
+__all__ = ["LocalPlugin", "load"]
+
 NAME = "plugin"
 """What a plugin is called whose name is of no interest."""
 

@@ -17,8 +17,17 @@ from typing import Any, Protocol
 import pytest
 
 from thcore.testing.finished import FinishedBuild, run_build
+from thcore.testing.gearmand import FakeGearmand, Gearmand, GearmanServer
+from thcore.testing.git_server import GitServer
 from thcore.testing.local import LocalPlugin, load
+from thcore.testing.mariadb import MariaDB
+from thcore.testing.postgresql import PostgreSQL
 from thcore.testing.stage import Stage, stage
+from thcore.testing.swift import Swift
+
+__all__ = ["LoadPlugin", "OpenStage", "RunBuild"]
+
+__all__ = ["LoadPlugin", "OpenStage", "RunBuild", "thcore_build", "thcore_plugin", "thcore_stage"]
 
 
 class RunBuild(Protocol):
@@ -73,3 +82,67 @@ def thcore_stage(tmp_path: Path) -> Iterator[OpenStage]:
 def thcore_plugin() -> LoadPlugin:
     """Loads a class or an object of the test as the worker loads an installed plugin."""
     return load
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The plugin's only setting."""
+    help_text = (
+        "servers that must be installed, of gearmand, git, mariadb, postgresql and swift: no test is skipped for them"
+    )
+    parser.addini("thcore_require", help_text, type="args", default=[])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let warnings be errors: what the library ``gear`` does is not the author's to mend."""
+    for name in ("notifyAll", "setDaemon"):
+        config.addinivalue_line("filterwarnings", rf"ignore:{name}\(\) is deprecated:DeprecationWarning")
+
+
+def installed(config: pytest.Config, name: str, missing: str | None) -> None:
+    """Skip the test that asks for a server which is missing, or fail it where the server is required."""
+    if missing is None:
+        return
+    if name in config.getini("thcore_require"):
+        pytest.fail(f"{name} is required (thcore_require): {missing}", pytrace=False)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def thcore_gearman(pytestconfig: pytest.Config) -> Iterator[GearmanServer]:
+    """A Gearman server: gearmand where it is installed, else one inside this process."""
+    if "gearmand" in pytestconfig.getini("thcore_require"):
+        installed(pytestconfig, "gearmand", Gearmand.missing())
+    with FakeGearmand() if Gearmand.missing() else Gearmand() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def thcore_git(pytestconfig: pytest.Config) -> Iterator[GitServer]:
+    """A git server on the loopback interface, without a repository yet."""
+    installed(pytestconfig, "git", GitServer.missing())
+    with GitServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def thcore_mariadb(pytestconfig: pytest.Config) -> Iterator[MariaDB]:
+    """A MariaDB server; ``database()`` makes an empty database for a test."""
+    installed(pytestconfig, "mariadb", MariaDB.missing())
+    with MariaDB() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def thcore_postgresql(pytestconfig: pytest.Config) -> Iterator[PostgreSQL]:
+    """A PostgreSQL server; ``database()`` makes an empty database for a test."""
+    installed(pytestconfig, "postgresql", PostgreSQL.missing())
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def thcore_swift(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
+    """An OpenStack Swift."""
+    installed(pytestconfig, "swift", Swift.missing())
+    with Swift(tmp_path_factory.mktemp("swift")) as server:
+        yield server

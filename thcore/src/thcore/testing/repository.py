@@ -9,6 +9,8 @@ from pathlib import Path
 
 from thcore.testing.tree import write_tree
 
+__all__ = ["Repository", "files_below"]
+
 _ENVIRONMENT = {
     "GIT_AUTHOR_NAME": "An Author",
     "GIT_AUTHOR_EMAIL": "author@example.org",

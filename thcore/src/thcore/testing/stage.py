@@ -29,6 +29,8 @@ from thcore.testing.fakes import COMMIT
 from thcore.testing.local import LocalPlugin, load
 from thcore.testing.tree import write_tree
 
+__all__ = ["Stage", "stage"]
+
 _STARTED = datetime.datetime(2026, 3, 1, 10, 0, 0, tzinfo=datetime.UTC)
 _ENDED = _STARTED + datetime.timedelta(seconds=12)
 

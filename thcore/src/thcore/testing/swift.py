@@ -13,6 +13,7 @@ attributes. As a fixture::
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -27,6 +28,8 @@ from pathlib import Path
 from typing import Self
 
 from attrs import field, frozen
+
+from thcore.testing.ports import free_ports
 
 __all__ = ["Swift", "User"]
 
@@ -116,6 +119,7 @@ for name, port in zip(("account", "container", "object"), sys.argv[2:]):
     builder.get_ring().save(f"{directory}/{name}.ring.gz")
 """
 _PYTHON = (sys.executable, "-P", "-W", "ignore", "-c")  # what lies in the current directory is no module
+_NO_MEMCACHED = "memcached is not on PATH; install it, for example apt-get install memcached"
 # Started in a thread of the system's, before Swift makes its own of all others: it ends with who holds the other end.
 _SERVER = """\
 import _thread, os
@@ -163,7 +167,7 @@ class Swift:
     ) -> None:
         self.directory = directory
         self._filters = dict(filters or {})
-        self._ports = dict(zip((*_SERVERS, "memcached"), _free_ports(len(_SERVERS) + 1), strict=True))
+        self._ports = dict(zip((*_SERVERS, "memcached"), free_ports(len(_SERVERS) + 1), strict=True))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._path = path
         self._lifeline = os.pipe()
@@ -173,6 +177,15 @@ class Swift:
             text = _STORAGE.format(kind=kind, port=self._ports[kind], directory=directory)
             (directory / f"{kind}.conf").write_text(text)
         self.configure()
+
+    @staticmethod
+    def missing() -> str | None:
+        """What has to be installed; None when it can be started."""
+        if importlib.util.find_spec("swift") is None:
+            return "the package swift is missing; install it: pip install swift"
+        if shutil.which("memcached") is None:
+            return _NO_MEMCACHED
+        return None
 
     @property
     def url(self) -> str:
@@ -210,7 +223,7 @@ class Swift:
         if "memcached" not in self._processes:
             program = shutil.which("memcached")
             if program is None:
-                raise RuntimeError("memcached is not on PATH; install it, for example apt-get install memcached")
+                raise RuntimeError(_NO_MEMCACHED)
             account = ("-u", "root") if os.geteuid() == 0 else ()
             guard = _MEMCACHED.format(lifeline=self._lifeline[0])
             port = str(self._ports["memcached"])
@@ -288,10 +301,3 @@ class Swift:
 
 
 _MODULES = {"proxy": "proxy", "account": "account", "container": "container", "object": "obj"}
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at the moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(each.getsockname()[1]) for each in sockets]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+__all__ = ["write_tree"]
+
 
 def write_tree(directory: Path, files: Mapping[str, str]) -> None:
     """Write files by name. Those that begin with ``#!`` can be executed."""

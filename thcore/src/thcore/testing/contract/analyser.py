@@ -6,31 +6,57 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+from attrs import frozen
 
 from thcore.errors import CancelledError, DeadlineError
 from thcore.model import Execution, Finding, Severity
 from thcore.testing.build import ProvidedBuild
 from thcore.testing.contract import hostile
-from thcore.testing.contract.bench import NAME, Bench, passed_on
+from thcore.testing.contract.bench import Bench, passed_on
 from thcore.testing.contract.kill import killed
 from thcore.testing.contract.plugin import PluginContract, given
+from thcore.testing.local import NAME
+from thcore.testing.tree import write_tree
 
 _LIMIT_S = 10.0
 _CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
+@frozen
+class Evidence:
+    """What an analyser looks at."""
+
+    execution: Execution
+    log: str
+    files: Mapping[str, str]
+
+    def put(self, build: ProvidedBuild) -> None:
+        """Write it to the build's workspace."""
+        write_tree(build.workspace.source, self.files)
+        build.workspace.log.write_text(self.log, "utf-8")
+
+
 class AnalyserContract(PluginContract):
     """Checks of a plugin that implements ``thcore_analyse``.
 
-    With its ``options``, the analyser finds something in ``execution`` or in ``log``, the text of the build log.
+    With its ``options``, the analyser finds something in ``execution``, in ``log``, the text of the build log, or in
+    ``files`` of the change.
     """
 
     hook = "thcore_analyse"
     execution: Any = Execution(exit_code=1)
     log: Any = ""
+    files: Any = MappingProxyType({})
+
+    @pytest.fixture
+    def evidence(self, request: pytest.FixtureRequest) -> Evidence:
+        """What it finds something in."""
+        return Evidence(given(request, "execution"), given(request, "log"), given(request, "files"))
 
     def test_an_execution_that_never_was_is_no_failure_of_the_change(self, bench: Bench) -> None:
         with bench.build() as build:
@@ -39,21 +65,20 @@ class AnalyserContract(PluginContract):
         assert [finding for finding in found if finding.severity is Severity.FAILURE] == []
 
     def test_its_findings_have_codes_for_scripts_and_one_line_for_people(
-        self, bench: Bench, request: pytest.FixtureRequest
+        self, bench: Bench, evidence: Evidence
     ) -> None:
         with bench.build() as build:
-            build.workspace.log.write_text(given(request, "log"), "utf-8")
-            found = _analyse(bench, build, given(request, "execution"))
+            evidence.put(build)
+            found = _analyse(bench, build, evidence.execution)
 
-        assert found, "it finds nothing in the execution and the log that the suite is given"
+        assert found, "it finds nothing in the execution, the log and the files that the suite is given"
         _check(found)
 
-    def test_the_same_evidence_gives_the_same_findings(self, bench: Bench, request: pytest.FixtureRequest) -> None:
-        execution = given(request, "execution")
+    def test_the_same_evidence_gives_the_same_findings(self, bench: Bench, evidence: Evidence) -> None:
         with bench.build() as build:
-            build.workspace.log.write_text(given(request, "log"), "utf-8")
+            evidence.put(build)
 
-            assert _analyse(bench, build, execution) == _analyse(bench, build, execution)
+            assert _analyse(bench, build, evidence.execution) == _analyse(bench, build, evidence.execution)
 
     @pytest.mark.parametrize("exit_code", [None, 0, 1, 137, -1, 1 << 40])
     def test_a_hostile_log_does_no_harm_and_takes_no_time(self, bench: Bench, exit_code: int | None) -> None:
@@ -82,20 +107,18 @@ class AnalyserContract(PluginContract):
         _check(found)
         assert "do not tell" not in repr(found)
 
-    def test_a_cancel_is_passed_on(self, bench: Bench, request: pytest.FixtureRequest) -> None:
+    def test_a_cancel_is_passed_on(self, bench: Bench, evidence: Evidence) -> None:
         with bench.cancelled() as build, passed_on(CancelledError):
-            _analyse(bench, build, given(request, "execution"))
+            _analyse(bench, build, evidence.execution)
 
-    def test_a_deadline_is_passed_on(self, bench: Bench, request: pytest.FixtureRequest) -> None:
+    def test_a_deadline_is_passed_on(self, bench: Bench, evidence: Evidence) -> None:
         with bench.late() as build, passed_on(DeadlineError):
-            _analyse(bench, build, given(request, "execution"))
+            _analyse(bench, build, evidence.execution)
 
-    def test_after_a_kill_the_next_attempt_finds_the_same(self, bench: Bench, request: pytest.FixtureRequest) -> None:
-        execution, log = given(request, "execution"), given(request, "log")
-
+    def test_after_a_kill_the_next_attempt_finds_the_same(self, bench: Bench, evidence: Evidence) -> None:
         def analyse(ground: Bench, build: ProvidedBuild) -> tuple[Finding, ...]:
-            build.workspace.log.write_text(log, "utf-8")
-            return _analyse(ground, build, execution)
+            evidence.put(build)
+            return _analyse(ground, build, evidence.execution)
 
         with bench.build("b1") as build:
             expected = analyse(bench, build)

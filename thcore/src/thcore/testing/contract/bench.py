@@ -19,8 +19,6 @@ from thcore.process import Interrupt
 from thcore.testing.build import LOG_PATH, ProvidedBuild, make_build
 from thcore.testing.local import NAME, LocalPlugin
 
-__all__ = ["NAME", "Bench", "passed_on", "processes"]
-
 
 @frozen
 class Bench:

@@ -16,9 +16,10 @@ from thcore.errors import CancelledError, ChangeError, DeadlineError, Infrastruc
 from thcore.model import Change, Checkout
 from thcore.testing.build import ProvidedBuild
 from thcore.testing.contract import hostile
-from thcore.testing.contract.bench import NAME, Bench
+from thcore.testing.contract.bench import Bench
 from thcore.testing.contract.kill import killed
 from thcore.testing.contract.plugin import PluginContract, given
+from thcore.testing.local import NAME
 
 
 class CheckoutContract(PluginContract):

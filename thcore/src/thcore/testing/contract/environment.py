@@ -14,9 +14,10 @@ from thcore.errors import CancelledError, ChangeError, DeadlineError, Infrastruc
 from thcore.model import Checkout, Command, Environment
 from thcore.testing.build import ProvidedBuild
 from thcore.testing.contract import hostile
-from thcore.testing.contract.bench import NAME, Bench, passed_on
+from thcore.testing.contract.bench import Bench, passed_on
 from thcore.testing.contract.kill import killed
 from thcore.testing.contract.plugin import PluginContract, given
+from thcore.testing.local import NAME
 from thcore.testing.tree import write_tree
 
 _SECRET = "THCORE_CONTRACT_SECRET"  # noqa: S105 - the name of a variable

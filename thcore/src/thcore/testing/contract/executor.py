@@ -21,9 +21,10 @@ from thcore.model import Checkout, Environment, Execution, Severity
 from thcore.process import Interrupt, group
 from thcore.testing.build import ProvidedBuild
 from thcore.testing.contract import hostile
-from thcore.testing.contract.bench import NAME, Bench, processes
+from thcore.testing.contract.bench import Bench, processes
 from thcore.testing.contract.kill import killed
 from thcore.testing.contract.plugin import PluginContract, given
+from thcore.testing.local import NAME
 from thcore.testing.tree import write_tree
 
 RUNNING = "it is running"

@@ -55,8 +55,9 @@ def killed(bench: Bench, work: Work, moments: int, *, build_id: str = "k") -> It
     deeds = _alone(whole, f"{build_id}0", work, None)
     for number in sorted({max(1, round(deeds * part / moments)) for part in range(1, moments + 1)}):
         ground = evolve(bench, directory=bench.directory / f"killed-{number}")
+        before = set(processes(ground.directory))  # servers of the test, too
         _alone(ground, f"{build_id}{number}", work, number)
-        group.end_these(processes(ground.directory), 0.0)
+        group.end_these(set(processes(ground.directory)) - before, 0.0)
         yield ground, f"{build_id}{number}"
 
 

@@ -13,8 +13,8 @@ from thcore.hooks import Workspace
 from thcore.model import Attempt
 from thcore.plugins.imports import private_imports
 from thcore.process import group
-from thcore.testing.contract.bench import NAME, Bench, processes
-from thcore.testing.local import load
+from thcore.testing.contract.bench import Bench, processes
+from thcore.testing.local import NAME, load
 
 _PATIENCE_S = 2.0
 

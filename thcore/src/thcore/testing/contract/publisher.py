@@ -18,9 +18,10 @@ from thcore.model import Fence, Finding, LivePage, Outcome, Publication, Severit
 from thcore.model.document import from_json, to_json
 from thcore.testing.build import ProvidedBuild
 from thcore.testing.contract import hostile
-from thcore.testing.contract.bench import NAME, Bench, passed_on
+from thcore.testing.contract.bench import Bench, passed_on
 from thcore.testing.contract.kill import killed, log_path
 from thcore.testing.contract.plugin import PluginContract, given
+from thcore.testing.local import NAME
 
 EVIDENCE: Mapping[str, bytes] = {
     "empty.txt": b"",

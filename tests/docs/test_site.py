@@ -15,9 +15,11 @@ import click
 import jsonschema
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from thcore.cli.main import cli
 from thcore.config.schema import Config
+from thcore.errors import ExitCode
 from thcore.hooks import specs
 from thcore.model.document import to_json
 from thcore.plugins import Plugins
@@ -192,6 +194,15 @@ def test_the_schema_of_the_configuration_is_published_and_takes_every_example(si
     for example in (DOCS / "examples" / "minimal.yaml", *examples):
         assert list(validator.iter_errors(yaml.safe_load(example.read_text("utf-8")))) == [], example
     assert "thcore.schema.json" in Page(site / "configuration.html").links
+
+
+def test_every_exit_code_is_told_on_the_page_of_commands_and_by_help(site: Path) -> None:
+    page = Page(site / "command-line.html").text
+    told = " ".join(CliRunner().invoke(cli, ["--help"]).output.split())
+
+    for code in ExitCode:
+        assert re.search(rf"\b{code:d} {code.name} [A-Z]", page), code
+        assert re.search(rf"\b{code:d} [a-z]", told), code
 
 
 def test_every_page_is_in_one_of_the_four_parts(site: Path) -> None:

@@ -19,7 +19,7 @@ import yaml
 from thcore.config import load
 from thcore.testing.repository import Repository, files_below
 
-from parts.example import EXAMPLES
+from parts.example import DOCS, EXAMPLES
 
 CI = EXAMPLES / "ci"
 COMMAND = EXAMPLES / "command"
@@ -155,5 +155,6 @@ def test_zuul_v2_s_layout_is_for_a_job_of_the_configuration_and_names_only_what_
 def test_the_configuration_and_the_files_of_each_system_name_the_same_job() -> None:
     (job,) = load(CI / "thcore.yaml").jobs
 
+    assert f"$ sh ci/judge.sh {job.name} example/helpdesk main\n" in (DOCS / "other-ci.md").read_text("utf-8")
     for name in ("github.yml", "gitlab.yml", "Jenkinsfile", "zuul.yml", "playbook.yml"):
         assert job.name in (CI / name).read_text("utf-8"), name

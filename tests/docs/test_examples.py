@@ -60,7 +60,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
 def parse(words: list[str]) -> click.Command:
     """Find the command of a call and check its options; arguments that are left out are forgiven."""
     group, context = cli, click.Context(cli, info_name="thcore")
-    while isinstance(group, click.Group) and words:
+    while isinstance(group, click.Group) and words and not words[0].startswith("-"):
         name, *words = words
         command = group.get_command(context, name)
         assert command is not None, name

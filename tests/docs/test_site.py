@@ -15,9 +15,11 @@ import click
 import jsonschema
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from thcore.cli.main import cli
 from thcore.config.schema import Config
+from thcore.errors import ExitCode
 from thcore.hooks import specs
 from thcore.model.document import to_json
 from thcore.plugins import Plugins
@@ -107,13 +109,16 @@ def test_every_hook_has_a_heading_its_arguments_and_its_description(site: Path) 
         assert first.split("`")[0][:40] in page.text, name
 
 
+def letters(text: str) -> str:
+    """A name as in each of the anchors that a heading has."""
+    return re.sub(r"[\W_]", "", text)
+
+
 def test_every_public_name_is_on_its_page_and_no_module_that_is_private(site: Path) -> None:
     page = Page(site / "public-names.html")
     public = public_names()
 
-    assert {anchor for anchor in page.anchors if anchor.startswith("thcore")} == {
-        module.replace(".", "-") for module in public
-    }
+    assert {letters(anchor) for anchor in page.anchors if anchor.startswith("thcore")} == set(map(letters, public))
     assert [name for names in public.values() for name in names if name not in page.words] == []
 
 
@@ -189,6 +194,15 @@ def test_the_schema_of_the_configuration_is_published_and_takes_every_example(si
     for example in (DOCS / "examples" / "minimal.yaml", *examples):
         assert list(validator.iter_errors(yaml.safe_load(example.read_text("utf-8")))) == [], example
     assert "thcore.schema.json" in Page(site / "configuration.html").links
+
+
+def test_every_exit_code_is_told_on_the_page_of_commands_and_by_help(site: Path) -> None:
+    page = Page(site / "command-line.html").text
+    told = " ".join(CliRunner().invoke(cli, ["--help"]).output.split())
+
+    for code in ExitCode:
+        assert re.search(rf"\b{code:d} {code.name} [A-Z]", page), code
+        assert re.search(rf"\b{code:d} [a-z]", told), code
 
 
 def test_every_page_is_in_one_of_the_four_parts(site: Path) -> None:

@@ -72,6 +72,7 @@ def test_an_example_is_installed_beside_thcore_and_passes_its_own_tests(tmp_path
     told = stranger.module("pytest", "-q", "-p", "no:cacheprovider", cwd=example)
     assert " passed" in told
     assert "failed" not in told
+    stranger.module("thcore.cli.main", "plugins", "check", "slow_queries", cwd=tmp_path)
     assert listed(stranger, "slow_queries", tmp_path) == ("thplugins-example-slow-queries", ["analyse"], [])
 
 
@@ -90,5 +91,6 @@ def test_an_example_passes_its_tests_ruff_and_mypy_with_nothing_but_what_it_asks
     stranger.module("ruff", "format", "--check", "--no-cache", ".", cwd=example)
     stranger.module("ruff", "check", "--no-cache", ".", cwd=example)
     stranger.module("mypy", "--cache-dir", tmp_path / "mypy", cwd=example)
+    stranger.module("thcore.cli.main", "plugins", "check", name, cwd=tmp_path)
     _distribution, stages, problems = listed(stranger, name, tmp_path)
     assert (stages, problems) == ([STAGES[name].value], [])

@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 
 import jsonschema
@@ -14,37 +12,23 @@ import pytest
 from thcore.model import Outcome
 from thcore.testing.repository import Repository
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "thplugins_example_pauses"
+from parts.stranger import ROOT, Stranger
+
+EXAMPLE = ROOT / "docs" / "examples" / "thplugins_example_pauses"
 
 pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a new environment: it sees the workspace's packages, and the example is installed into it."""
-    from uv import find_uv_bin
-
-    place = tmp_path_factory.mktemp("site") / "venv"
-    subprocess.run([find_uv_bin(), "venv", "--quiet", "--python", sys.executable, str(place)], check=True)
-    interpreter = place / "bin" / "python"
-    packages = subprocess.run(
-        [str(interpreter), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    # addsitedir, not the bare path: the workspace's members are in .pth files.
-    line = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
-    (Path(packages) / "workspace.pth").write_text(line, "utf-8")
-    install = [find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--python", str(interpreter), str(EXAMPLE)]
-    subprocess.run(install, check=True)
-    return interpreter
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
+    """Somebody who has installed the example beside thcore."""
+    made = Stranger.with_the_workspace(tmp_path_factory.mktemp("stranger") / "venv")
+    made.install("--no-deps", EXAMPLE)
+    return made
 
 
-def thcore(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(python), "-m", "thcore.cli.main", *arguments]
-    env = {"PATH": os.environ["PATH"], "HOME": str(cwd), "LANG": "C.UTF-8"}
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
+def thcore(stranger: Stranger, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return stranger.run("-m", "thcore.cli.main", *arguments, cwd=cwd)
 
 
 def configure(directory: Path, pauses: str) -> Path:
@@ -70,8 +54,8 @@ jobs:
     return path
 
 
-def test_an_installed_plugin_is_listed_with_its_distribution_and_version(python: Path, tmp_path: Path) -> None:
-    listed = thcore(python, "plugins", "--json", cwd=tmp_path)
+def test_an_installed_plugin_is_listed_with_its_distribution_and_version(stranger: Stranger, tmp_path: Path) -> None:
+    listed = thcore(stranger, "plugins", "--json", cwd=tmp_path)
 
     (entry,) = [entry for entry in json.loads(listed.stdout) if entry["name"] == "pauses"]
     assert (entry["distribution"], entry["version"]) == ("thplugins-example-pauses", "1.0")
@@ -80,10 +64,10 @@ def test_an_installed_plugin_is_listed_with_its_distribution_and_version(python:
     assert not entry["problems"]
 
 
-def test_an_installed_plugin_analyses_and_publishes_a_build(python: Path, tmp_path: Path) -> None:
+def test_an_installed_plugin_analyses_and_publishes_a_build(stranger: Stranger, tmp_path: Path) -> None:
     configure(tmp_path, f"{{directory: {tmp_path}/summaries, longest: 500ms}}")
 
-    ended = thcore(python, "run", "suite", "--project", "example/suite", "--branch", "main", "--json", cwd=tmp_path)
+    ended = thcore(stranger, "run", "suite", "--project", "example/suite", "--branch", "main", "--json", cwd=tmp_path)
 
     assert ended.returncode == 0, ended.stderr
     result = json.loads(ended.stdout)
@@ -98,20 +82,16 @@ def test_an_installed_plugin_analyses_and_publishes_a_build(python: Path, tmp_pa
     assert pause["message"] in summary.read_text()
 
 
-def test_the_options_of_an_installed_plugin_are_checked_with_the_rest(python: Path, tmp_path: Path) -> None:
+def test_the_options_of_an_installed_plugin_are_checked_with_the_rest(stranger: Stranger, tmp_path: Path) -> None:
     path = configure(tmp_path, "{longest: soon}")
 
-    checked = thcore(python, "config", "check", "-c", str(path), "--json", cwd=tmp_path)
+    checked = thcore(stranger, "config", "check", "-c", str(path), "--json", cwd=tmp_path)
 
     problems = json.loads(checked.stdout)["problems"]
     assert checked.returncode == 78
     assert [problem.split("pauses.")[1].split(":")[0] for problem in problems] == ["directory", "longest"]
 
 
-def test_the_test_that_the_documentation_shows_passes(python: Path, tmp_path: Path) -> None:
+def test_the_test_that_the_documentation_shows_passes(stranger: Stranger, tmp_path: Path) -> None:
     test = EXAMPLE.parent / "test_pauses.py"
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(test)]
-
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-
-    assert ended.returncode == 0, ended.stdout
+    stranger.module("pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, test, cwd=tmp_path)

@@ -88,6 +88,7 @@ def test_a_new_plugin_is_installed_and_listed(place: Path, stranger: Stranger) -
 
     stranger.install("--no-deps", place / "thplugins-slow-tests")
 
+    assert "ok" in stranger.module("thcore.cli.main", "plugins", "check", "slow_tests", cwd=place)
     listed = json.loads(stranger.module("thcore.cli.main", "plugins", "--json", cwd=place))
     (entry,) = [entry for entry in listed if entry["name"] == "slow_tests"]
     assert (entry["distribution"], entry["version"]) == ("thplugins-slow-tests", "0.1.0")

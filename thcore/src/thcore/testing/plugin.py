@@ -27,8 +27,6 @@ from thcore.testing.swift import Swift
 
 __all__ = ["LoadPlugin", "OpenStage", "RunBuild"]
 
-__all__ = ["LoadPlugin", "OpenStage", "RunBuild", "thcore_build", "thcore_plugin", "thcore_stage"]
-
 
 class RunBuild(Protocol):
     """What the fixture ``thcore_build`` is: ``run_build`` without the directory."""

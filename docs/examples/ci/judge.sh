@@ -3,6 +3,7 @@
 # Leaves result.json, junit.xml, result.sarif and comment.md; the exit status is the verdict.
 set -eu
 job=$1 project=$2 branch=$3
+rm -f result.json junit.xml result.sarif comment.md
 
 # thcore fetches from a repository that holds both sides: the branch as it is, and what is checked out here.
 repository=/tmp/thcore/git/$project

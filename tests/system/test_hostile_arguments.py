@@ -26,7 +26,7 @@ from parts.zuul import Zuul, ZuulBuild
 
 pytestmark = pytest.mark.system
 
-GENERATED = 1000
+GENERATED = 1150
 LEAST = 2000
 NODE = "bare"
 SCRIPT = """\

@@ -190,7 +190,7 @@ def test_a_wrong_configuration_exits_with_78_and_lists_every_problem(place: Plac
     assert done.stdout == ""
     assert "did you mean script?" in done.stderr
     assert "nonsuch: no such plugin is installed" in done.stderr
-    assert all(line.startswith("Error: ") for line in done.stderr.splitlines())
+    assert all(line.startswith(("Error: ", "In the documentation: ")) for line in done.stderr.splitlines())
     assert "hunter2" not in done.stderr
 
 

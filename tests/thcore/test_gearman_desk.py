@@ -208,7 +208,7 @@ def test_a_build_that_is_assigned_in_the_moment_of_a_pause_is_handed_back(
         build = zuul.launch("j1")
         wire.delay(0.5)
         wire.heal()
-        wire.delay(0.5)  # NOOP is on its way, then GRAB_JOB, then the job
+        wire.delay(2.0)  # NOOP is on its way, then GRAB_JOB, then the job
         wait_until(lambda: gearmand.status()["build:j1"][1] == 1, "gearmand has assigned the build")
         shut(link)
 

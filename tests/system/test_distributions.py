@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
+from thcore.builtin.interpreters import PLACES
+
 ROOT = Path(__file__).parents[2]
 MEMBERS = ("thcore", "thplugins_dbmigration", "thplugins_publish_local", "thplugins_publish_swift")
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -47,6 +49,13 @@ def stranger() -> dict[str, str]:
     """The environment of somebody who has nothing of the workspace, with the machine's own ways to its packages."""
     ours = ("VIRTUAL_ENV", "PYTHON", "COV_", "COVERAGE", "PYTEST", "THCORE")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def with_every_interpreter() -> dict[str, str]:
+    """With those of the machine in front that are not in ``PATH``, such as a version manager's."""
+    places = (Path(place).expanduser() for place in PLACES)
+    found = (path for place in places for path in sorted(Path(place.anchor).glob(str(place.relative_to(place.anchor)))))
+    return {**stranger(), "PATH": os.pathsep.join([*map(str, found), os.environ["PATH"]])}
 
 
 def build(place: Path, moment: int) -> Path:
@@ -120,6 +129,7 @@ def test_each_distribution_installs_alone_with_no_more_than_the_core(
     uv = find_uv_bin()
     found = subprocess.run(
         [uv, "python", "find", "--system", "--no-python-downloads", version],
+        env=with_every_interpreter(),
         capture_output=True,
         text=True,
         check=False,

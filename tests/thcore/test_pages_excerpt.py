@@ -6,7 +6,8 @@ import tracemalloc
 from pathlib import Path
 
 from thcore.model import Finding, Location, Severity
-from thcore.pages import excerpt, result
+from thcore.model.finding import by_weight
+from thcore.pages import excerpt
 from thcore.pages.text import plain, visible
 
 from parts import outcomes
@@ -20,7 +21,7 @@ def test_the_excerpt_has_the_evidence_its_surroundings_and_the_end(tmp_path: Pat
     failing = outcomes.failing()
     outcomes.write_log(tmp_path / "console.log", failing)
     with (tmp_path / "console.log").open("rb") as log:
-        found = excerpt.take(log, result.by_weight(failing.findings))
+        found = excerpt.take(log, by_weight(failing.findings))
     around, end = found.runs
     hits = [line for line in around if line.finding is not None]
     assert [line.finding for line in hits] == [1, 1, 0, 0]

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from thcore import __version__
 from thcore.forms import advice
 from thcore.model import JobHistory, Outcome, Severity, Standing, repetition
+from thcore.model.finding import by_weight
 from thcore.model.quantity import format_duration, format_size
 from thcore.pages import history, result
 from thcore.pages.bar import per_cent
@@ -69,12 +70,12 @@ def result_page(
     environment: Sequence[str] = (),
 ) -> bytes:
     """The page of a build, beside which there are ``files``. The excerpt's findings are counted in the order of
-    ``result.by_weight``; ``environment`` are the lines of ``environment.txt``."""
+    ``by_weight``; ``environment`` are the lines of ``environment.txt``."""
     names = {file.name for file in files}
     viewers = {name: viewer for name in names if (viewer := f"{name}.html") in names}
     evidence = [file for file in files if file.name not in viewers.values()]
     datasets = result.datasets(outcome)
-    findings = result.by_weight(outcome.findings)
+    findings = by_weight(outcome.findings)
     decisive = advice.decisive(outcome)
     failures = sum(finding.severity is Severity.FAILURE for finding in findings)
     return _render(
@@ -145,7 +146,7 @@ def history_page(
 def live_page(standing: Standing, tail: Sequence[str], size: int, pieces: Sequence[str], every_s: float) -> bytes:
     """The page of a build that runs. ``tail`` are the last lines of its log of ``size`` bytes, ``pieces`` the names of
     those that are beside the page, which is read again every ``every_s`` seconds."""
-    findings = result.by_weight(standing.findings)
+    findings = by_weight(standing.findings)
     return _render(
         "live.html.j2",
         script=RENEWAL,

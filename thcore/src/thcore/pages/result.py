@@ -12,8 +12,6 @@ from thcore.pages.amount import TIME, named, worded
 from thcore.pages.bar import Bar, per_cent
 from thcore.pages.watched import MOST, Watched, watched
 
-_WEIGHT = {Severity.FAILURE: 0, Severity.UNVERIFIED: 1, Severity.WARNING: 2, Severity.INFO: 3}
-
 _ORDER = ("failed", "unverified", "warning", "ok")
 _STATEMENTS = 1000
 _EARLIER = 800
@@ -134,11 +132,6 @@ class DatasetView:
     def measured_s(self) -> float:
         """Seconds that all its measured steps took together."""
         return sum(step.wall_s or 0.0 for step in self.steps)
-
-
-def by_weight(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The heaviest first; among equals as they came."""
-    return tuple(sorted(findings, key=lambda finding: _WEIGHT[finding.severity]))
 
 
 def step_of(outcome: Outcome, finding: Finding) -> StepView | None:

@@ -21,7 +21,8 @@ from attrs import field, frozen
 from thcore.forms import junit, markdown, sarif
 from thcore.model import JobHistory, Outcome
 from thcore.model.document import to_json
-from thcore.pages import evidence, excerpt, html, result, viewer
+from thcore.model.finding import by_weight
+from thcore.pages import evidence, excerpt, html, viewer
 from thcore.pages.evidence import Evidence, EvidenceFile, LeftOut
 from thcore.pages.html import INDEX, Entry
 from thcore.pages.identity import RESULT
@@ -218,7 +219,7 @@ def _has_page(kept: Evidence) -> Callable[[EvidenceFile], bool]:
 
 def _marks(file: EvidenceFile, lines: excerpt.Excerpt, outcome: Outcome) -> list[viewer.Mark]:
     """The findings that point at lines of a log: of the build log only."""
-    findings = result.by_weight(outcome.findings)
+    findings = by_weight(outcome.findings)
     found = sorted(lines.first_lines.items(), key=lambda item: item[1]) if file.name == LOG else ()
     return [viewer.Mark(line, (it := findings[index]).code, it.severity, it.message) for index, line in found]
 
@@ -245,7 +246,7 @@ def _excerpt(kept: Evidence, outcome: Outcome) -> excerpt.Excerpt:
     if all(file.name != LOG for file in kept.files):
         return excerpt.Excerpt()
     with kept.open(LOG) as log:
-        return excerpt.take(log, result.by_weight(outcome.findings), outcome.datasets)
+        return excerpt.take(log, by_weight(outcome.findings), outcome.datasets)
 
 
 def _environment(kept: Evidence) -> Sequence[str]:

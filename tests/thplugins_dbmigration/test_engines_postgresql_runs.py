@@ -109,6 +109,16 @@ def test_a_statement_whose_beginning_is_not_noted_began_before_its_end_by_its_ti
     assert (two.text, two.began, two.wall_s) == ("B", pytest.approx(EPOCH + 0.098), pytest.approx(0.032))
 
 
+def test_a_statement_began_no_earlier_than_the_one_before_it_ended_however_the_times_are_rounded() -> None:
+    failed, slept = told(
+        line("ERROR:  division by zero", state="22012", ms=20),
+        line("STATEMENT:  SELECT 1 / 0", state="22012", ms=20),
+        line("LOG:  duration: 50.900 ms  statement: SELECT pg_sleep(0.05)", ms=70),
+    )
+    assert (failed.text, slept.text) == ("SELECT 1 / 0", "SELECT pg_sleep(0.05)")
+    assert slept.began == failed.began
+
+
 def test_what_has_only_a_beginning_has_ended_when_its_session_goes_on_or_rests() -> None:
     lines = read(
         line("LOG:  statement: A", ms=1),

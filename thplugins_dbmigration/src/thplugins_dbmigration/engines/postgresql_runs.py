@@ -78,17 +78,20 @@ def runs(
 @define
 class _Session:
     """``running`` is the statement that a session is at, ``prepared`` the one that it has parsed and bound so far:
-    the protocol has that apart from running it."""
+    the protocol has that apart from running it. ``over`` is when the one before ended, in seconds since the epoch."""
 
     running: Run | None = None
     prepared: Run | None = None
+    over: float = 0.0
 
     def told(self, record: Record) -> Run | None:
         """Take a record of the session; the run that it ends, if any."""
-        if record.severity in _FAILURES:
-            return self._failed(record)
-        if (words := heard(record)) is not None:
-            return self._said(record, words)
+        words = None if record.severity in _FAILURES else heard(record)
+        if record.severity in _FAILURES or words is not None:
+            run = self._failed(record) if words is None else self._said(record, words)
+            if run is not None:
+                self.over = record.time
+            return run
         if self.running is not None and not _raised(record):
             if found := _TEMPORARY.fullmatch(record.text):
                 self.running.temp_bytes += int(found[1])
@@ -125,7 +128,8 @@ class _Session:
             return None
         run, self.running = self.running, None
         if run is None and words["text"] is not None:
-            run = self._begun(words["text"], record.time - wall_s)
+            # A session does one after the other; the log's times are rounded, to the millisecond.
+            run = self._begun(words["text"], max(self.over, record.time - wall_s))
             run.calls = 0 if words["kind"] == "execute fetch from" else 1
         if run is None:  # it began before the log is read
             return None

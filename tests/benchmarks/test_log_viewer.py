@@ -109,5 +109,5 @@ def test_a_page_costs_little_more_than_to_compress_its_log_and_opens_at_once(vis
     print(f"a frame while scrolling unfolded: {middle:.0f} ms, of a hundred the slowest but two {worst:.0f} ms")
     assert statistics.median(ours) < TIMES_GZIP * statistics.median(gzip)
     assert max(peak) < PEAK_MB
-    assert min(opening) < OPENING_S  # the machine has others to serve, whom a ratio does not even out here
+    assert statistics.median(opening) < OPENING_S
     assert middle < FRAME_MS

@@ -117,6 +117,34 @@ ANYWHERE = (
 )
 """On every server."""
 
+_NEW_COLUMNS = (
+    Offending(
+        "a column whose default refers to nothing",
+        _PEOPLE,
+        "ALTER TABLE people ADD COLUMN home integer DEFAULT 7 REFERENCES towns (id)",
+        "orphan",
+        5,
+        "5 rows of people have no row in towns for home",
+    ),
+    Offending(
+        "a column that is added with a constraint on it",
+        _PEOPLE,
+        "ALTER TABLE people ADD COLUMN grade integer DEFAULT 0, ADD CONSTRAINT positive CHECK (grade > 0)",
+        "check",
+        5,
+        "5 rows of people have values that the check does not allow: grade > 0",
+    ),
+    Offending(
+        "a column with the same value in all rows",
+        _PEOPLE,
+        "ALTER TABLE people ADD COLUMN code integer DEFAULT 1 UNIQUE",
+        "duplicate",
+        5,
+        "5 rows of people have the same code as another row",
+    ),
+)
+"""On servers."""
+
 MYSQL = (
     Offending(
         "a unique key that takes no notice of case",
@@ -318,30 +346,7 @@ MYSQL = (
         1,
         "1 row of people has a number outside of -8388608 to 8388607 in town",
     ),
-    Offending(
-        "a column whose default refers to nothing",
-        _PEOPLE,
-        "ALTER TABLE people ADD COLUMN home integer DEFAULT 7 REFERENCES towns (id)",
-        "orphan",
-        5,
-        "5 rows of people have no row in towns for home",
-    ),
-    Offending(
-        "a column that is added with a constraint on it",
-        _PEOPLE,
-        "ALTER TABLE people ADD COLUMN grade integer DEFAULT 0, ADD CONSTRAINT positive CHECK (grade > 0)",
-        "check",
-        5,
-        "5 rows of people have values that the check does not allow: grade > 0",
-    ),
-    Offending(
-        "a column with the same value in all rows",
-        _PEOPLE,
-        "ALTER TABLE people ADD COLUMN code integer DEFAULT 1 UNIQUE",
-        "duplicate",
-        5,
-        "5 rows of people have the same code as another row",
-    ),
+    *_NEW_COLUMNS,
     Offending(
         "a column that refers to what the server makes up",
         _PEOPLE,
@@ -525,30 +530,7 @@ POSTGRESQL = (
         2,
         "2 rows for staff have more than 3 characters in name",
     ),
-    Offending(
-        "a column whose default refers to nothing",
-        _PEOPLE,
-        "ALTER TABLE people ADD COLUMN home integer DEFAULT 7 REFERENCES towns (id)",
-        "orphan",
-        5,
-        "5 rows of people have no row in towns for home",
-    ),
-    Offending(
-        "a column that is added with a constraint on it",
-        _PEOPLE,
-        "ALTER TABLE people ADD COLUMN grade integer DEFAULT 0, ADD CONSTRAINT positive CHECK (grade > 0)",
-        "check",
-        5,
-        "5 rows of people have values that the check does not allow: grade > 0",
-    ),
-    Offending(
-        "a column with the same value in all rows",
-        _PEOPLE,
-        "ALTER TABLE people ADD COLUMN code integer DEFAULT 1 UNIQUE",
-        "duplicate",
-        5,
-        "5 rows of people have the same code as another row",
-    ),
+    *_NEW_COLUMNS,
     Offending(
         "a column that must refer and has no value",
         _PEOPLE,

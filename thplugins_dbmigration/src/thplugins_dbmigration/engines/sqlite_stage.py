@@ -16,8 +16,6 @@ from thplugins_dbmigration.engines.wording import bare, verb
 LONGEST = 10_000_000
 """Bytes that a value or a statement may have: it is somebody else's statement, and our memory."""
 STEPS = 100_000
-_SCHEMA = 1
-"""The root page of the table of tables."""
 _HARMLESS = re.compile(
     r"PRAGMA\s+(foreign_keys|legacy_alter_table|defer_foreign_keys|recursive_triggers)\b", re.IGNORECASE
 )

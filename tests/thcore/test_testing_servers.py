@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -229,3 +230,10 @@ def test_a_server_ends_with_the_tests_however_they_end(tmp_path: Path) -> None:
     left = [process for process in psutil.process_iter() if port in words(process)]
 
     assert group.outlasting(left, 10.0) == set()
+
+
+def test_a_server_that_does_not_start_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(RuntimeError, match="gearmand"), Gearmand("--no-such-option"):
+        raise AssertionError("it has started")
+    assert list(tmp_path.iterdir()) == []

@@ -8,12 +8,11 @@ import signal
 import socket
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Protocol, Self
 
 from thcore.gearman.embedded import EmbeddedServer
 from thcore.testing.ports import free_port
-from thcore.testing.program import Program, open_directory
+from thcore.testing.program import Server
 
 __all__ = ["FakeGearmand", "GearmanServer", "Gearmand"]
 
@@ -95,7 +94,7 @@ class Administered:
         return found
 
 
-class Gearmand(Administered):
+class Gearmand(Administered, Server):
     """Starts gearmand when entered, waits until it answers, and kills it when left. It keeps its port over restarts.
 
     ``arguments`` are more of its own. It listens on ``host``; ``prefix`` is what its command begins with, such as the
@@ -103,12 +102,10 @@ class Gearmand(Administered):
     """
 
     def __init__(self, *arguments: str, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> None:
-        self.port = free_port()
+        super().__init__("gearmand")
         self.host = host
         self.arguments = arguments
         self._prefix = tuple(prefix)
-        self._kept = ExitStack()
-        self._program = Program(self._kept.enter_context(open_directory("gearmand")) / "gearmand.log")
 
     @staticmethod
     def missing() -> str | None:
@@ -116,14 +113,6 @@ class Gearmand(Administered):
         if shutil.which("gearmand") is None:
             return "gearmand is not on PATH; install it, for example apt-get install gearman-job-server"
         return None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
-        self._kept.close()
 
     def start(self) -> None:
         """Start it. Raises RuntimeError when it does not answer."""

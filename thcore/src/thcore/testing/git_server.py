@@ -6,29 +6,24 @@ import contextlib
 import socket
 import subprocess
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
-from thcore.testing.ports import free_port
-from thcore.testing.program import Program, found, open_directory
+from thcore.testing.program import Server, found
 from thcore.testing.repository import Repository
 
 __all__ = ["GitServer"]
 
 
-class GitServer:
+class GitServer(Server):
     """``git daemon`` on the loopback interface, from entering to leaving.
 
     ``url`` is what the plugin ``git`` takes as ``base_url``. ``stop`` and ``start`` are an outage; the address stays.
     """
 
     def __init__(self) -> None:
-        self.port = free_port()
-        self._kept = ExitStack()
-        self._root = self._kept.enter_context(open_directory("git"))
-        (self._root / "repositories").mkdir()
-        self._program = Program(self._root / "daemon.log")
+        super().__init__("git")
+        self._root = self._directory / "repositories"
+        self._root.mkdir()
 
     @staticmethod
     def missing() -> str | None:
@@ -46,26 +41,17 @@ class GitServer:
 
     def repository(self, project: str, files: Mapping[str, str] | None = None) -> Repository:
         """Make the repository of a project; whatever is committed there can be fetched at once."""
-        return Repository(self._root / "repositories" / project, files)
+        return Repository(self._root / project, files)
 
     def start(self) -> None:
         """Serve. Raises RuntimeError when it does not answer."""
-        root = self._root / "repositories"
         listen = ("--listen=127.0.0.1", f"--port={self.port}", "--reuseaddr")
-        argv = [str(_programs() / "git-daemon"), *listen, f"--base-path={root}", "--export-all", str(root)]
+        argv = [str(_programs() / "git-daemon"), *listen, f"--base-path={self._root}", "--export-all", str(self._root)]
         self._program.start(argv, self._answers)
 
     def stop(self) -> None:
         """End it, in the midst of a fetch or not."""
         self._program.kill()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
-        self._kept.close()
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError):

@@ -6,13 +6,10 @@ import contextlib
 import itertools
 import os
 import socket
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote
 
-from thcore.testing.ports import free_port
-from thcore.testing.program import Program, found, open_directory, run
+from thcore.testing.program import Server, found, run
 
 __all__ = ["PASSWORD", "USER", "MariaDB"]
 
@@ -31,18 +28,15 @@ _PROTOCOL = b"\x0a"
 """The first byte that a server says to whoever connects; it begins to listen a little before it answers."""
 
 
-class MariaDB:
+class MariaDB(Server):
     """A server of its own, with the account ``USER`` that may do everything. It runs from entering to leaving; ``stop``
     and ``start`` in between are a restart: port and data stay. Nothing is synced to disk more than need be."""
 
     def __init__(self) -> None:
         if self.missing():
             raise RuntimeError(str(self.missing()))
-        self.port = free_port()
-        self._kept = ExitStack()
-        self._directory = self._kept.enter_context(open_directory("mariadb"))
+        super().__init__("mariadb")
         self._data = self._directory / "data"
-        self._program = Program(self._directory / "server.log")
         self._numbers = itertools.count(1)
 
     @staticmethod
@@ -102,18 +96,6 @@ class MariaDB:
     def kill(self) -> None:
         """End it as a crash would."""
         self._program.kill()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self._kept.close()
-            raise
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.kill()
-        self._kept.close()
 
     def _make(self) -> None:
         options = (f"--datadir={self._data}", "--auth-root-authentication-method=normal", "--skip-test-db")

@@ -7,13 +7,10 @@ import itertools
 import os
 import pwd
 import signal
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote
 
-from thcore.testing.ports import free_port
-from thcore.testing.program import Program, open_directory, other_account, run
+from thcore.testing.program import Server, other_account, run
 
 __all__ = ["PASSWORD", "USER", "PostgreSQL"]
 
@@ -27,20 +24,17 @@ _READY_LINE = 7
 """In postmaster.pid, where ``pg_ctl`` looks too."""
 
 
-class PostgreSQL:
+class PostgreSQL(Server):
     """A server of its own, with the superuser ``USER``. It runs from entering to leaving; ``stop`` and ``start`` in
     between are a restart: port and data stay. Nothing is ever synced to disk."""
 
     def __init__(self) -> None:
-        self.port = free_port()
         programs = _programs()
         if programs is None:
             raise RuntimeError(str(self.missing()))
         self.programs = programs
-        self._kept = ExitStack()
-        self._directory = self._kept.enter_context(open_directory("postgresql"))
+        super().__init__("postgresql")
         self._data = self._directory / "data"
-        self._program = Program(self._directory / "server.log")
         self._numbers = itertools.count(1)
 
     @staticmethod
@@ -92,18 +86,6 @@ class PostgreSQL:
     def kill(self) -> None:
         """End it as a crash would."""
         self._program.kill()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self._kept.close()
-            raise
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.kill()
-        self._kept.close()
 
     def _make(self) -> None:
         account = other_account()

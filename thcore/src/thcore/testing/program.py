@@ -11,8 +11,11 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from thcore.testing.ports import free_port
 
 _LOOK_S = 0.02
 _GUARD = 'read -r _; kill -s KILL -- "-$0"'
@@ -83,6 +86,33 @@ class Program:
         if self._process is None:
             raise RuntimeError(f"what writes {self.log} does not run")
         self._process.send_signal(number)
+
+
+class Server:
+    """A real server with a port and a directory of its own. It runs from entering to leaving; what is below says how it
+    is started, and may stop it in between: port and directory stay."""
+
+    def __init__(self, name: str) -> None:
+        self.port = free_port()
+        self._kept = ExitStack()
+        self._directory = self._kept.enter_context(open_directory(name))
+        self._program = Program(self._directory / "server.log")
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises RuntimeError."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self._kept.close()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._program.kill()
+        self._kept.close()
 
 
 @contextlib.contextmanager

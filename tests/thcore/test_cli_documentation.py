@@ -68,3 +68,9 @@ def test_of_a_build_that_was_stopped_there_is_nothing_to_read() -> None:
 def test_the_pages_of_the_configuration_hold_its_keys() -> None:
     for page in CONFIGURATION.split(", "):
         assert "```{made} " in (DOCS / page).with_suffix(".md").read_text("utf-8")
+
+
+def test_a_refused_name_of_a_new_plugin_leads_to_the_page_on_new_plugins() -> None:
+    told = documented(raised(RefusedError("no name"), "thcore.starter.distribution"))
+    assert told == "tutorial-plugin.html"
+    assert (DOCS / "tutorial-plugin.md").is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,14 @@ def test_prune_says_what_it_would_remove_and_then_removes_it(
     assert directory.exists()
     assert "removed 1 builds" in run(tmp_path, capsys, "evidence", "prune")
     assert not directory.exists()
+    assert run(tmp_path, capsys, "evidence", "prune", "--dry-run") == f"{tmp_path / 'logs'}: nothing would be removed\n"
+
+
+def test_prune_says_that_there_is_nothing_to_do_where_all_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "CONFIG", CONFIG.replace(", keep: 2d", ""))
+    assert "no job says how long builds are kept" in run(tmp_path, capsys, "evidence", "prune", "--dry-run")
 
 
 def test_doctor_looks_at_the_directory_of_each_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,7 +86,7 @@ class PluginError(ThcoreError):
 
 
 class RefusedError(ThcoreError):
-    """The arguments of a build cannot be used. Nothing was touched."""
+    """What was asked for cannot be used: the arguments of a build, the name of a new plugin. Nothing was touched."""
 
     exit_code = ExitCode.USAGE
 

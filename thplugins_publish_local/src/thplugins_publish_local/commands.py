@@ -34,12 +34,18 @@ def prune(premises: Premises, *, dry_run: bool) -> None:
     \b
     Example: thcore evidence prune --dry-run
     """
-    for options in _different(premises):
+    limited = tuple(_different(premises))
+    if not limited:
+        click.echo("no job says how long builds are kept: publish_local has the keys keep and keep_size for it")
+    for options in limited:
         try:
             if dry_run:
                 found = retention.published(options.path)
-                for build in retention.outdated(found, options.retention, time.time()):
+                outdated = retention.outdated(found, options.retention, time.time())
+                for build in outdated:
                     click.echo(f"{options.path}/{'/'.join(build.names)} ({format_size(build.size)})")
+                if not outdated:
+                    click.echo(f"{options.path}: nothing would be removed")
             else:
                 click.echo(f"{options.path}: removed {upkeep.clean(options)}")
         except OSError as error:

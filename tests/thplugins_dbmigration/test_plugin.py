@@ -101,6 +101,9 @@ plugin.thcore_commands()
 assert not {"sqlalchemy", "psycopg", "pymysql"} & set(sys.modules)
 plugin.thcore_preload()
 assert {"psycopg", "pymysql", "sqlite3", "thplugins_dbmigration.tools.alembic"} <= set(sys.modules)
+known = set(sys.modules)
+import thplugins_dbmigration.gate, thplugins_dbmigration.judge
+assert known == set(sys.modules)
 assert threading.active_count() == 1
 """
     subprocess.run([sys.executable, "-c", code], check=True)

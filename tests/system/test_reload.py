@@ -11,7 +11,7 @@ from thcore.testing.gearmand import Gearmand
 
 from parts.puppet import Theatre
 
-pytestmark = [pytest.mark.system, pytest.mark.measured]
+pytestmark = pytest.mark.system
 
 
 def jobs(theatre: Theatre, *names: str, word: str = "") -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import click
@@ -51,8 +52,11 @@ class Settings:
 
 TALKER = """
 import signal, sys
-signal.signal(signal.SIGINT, lambda *_: print("hit"))
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 print("ready")
+if sys.stdin.isatty():
+    signal.sigwait({signal.SIGINT})  # a handler would not be called until input() has got something
+    print("hit")
 print("said", input())
 input()
 sys.exit(5)
@@ -175,6 +179,9 @@ def test_a_command_may_hand_standard_input_and_output_to_a_program(place: Path) 
 
 def test_a_program_that_was_handed_the_terminal_has_its_keys_and_the_build_goes_on(place: Path) -> None:
     controller, terminal = os.openpty()
+    attributes = termios.tcgetattr(terminal)
+    attributes[3] |= termios.NOFLSH  # or what the program says at once when the key reaches it may be dropped with it
+    termios.tcsetattr(terminal, termios.TCSANOW, attributes)
     environment = {**os.environ, "PYTHONPATH": str(place / "site"), "TERM": "xterm"}
     command = ("setsid", "--ctty", "--wait", *MAIN, "tidy", "talk", "-c", str(place / "thcore.yaml"))
     with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as running:

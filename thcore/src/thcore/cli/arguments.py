@@ -10,7 +10,6 @@ import click
 
 from thcore.config import TURBO_HIPSTERS, find, load
 from thcore.config.schema import Config
-from thcore.gearman import client
 from thcore.hooks.premises import config_option, json_option
 
 __all__ = ["change_options", "config_option", "json_option", "read_config", "zuul_arguments"]
@@ -53,6 +52,8 @@ def zuul_arguments(
     source: str | None,
 ) -> dict[str, str]:
     """The arguments that Zuul would send for this build. Raises click.UsageError when they do not say what to test."""
+    from thcore.gearman import client
+
     if not ref and not branch:
         raise click.UsageError("say what to test: --branch main, or --branch main with --ref refs/changes/45/12345/2")
     values = client.zuul_parameters(

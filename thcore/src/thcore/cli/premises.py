@@ -12,13 +12,11 @@ from attrs import evolve, field, frozen
 from rich.console import Console
 
 from thcore.cli.arguments import read_config
-from thcore.cli.attempt import attempt
 from thcore.cli.progress import BuildDisplay, build_display
 from thcore.config import Config, plugin_settings
 from thcore.hooks import Build
 from thcore.hooks.premises import Premises
 from thcore.model import BuildEventKind, BuildRequest, Change, Command, CommandResult, StageName
-from thcore.pipeline import lifecycle
 from thcore.pipeline.build import state_of
 from thcore.pipeline.plan import Plan, make_plans, used_plugins
 from thcore.plugins import Plugins
@@ -58,6 +56,9 @@ class ConfiguredPremises:
 
     @contextmanager
     def build(self, job: str, change: Change, *, timed: bool = True) -> Iterator[Build]:
+        from thcore.cli.attempt import attempt
+        from thcore.pipeline import lifecycle
+
         if job not in self.jobs:
             raise KeyError(job)
         plan = self.plans[job] if timed else evolve(self.plans[job], timeout_s=None)

@@ -131,6 +131,9 @@ def test_every_public_name_is_on_its_page_and_no_module_that_is_private(site: Pa
 
     assert {letters(anchor) for anchor in page.anchors if anchor.startswith("thcore")} == set(map(letters, public))
     assert [name for names in public.values() for name in names if name not in page.words] == []
+    lines = re.findall(r"<li><p>(.*?)</p></li>", (site / "public-names.html").read_text("utf-8"), re.DOTALL)
+    assert [line for line in lines if not re.search(r"</code>: \S", line)] == []
+    assert len(lines) >= sum(map(len, public.values()))
 
 
 def keys(cls: type, prefix: str = "") -> Iterator[str]:

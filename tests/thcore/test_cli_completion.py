@@ -14,7 +14,6 @@ from thcore.cli.main import cli
 from parts.terminal import Terminal
 
 CALLS = (
-    ("thcore q", ["quickstart"]),
     ("thcore snap", ["snapshots"]),
     ("thcore run --pro", ["--project"]),
 )

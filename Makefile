@@ -9,7 +9,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 BUILDS ?= 3000
 SEED ?= $(shell date +%s)
 
-.PHONY: help demo test test-all compatibility chaos lint unit bench docs viewer sync packages clean
+.PHONY: help demo test test-all compatibility chaos lint unit bench docs links viewer sync packages clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ bench: packages sync ## Measure, each figure as a ratio to the alternative in th
 docs: packages sync ## Build the site into docs/_build/html, the manual pages into docs/_build/man
 	$(RUN) sphinx-build -W --keep-going -b html docs docs/_build/html
 	$(RUN) sphinx-build -W --keep-going -b man docs docs/_build/man
+
+links: packages sync ## Ask every page elsewhere that the site links to whether it is still there; needs the network
+	$(RUN) sphinx-build -q -b linkcheck docs docs/_build/links
 
 viewer: sync ## Build the log viewer's script and style from thcore/viewer into the package
 	$(RUN) npm --prefix thcore/viewer ci --no-audit --no-fund --ignore-scripts

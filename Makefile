@@ -51,8 +51,11 @@ viewer: sync ## Build the log viewer's script and style from thcore/viewer into 
 	$(RUN) npm --prefix thcore/viewer run check
 	$(RUN) npm --prefix thcore/viewer run build
 
+# Compiled at once: where PYTHONDONTWRITEBYTECODE is set, as images for CI like to have it, each of the thousands of
+# processes that the tests start would compile all that it imports.
 sync: $(UV) ## Install the workspace into .venv
-	@$(UV) sync --quiet --all-packages --all-groups
+	@$(UV) sync --quiet --all-packages --all-groups --compile-bytecode
+	@$(RUN) python -m compileall -q */src tests/parts
 
 packages: ## Install the Debian packages that the tests use, where they are missing
 	@.ci/packages

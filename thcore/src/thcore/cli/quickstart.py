@@ -183,7 +183,7 @@ def _show_end(console: Console, made: Site, last: Outcome, *, met: bool, serving
     ]
     if serving:
         console.print("The worker and its Gearman server go on until Ctrl-C. In another terminal:", highlight=False)
-        lines.append("thcore reload")
+        lines.append("thcore reload    # takes a changed thcore.yaml, and plugins that are new")
     else:
         console.print(f"Go on from {escape(str(made.configuration))}:", highlight=False, soft_wrap=True)
     for line in lines:

@@ -160,10 +160,10 @@ class Daemon:
         self.roll_call.start()
         self.slots.start()
         self.board.enter(Phase.SERVING)
-        told = f"{len(generation.plans)} jobs, {self.slots.count} slots"
-        log.info("thcore %s as %s: %s", __version__, self.worker.name, told, extra=event("worker_started"))
+        told = f"thcore {__version__} as {self.worker.name}: {generation.extent}"
+        log.info("%s", told, extra=event("worker_started"))
         self._herald.tell(WorkerEventKind.STARTED)
-        self._notifier.ready(told)
+        self._notifier.ready(generation.extent)
         self._watchers.ready(self.worker.name)
 
     def run(self, read_again: Callable[[], Config] | None) -> ExitCode:
@@ -201,9 +201,8 @@ class Daemon:
         self.board.metrics.expect(new.plans, new.config.gearman.servers)
         self.courier.hurry()
         self.fitness.look()
-        told = f"{len(new.plans)} jobs, {self.slots.count} slots"
-        log.info("%s", told, extra=event("config_reloaded"))
-        self._notifier.ready(told)
+        log.info("%s", new.extent, extra=event("config_reloaded"))
+        self._notifier.ready(new.extent)
         self.board.read(taken=True)
 
     def _open_doors(self, config: Config) -> None:

@@ -111,6 +111,12 @@ class Generation:
         return tuple(name for job in self.config.jobs for name in zuul.functions(job.name, job.nodes))
 
     @property
+    def extent(self) -> str:
+        """How much it is, for people: ``2 jobs, 1 slot``."""
+        counts = {"job": len(self.plans), "slot": self.config.slots}
+        return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
+
+    @property
     def branches(self) -> Mapping[str, str | None]:
         """Each job's default branch."""
         return {job.name: job.default_branch for job in self.config.jobs}

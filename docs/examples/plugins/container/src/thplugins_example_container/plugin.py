@@ -52,7 +52,7 @@ class Container:
             try:
                 yield Finding("container-image", Severity.INFO, f"{directory} has {image.name(directory)}")
             except InfrastructureError as error:
-                yield Finding("container-image", Severity.UNVERIFIED, str(error), hint="unpack an image there")
+                yield Finding("container-image", Severity.UNVERIFIED, str(error), hint="Unpack an image there.")
 
 
 def _arguments(options: ContainerOptions, workspace: Path) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _kernel() -> Finding:
     except subprocess.TimeoutExpired:
         return Finding("container-kernel", Severity.UNVERIFIED, "bwrap does not end")
     if ended.returncode:
-        hint = "allow user namespaces: sysctl kernel.unprivileged_userns_clone and user.max_user_namespaces"
+        hint = "Allow user namespaces: sysctl kernel.unprivileged_userns_clone and user.max_user_namespaces."
         return Finding("container-kernel", Severity.UNVERIFIED, ended.stderr.strip(), hint=hint)
     return Finding("container-kernel", Severity.INFO, "containers can be made")
 

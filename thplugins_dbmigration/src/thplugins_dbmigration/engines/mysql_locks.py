@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import pymysql
@@ -18,6 +18,7 @@ from attrs import define, frozen
 
 from thcore.errors import InfrastructureError
 from thplugins_dbmigration.engines.mysql_share import Share
+from thplugins_dbmigration.engines.mysql_statements import kept
 from thplugins_dbmigration.measure.lock_view import Against, Held
 
 PLUGIN = "metadata_lock_info"
@@ -40,15 +41,24 @@ WRITING, ROWS = "SHARED_WRITE", "RECORD"
 _BY_LOCK_TABLES = frozenset({"SHARED_READ_ONLY", "SHARED_NO_READ_WRITE"})
 """Those that UNLOCK TABLES gives back. The others go with their statement."""
 _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'"
-# Nobody but the gate has the administrator's account.
-_SESSIONS = "SELECT id, {} FROM information_schema.processlist WHERE user <> SUBSTRING_INDEX(CURRENT_USER(), '@', 1)"
-_LOCKS = (
-    "SELECT thread_id, lock_mode, table_name FROM information_schema.metadata_lock_info "
-    "WHERE table_schema = %s AND lock_type = 'Table metadata lock'"
-)
-_ROWS = (
-    "SELECT trx_mysql_thread_id, trx_id, trx_rows_locked FROM information_schema.innodb_trx WHERE trx_rows_locked > 0"
-)
+# What is instrumented are the sessions of others than the gate: see mysql_statements.leaving_out().
+_LOCKS = """
+SELECT l.thread_id, l.lock_mode, l.table_name, s.event_id
+FROM information_schema.metadata_lock_info l
+JOIN performance_schema.threads t ON t.processlist_id = l.thread_id AND t.instrumented = 'YES'
+JOIN performance_schema.events_statements_current s ON s.thread_id = t.thread_id
+WHERE l.table_schema = %s AND l.lock_type = 'Table metadata lock'
+"""
+_ROWS = """
+SELECT x.trx_id, x.trx_rows_locked, {}
+FROM information_schema.innodb_trx x
+JOIN performance_schema.threads t ON t.processlist_id = x.trx_mysql_thread_id AND t.instrumented = 'YES'
+{} WHERE x.trx_rows_locked > 0
+"""
+_WRITTEN = f"""
+JOIN information_schema.metadata_lock_info l ON l.thread_id = x.trx_mysql_thread_id
+AND l.table_schema = %s AND l.lock_type = 'Table metadata lock' AND l.lock_mode = 'MDL_{WRITING}'
+"""
 
 
 @frozen
@@ -78,17 +88,6 @@ class Session:
         with _unbroken(), contextlib.closing(self.connection):
             return self.share.end()
 
-    def others(self, column: str) -> dict[int, Any]:
-        """A column of the list of sessions, of those that are not the gate's."""
-        return dict(self.asked(_SESSIONS.format(column)))
-
-    def locks(self, modes: Iterable[str]) -> Iterator[tuple[int, str, str]]:
-        """Locks on tables that were there, in these modes: the session, the mode, the table."""
-        for thread, told, table in self.asked(_LOCKS, self.database):
-            mode = str(told).removeprefix("MDL_")
-            if mode in modes and table in self.tables:
-                yield int(thread), mode, str(table)
-
     def asked(self, question: str, *values: object) -> list[tuple[Any, ...]]:
         """What the server answers. Raises InfrastructureError."""
         with _unbroken():
@@ -104,11 +103,11 @@ class MariaDBTableLocks:
     interval_s: float = TABLES_INTERVAL_S
 
     def look(self) -> Collection[Held]:
-        statements = self.session.others("query_id")
+        locks = self.session.asked(_LOCKS, self.session.database)
         return [
-            Held(table, mode, MODES[mode], frozenset({_holder(thread, mode, statements[thread])}))
-            for thread, mode, table in self.session.locks(MODES)
-            if thread in statements
+            Held(table, mode, MODES[mode], frozenset({_holder(thread, mode, statement)}))
+            for thread, told, table, statement in locks
+            if (mode := str(told).removeprefix("MDL_")) in MODES and table in self.session.tables
         ]
 
     def close(self) -> Mapping[str, int]:
@@ -128,17 +127,17 @@ class MySQLRowLocks:
     def look(self) -> Collection[Held] | None:
         if time.monotonic() - self._looked_s <= _STALE_S:
             return None
-        others = self.session.others("id")
-        written: dict[int, list[str]] = {}
-        for thread, _, table in self.session.locks((WRITING,)) if self.tables else ():
-            written.setdefault(thread, []).append(table)
-        transactions = self.session.asked(_ROWS)
+        session = self.session
+        if self.tables:
+            transactions = session.asked(_ROWS.format("l.table_name", _WRITTEN), session.database)
+        else:
+            transactions = session.asked(_ROWS.format("''", ""))
         self._looked_s = time.monotonic()
+        mode = WRITING if self.tables else ROWS
         return [
-            Held(table, WRITING if self.tables else ROWS, Against.ROWS, frozenset({str(transaction)}), rows=int(rows))
-            for thread, transaction, rows in transactions
-            if thread in others
-            for table in (written.get(int(thread), ()) if self.tables else ("",))
+            Held(table, mode, Against.ROWS, frozenset({str(transaction)}), rows=int(rows))
+            for transaction, rows, table in transactions
+            if not table or table in session.tables
         ]
 
     def close(self) -> Mapping[str, int]:
@@ -151,8 +150,11 @@ View = MariaDBTableLocks | MySQLRowLocks
 def views(
     cursor: Any, database: str, connect: Callable[[], Any], counters: Callable[[], Mapping[str, int | None]]
 ) -> tuple[View, ...]:
-    """Those of a server, each with a session of its own. ``connect`` answers one of the administrator, None when there
-    is none to be had; ``counters`` are the server's. Raises InfrastructureError."""
+    """Those of a server, each with a session of its own; none where nobody knows whose a lock is. ``connect`` answers
+    a session of the administrator, None when there is none to be had; ``counters`` are the server's. Raises
+    InfrastructureError."""
+    if not kept(cursor):
+        return ()
     tables = tells_tables(cursor)
     rows = MySQLRowLocks(Session.open(connect(), database, counters), tables)
     return (MariaDBTableLocks(Session.open(connect(), database, counters)), rows) if tables else (rows,)

@@ -187,10 +187,8 @@ class MySQLServer:
         reasons |= dict.fromkeys(MISSING_COUNTERS, "the server keeps no binary log, which nobody reads")
         with self._asked("ask for performance_schema") as cursor:
             if not mysql_statements.kept(cursor):
-                reasons["statements"] = mysql_statements.NOT_KEPT
-            if not mysql_locks.tells_tables(cursor):
-                reasons["locks"] = mysql_locks.UNTOLD
-        return reasons
+                return {**reasons, **dict.fromkeys(("statements", "locks", "rows_locked"), mysql_statements.NOT_KEPT)}
+            return reasons if mysql_locks.tells_tables(cursor) else {**reasons, "locks": mysql_locks.UNTOLD}
 
     def mark(self, address: Address) -> mysql_statements.Mark:  # noqa: ARG002 - the server serves one database
         with self._asked("note statements") as cursor:

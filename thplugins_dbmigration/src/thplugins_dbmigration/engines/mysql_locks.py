@@ -72,8 +72,8 @@ class Session:
     share: Share
 
     @classmethod
-    def open(cls, connection: Any, database: str, counters: Callable[[], Mapping[str, int | None]]) -> Session:
-        """Without a ``connection`` there was none to be had; ``counters`` are the server's. Raises
+    def open(cls, connection: Any, database: str, cost: Mapping[str, int]) -> Session:
+        """Without a ``connection`` there was none to be had; ``cost`` is what telling its own counters costs. Raises
         InfrastructureError."""
         if connection is None:
             raise InfrastructureError("mysql: no more sessions are to be had", code="server-not-answering")
@@ -81,7 +81,7 @@ class Session:
             cursor = connection.cursor()
             cursor.execute(_TABLES, (database,))
             tables = frozenset(str(name) for (name,) in cursor.fetchall())
-            return cls(connection, cursor, database, tables, Share.begin(cursor, counters))
+            return cls(connection, cursor, database, tables, Share.begin(cursor, cost))
 
     def close(self) -> Mapping[str, int]:
         """End it, and tell its share. Raises InfrastructureError."""
@@ -147,17 +147,15 @@ class MySQLRowLocks:
 View = MariaDBTableLocks | MySQLRowLocks
 
 
-def views(
-    cursor: Any, database: str, connect: Callable[[], Any], counters: Callable[[], Mapping[str, int | None]]
-) -> tuple[View, ...]:
+def views(cursor: Any, database: str, connect: Callable[[], Any], cost: Mapping[str, int]) -> tuple[View, ...]:
     """Those of a server, each with a session of its own; none where nobody knows whose a lock is. ``connect`` answers
-    a session of the administrator, None when there is none to be had; ``counters`` are the server's. Raises
-    InfrastructureError."""
+    a session of the administrator, None when there is none to be had; ``cost`` is what telling its own counters costs
+    one. Raises InfrastructureError."""
     if not kept(cursor):
         return ()
     tables = tells_tables(cursor)
-    rows = MySQLRowLocks(Session.open(connect(), database, counters), tables)
-    return (MariaDBTableLocks(Session.open(connect(), database, counters)), rows) if tables else (rows,)
+    rows = MySQLRowLocks(Session.open(connect(), database, cost), tables)
+    return (MariaDBTableLocks(Session.open(connect(), database, cost)), rows) if tables else (rows,)
 
 
 def tells_tables(cursor: Any) -> bool:

@@ -96,6 +96,17 @@ def test_every_link_inside_the_site_leads_somewhere(site: Path) -> None:
     assert broken == []
 
 
+def test_every_link_to_elsewhere_is_one_that_can_be_followed(site: Path) -> None:
+    """Whether somebody still answers there is asked by ``make links``."""
+    links = {
+        link for path in site.rglob("*.html") for link in Page(path).links if urlsplit(link).scheme or link[:2] == "//"
+    }
+    followed = re.compile(r"https://([a-z0-9-]+\.)+[a-z]{2,}(/[\w./~%+@-]*)?(#[\w.-]+)?")
+
+    assert links
+    assert [link for link in links if not followed.fullmatch(link) or "example." in link] == []
+
+
 def test_every_hook_has_a_heading_its_arguments_and_its_description(site: Path) -> None:
     page = Page(site / "hooks.html")
     hooks = {name: hook for name, hook in vars(specs).items() if name.startswith("thcore_")}

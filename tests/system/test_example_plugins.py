@@ -19,6 +19,7 @@ EXAMPLES = ROOT / "docs" / "examples" / "plugins"
 STAGES = {
     "tarball": StageName.CHECKOUT,
     "toolchain": StageName.ENVIRONMENT,
+    "container": StageName.ENVIRONMENT,
     "tap": StageName.EXECUTE,
     "slow_queries": StageName.ANALYSE,
     "s3": StageName.PUBLISH,

@@ -166,6 +166,8 @@ class MySQL:
 
     def freeze(self, build: Build, installation: Installation, directory: Path) -> None:
         """Shrink the redo log, which holds nothing any more; the next start makes it its full size again."""
+        for spare in (directory / "#innodb_redo").glob("#ib_redo*_tmp"):  # of MySQL
+            spare.unlink()
         if is_mariadb(installation):
             self._make(
                 build, installation, _server(installation, directory, "--bootstrap", *SETTINGS, _SMALL_LOG), directory

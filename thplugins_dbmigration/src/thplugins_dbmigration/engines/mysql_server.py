@@ -43,7 +43,7 @@ from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
-from thplugins_dbmigration.measure.mysql import COUNTERS, MISSING_COUNTERS, SESSION_COUNTERS
+from thplugins_dbmigration.measure.mysql import ALSO_CALLED, COUNTERS, MISSING_COUNTERS, SESSION_COUNTERS
 from thplugins_dbmigration.schema import Schema
 
 PID = "pid"
@@ -155,7 +155,7 @@ class MySQLServer:
             total = {name.lower(): value for name, value in cursor.fetchall()}
         counters: dict[str, int | None] = {}
         for name in COUNTERS:
-            value = total.get(name.lower())
+            value = total.get(name.lower(), total.get(ALSO_CALLED.get(name, "").lower()))
             if value is None or not str(value).isdigit() or name in MISSING_COUNTERS:
                 counters[name] = None
                 continue

@@ -190,7 +190,8 @@ class MySQLServer:
         with self._asked("ask for performance_schema") as cursor:
             if not mysql_statements.kept(cursor):
                 return {**reasons, **dict.fromkeys(("statements", "locks", "rows_locked"), mysql_statements.NOT_KEPT)}
-            return reasons if mysql_locks.tells_tables(cursor) else {**reasons, "locks": mysql_locks.UNTOLD}
+            untold = () if mysql_locks.told_by(cursor) else ("locks", "rows_locked")
+            return {**reasons, **dict.fromkeys(untold, mysql_locks.UNTOLD)}
 
     def mark(self, address: Address) -> mysql_statements.Mark:  # noqa: ARG002 - the server serves one database
         with self._asked("note statements") as cursor:

@@ -18,6 +18,7 @@ from thcore.model import Measurement, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import mysql_locks
 from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.engines.mysql_probes import MySQLProbes
 from thplugins_dbmigration.engines.sqlite_locks import SQLiteLocks
 from thplugins_dbmigration.measure import difference
 from thplugins_dbmigration.measure.lock_view import Against, Held, LockView
@@ -251,6 +252,10 @@ STEP = {
     "postgresql": ("BEGIN", "LOCK TABLE big IN ACCESS EXCLUSIVE MODE", f"SELECT pg_sleep({PAUSE_S})", "COMMIT"),
 }
 LOCK = {"mysql": "LOCK TABLES big WRITE", "postgresql": "LOCK TABLE big IN ACCESS EXCLUSIVE MODE"}
+OWN = {
+    "mysql": ("SET autocommit = 0", "UPDATE app.big SET n = n + 1", "LOCK TABLES app.big WRITE"),
+    "postgresql": ("BEGIN", "LOCK TABLE public.big IN ACCESS EXCLUSIVE MODE"),
+}
 MODE = {"mysql": "SHARED_NO_READ_WRITE", "postgresql": "ACCESS EXCLUSIVE"}
 
 
@@ -263,6 +268,17 @@ def measured(server: Server, address: Address, statements: Sequence[str]) -> Mea
         return watch.stop()
     finally:
         watch.leave()
+
+
+@pytest.mark.system
+def test_locks_of_the_gates_own_sessions_are_not_told(served: tuple[Server, Address]) -> None:
+    server, address = served
+    probes = server.probes(address)
+    own = probes.connect() if isinstance(probes, MySQLProbes) else probes.connect({})  # type: ignore[union-attr]
+    with views(server, address) as found, contextlib.closing(own), contextlib.closing(own.cursor()) as cursor:
+        for statement in OWN[address.dialect]:
+            cursor.execute(statement)
+            assert [awaited(view, lambda _: True) for view in found] == [[] for _ in found]
 
 
 @pytest.mark.system

@@ -9,7 +9,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 BUILDS ?= 3000
 SEED ?= $(shell date +%s)
 
-.PHONY: help demo test test-all compatibility chaos lint unit bench docs viewer sync packages servers clean
+.PHONY: help demo test test-all compatibility chaos lint unit bench docs links viewer sync packages servers clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,13 +43,19 @@ docs: packages sync ## Build the site into docs/_build/html, the manual pages in
 	$(RUN) sphinx-build -W --keep-going -b html docs docs/_build/html
 	$(RUN) sphinx-build -W --keep-going -b man docs docs/_build/man
 
+links: packages sync ## Ask every page elsewhere that the site links to whether it is still there; needs the network
+	$(RUN) sphinx-build -q -b linkcheck docs docs/_build/links
+
 viewer: sync ## Build the log viewer's script and style from thcore/viewer into the package
 	$(RUN) npm --prefix thcore/viewer ci --no-audit --no-fund --ignore-scripts
 	$(RUN) npm --prefix thcore/viewer run check
 	$(RUN) npm --prefix thcore/viewer run build
 
+# Compiled at once: where PYTHONDONTWRITEBYTECODE is set, as images for CI like to have it, each of the thousands of
+# processes that the tests start would compile all that it imports.
 sync: $(UV) ## Install the workspace into .venv
-	@$(UV) sync --quiet --all-packages --all-groups
+	@$(UV) sync --quiet --all-packages --all-groups --compile-bytecode
+	@$(RUN) python -m compileall -q */src tests/parts
 
 packages: ## Install the Debian packages that the tests use, where they are missing
 	@.ci/packages

@@ -242,6 +242,7 @@ def test_a_server_without_a_list_of_its_locks_says_so(
 ) -> None:
     server, address = mariadb
     monkeypatch.setattr(mysql_locks, "_PLUGIN", "no such plugin")
+    monkeypatch.setattr(mysql_locks, "_INSTRUMENT", "no such instrument")
     found = measured(server, address, STEP["mysql"])
     assert (found.locks, found.locks_unseen_s, found.counters["rows_locked"]) == ((), None, None)
     assert found.unknown["locks"] == found.unknown["rows_locked"] == mysql_locks.UNTOLD

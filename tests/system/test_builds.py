@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import URL, make_url
 
 from thcore.errors import ExitCode
+from thcore.history import database
 from thcore.testing.gearmand import Gearmand
 from thcore.testing.postgresql import PostgreSQL
 
+from parts.history import counted
 from parts.puppet import Theatre
 from parts.worker import Worker
 
@@ -32,9 +35,10 @@ def verdicts(worker: Worker) -> list[tuple[str, int, str, str]]:
     return [(entry["build"], entry["attempt"], entry["verdict"], entry["answered"]) for entry in asked(worker, "list")]
 
 
-def wait_for(theatre: Theatre, worker: Worker, number: int) -> None:
-    """Wait until the history has so many attempts: it is told after Zuul."""
-    theatre.wait_until(lambda: len(verdicts(worker)) >= number, f"{number} attempts in the history")
+def wait_for(theatre: Theatre, worker: Worker, number: int, history: str | None = None) -> None:
+    """Wait until the history has so many attempts: it is told after Zuul. It is ``history``, or the worker's own."""
+    url = make_url(history) if history else URL.create("sqlite", database=str(worker.state / database.FILE))
+    theatre.wait_until(lambda: counted(url)["attempts"] >= number, f"{number} attempts in the history")
 
 
 def test_builds_of_every_verdict_are_listed_and_shown_whether_the_worker_runs_or_not(theatre: Theatre) -> None:
@@ -212,7 +216,7 @@ def test_two_workers_share_a_history(theatre: Theatre, server: PostgreSQL) -> No
             theatre.wait_at("execute", build)
         (theatre.flags / "go").touch()
         assert {build.wait() for build in builds} == {"SUCCESS"}
-        wait_for(theatre, first, 2)
+        wait_for(theatre, first, 2, history["url"])
 
         assert verdicts(first) == verdicts(second)
         listed = asked(second, "list")

@@ -18,6 +18,7 @@ from thcore.model import Measurement, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import mysql_locks
 from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.engines.mysql_probes import MySQLProbes
 from thplugins_dbmigration.engines.sqlite_locks import SQLiteLocks
 from thplugins_dbmigration.measure import difference
 from thplugins_dbmigration.measure.lock_view import Against, Held, LockView
@@ -26,6 +27,7 @@ from thplugins_dbmigration.measure.tenures import Tenure
 from thplugins_dbmigration.measure.watch import Watch
 
 from parts import servers
+from parts.fetched import FETCHED
 
 SEED = """
 CREATE TABLE parent (id INTEGER PRIMARY KEY);
@@ -54,13 +56,30 @@ def mariadb() -> Iterator[tuple[Server, Address]]:
 
 
 @pytest.fixture(scope="module")
+def mysql() -> Iterator[tuple[Server, Address]]:
+    programs = next(each for each in FETCHED if each.name == "mysql").settings().mysql_programs
+    with seeded(servers.Kind("mysql", servers.Choice(mysql_programs=programs))) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
 def postgresql() -> Iterator[tuple[Server, Address]]:
     with seeded(servers.EMBEDDED) as found:
         yield found
 
 
-@pytest.fixture(params=["mariadb", "postgresql"])
+ORACLES = pytest.param("mysql", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=["mariadb", ORACLES, "postgresql"])
 def served(request: pytest.FixtureRequest) -> tuple[Server, Address]:
+    found: tuple[Server, Address] = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["mariadb", ORACLES])
+def either(request: pytest.FixtureRequest) -> tuple[Server, Address]:
+    """MariaDB or MySQL."""
     found: tuple[Server, Address] = request.getfixturevalue(request.param)
     return found
 
@@ -169,10 +188,10 @@ def test_an_index_that_is_built_concurrently_locks_out_only_other_changes_of_the
 
 
 @pytest.mark.system
-def test_mariadb_tells_the_mode_that_a_copying_alter_table_has_and_not_the_one_that_it_waits_for(
-    mariadb: tuple[Server, Address],
+def test_mysql_tells_the_mode_that_a_copying_alter_table_has_and_not_the_one_that_it_waits_for(
+    either: tuple[Server, Address],
 ) -> None:
-    server, address = mariadb
+    server, address = either
     with views(server, address) as (tables, _), session(address) as reader:
         reader("BEGIN")
         reader("SELECT count(*) FROM big")
@@ -184,10 +203,10 @@ def test_mariadb_tells_the_mode_that_a_copying_alter_table_has_and_not_the_one_t
 
 
 @pytest.mark.system
-def test_mariadb_tells_tables_that_are_locked_by_hand_from_one_statement_to_the_next(
-    mariadb: tuple[Server, Address],
+def test_mysql_tells_tables_that_are_locked_by_hand_from_one_statement_to_the_next(
+    either: tuple[Server, Address],
 ) -> None:
-    server, address = mariadb
+    server, address = either
     with views(server, address) as (tables, _), session(address) as execute:
         execute("LOCK TABLES big WRITE, parent READ")
         (*first,) = tables.look()
@@ -199,8 +218,8 @@ def test_mariadb_tells_tables_that_are_locked_by_hand_from_one_statement_to_the_
 
 
 @pytest.mark.system
-def test_rows_that_a_transaction_has_locked_are_counted_and_fewer_in_batches(mariadb: tuple[Server, Address]) -> None:
-    server, address = mariadb
+def test_rows_that_a_transaction_has_locked_are_counted_and_fewer_in_batches(either: tuple[Server, Address]) -> None:
+    server, address = either
     with views(server, address) as (_, rows), session(address) as execute:
         execute("BEGIN")
         execute("UPDATE big SET n = n + 1")
@@ -218,18 +237,15 @@ def test_rows_that_a_transaction_has_locked_are_counted_and_fewer_in_batches(mar
 
 
 @pytest.mark.system
-def test_a_server_that_tells_no_modes_says_so_and_counts_rows_all_the_same(
+def test_a_server_without_a_list_of_its_locks_says_so(
     mariadb: tuple[Server, Address], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, address = mariadb
-    monkeypatch.setattr(mysql_locks, "PLUGIN", "no such plugin")
-    assert server.reasons(address)["locks"] == mysql_locks.UNTOLD
-    with views(server, address) as (rows,), session(address) as execute:
-        execute("BEGIN")
-        execute("UPDATE big SET n = n + 1")
-        (found,) = awaited(rows, bool)
-        execute("ROLLBACK")
-    assert (found.table, found.mode) == ("", mysql_locks.ROWS)
+    monkeypatch.setattr(mysql_locks, "_PLUGIN", "no such plugin")
+    monkeypatch.setattr(mysql_locks, "_INSTRUMENT", "no such instrument")
+    found = measured(server, address, STEP["mysql"])
+    assert (found.locks, found.locks_unseen_s, found.counters["rows_locked"]) == ((), None, None)
+    assert found.unknown["locks"] == found.unknown["rows_locked"] == mysql_locks.UNTOLD
 
 
 STEP = {
@@ -237,6 +253,10 @@ STEP = {
     "postgresql": ("BEGIN", "LOCK TABLE big IN ACCESS EXCLUSIVE MODE", f"SELECT pg_sleep({PAUSE_S})", "COMMIT"),
 }
 LOCK = {"mysql": "LOCK TABLES big WRITE", "postgresql": "LOCK TABLE big IN ACCESS EXCLUSIVE MODE"}
+OWN = {
+    "mysql": ("SET autocommit = 0", "UPDATE app.big SET n = n + 1", "LOCK TABLES app.big WRITE"),
+    "postgresql": ("BEGIN", "LOCK TABLE public.big IN ACCESS EXCLUSIVE MODE"),
+}
 MODE = {"mysql": "SHARED_NO_READ_WRITE", "postgresql": "ACCESS EXCLUSIVE"}
 
 
@@ -249,6 +269,17 @@ def measured(server: Server, address: Address, statements: Sequence[str]) -> Mea
         return watch.stop()
     finally:
         watch.leave()
+
+
+@pytest.mark.system
+def test_locks_of_the_gates_own_sessions_are_not_told(served: tuple[Server, Address]) -> None:
+    server, address = served
+    probes = server.probes(address)
+    own = probes.connect() if isinstance(probes, MySQLProbes) else probes.connect({})  # type: ignore[union-attr]
+    with views(server, address) as found, contextlib.closing(own), contextlib.closing(own.cursor()) as cursor:
+        for statement in OWN[address.dialect]:
+            cursor.execute(statement)
+            assert [awaited(view, lambda _: True) for view in found] == [[] for _ in found]
 
 
 @pytest.mark.system

@@ -146,7 +146,7 @@ class MySQL:
                 installation,
                 directory,
                 *self.settings(installation),
-                *((f"--plugin-load-add={mysql_locks.PLUGIN}",) if is_mariadb(installation) else ()),
+                mysql_locks.MARIADB if is_mariadb(installation) else mysql_locks.MYSQL,
                 f"--socket={socket}",
                 f"--pid-file={sockets / PID}",
                 f"--tmpdir={scratch}",

@@ -1,7 +1,7 @@
 """The locks that sessions of a project have on tables and rows of MySQL and MariaDB.
 
-Tables: MariaDB's plugin metadata_lock_info tells each lock as it is at the moment. performance_schema, in MySQL and in
-MariaDB, tells the mode in which it was asked for, though ALTER TABLE raises it later; so nothing is told of them there.
+Tables: MySQL tells them in performance_schema, MariaDB by its plugin metadata_lock_info. MariaDB's performance_schema
+has them as well, but in the mode in which a lock was asked for, though ALTER TABLE raises it later.
 
 Rows: InnoDB tells how many a transaction has locked, not which.
 """
@@ -21,8 +21,10 @@ from thplugins_dbmigration.engines.mysql_share import Share
 from thplugins_dbmigration.engines.mysql_statements import kept
 from thplugins_dbmigration.measure.lock_view import Against, Held
 
-PLUGIN = "metadata_lock_info"
-UNTOLD = "in which mode a table is locked is told by MariaDB alone, with its plugin metadata_lock_info"
+_PLUGIN, _INSTRUMENT = "metadata_lock_info", "wait/lock/metadata/sql/mdl"
+MARIADB, MYSQL = f"--plugin-load-add={_PLUGIN}", f"--loose-performance-schema-instrument={_INSTRUMENT}=ON"
+"""What a server is started with, so that it tells its locks. It does not mind when it has nothing of the kind."""
+UNTOLD = "the server has nothing that tells locks: MariaDB's plugin metadata_lock_info is not installed"
 TABLES_INTERVAL_S = 0.05
 ROWS_INTERVAL_S = 0.12
 _STALE_S = 0.1
@@ -35,30 +37,41 @@ MODES: Mapping[str, Against] = {
     "EXCLUSIVE": Against.ALL,
 }
 """Modes of locks on tables. Who reads or writes one has a weaker lock, which only changes of the schema wait for."""
-WRITING, ROWS = "SHARED_WRITE", "RECORD"
-"""What locks of rows are told as: the mode of the table's lock that goes with them, and where that is not told."""
+WRITING = "SHARED_WRITE"
+"""The mode of the lock on a table that goes with locks on its rows."""
 
 _BY_LOCK_TABLES = frozenset({"SHARED_READ_ONLY", "SHARED_NO_READ_WRITE"})
 """Those that UNLOCK TABLES gives back. The others go with their statement."""
 _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'"
 # What is instrumented are the sessions of others than the gate: see mysql_statements.leaving_out().
 _LOCKS = """
-SELECT l.thread_id, l.lock_mode, l.table_name, s.event_id
-FROM information_schema.metadata_lock_info l
-JOIN performance_schema.threads t ON t.processlist_id = l.thread_id AND t.instrumented = 'YES'
+SELECT t.processlist_id, l.{mode}, l.{table}, s.event_id
+FROM {source} l
+JOIN performance_schema.threads t ON {whose} AND t.instrumented = 'YES'
 JOIN performance_schema.events_statements_current s ON s.thread_id = t.thread_id
-WHERE l.table_schema = %s AND l.lock_type = 'Table metadata lock'
+WHERE {on_tables}
 """
 _ROWS = """
-SELECT x.trx_id, x.trx_rows_locked, {}
+SELECT x.trx_id, x.trx_rows_locked, l.{mode}, l.{table}
 FROM information_schema.innodb_trx x
 JOIN performance_schema.threads t ON t.processlist_id = x.trx_mysql_thread_id AND t.instrumented = 'YES'
-{} WHERE x.trx_rows_locked > 0
+JOIN {source} l ON {whose} AND {on_tables}
+WHERE x.trx_rows_locked > 0
 """
-_WRITTEN = f"""
-JOIN information_schema.metadata_lock_info l ON l.thread_id = x.trx_mysql_thread_id
-AND l.table_schema = %s AND l.lock_type = 'Table metadata lock' AND l.lock_mode = 'MDL_{WRITING}'
-"""
+_BY_PLUGIN = {
+    "source": f"information_schema.{_PLUGIN}",
+    "mode": "lock_mode",
+    "table": "table_name",
+    "whose": "l.thread_id = t.processlist_id",
+    "on_tables": "l.table_schema = %s AND l.lock_type = 'Table metadata lock'",
+}
+_BY_INSTRUMENT = {
+    "source": "performance_schema.metadata_locks",
+    "mode": "lock_type",
+    "table": "object_name",
+    "whose": "l.owner_thread_id = t.thread_id",
+    "on_tables": "l.object_schema = %s AND l.object_type = 'TABLE' AND l.lock_status = 'GRANTED'",
+}
 
 
 @frozen
@@ -72,8 +85,8 @@ class Session:
     share: Share
 
     @classmethod
-    def open(cls, connection: Any, database: str, counters: Callable[[], Mapping[str, int | None]]) -> Session:
-        """Without a ``connection`` there was none to be had; ``counters`` are the server's. Raises
+    def open(cls, connection: Any, database: str, cost: Mapping[str, int]) -> Session:
+        """Without a ``connection`` there was none to be had; ``cost`` is what telling its own counters costs. Raises
         InfrastructureError."""
         if connection is None:
             raise InfrastructureError("mysql: no more sessions are to be had", code="server-not-answering")
@@ -81,33 +94,33 @@ class Session:
             cursor = connection.cursor()
             cursor.execute(_TABLES, (database,))
             tables = frozenset(str(name) for (name,) in cursor.fetchall())
-            return cls(connection, cursor, database, tables, Share.begin(cursor, counters))
+            return cls(connection, cursor, database, tables, Share.begin(cursor, cost))
 
     def close(self) -> Mapping[str, int]:
         """End it, and tell its share. Raises InfrastructureError."""
         with _unbroken(), contextlib.closing(self.connection):
             return self.share.end()
 
-    def asked(self, question: str, *values: object) -> list[tuple[Any, ...]]:
-        """What the server answers. Raises InfrastructureError."""
+    def asked(self, question: str) -> list[tuple[Any, ...]]:
+        """What the server answers about the database. Raises InfrastructureError."""
         with _unbroken():
-            self.cursor.execute(question, values)
+            self.cursor.execute(question, (self.database,))
             return list(self.cursor.fetchall())
 
 
 @frozen
-class MariaDBTableLocks:
-    """Locks on tables."""
+class MySQLTableLocks:
+    """Locks on tables. ``words`` are those of the server for its list of locks."""
 
     session: Session
+    words: Mapping[str, str]
     interval_s: float = TABLES_INTERVAL_S
 
     def look(self) -> Collection[Held]:
-        locks = self.session.asked(_LOCKS, self.session.database)
         return [
             Held(table, mode, MODES[mode], frozenset({_holder(thread, mode, statement)}))
-            for thread, told, table, statement in locks
-            if (mode := str(told).removeprefix("MDL_")) in MODES and table in self.session.tables
+            for thread, told, table, statement in self.session.asked(_LOCKS.format(**self.words))
+            if (mode := _plain(told)) in MODES and table in self.session.tables
         ]
 
     def close(self) -> Mapping[str, int]:
@@ -116,10 +129,10 @@ class MariaDBTableLocks:
 
 @define
 class MySQLRowLocks:
-    """Locks on rows. Where ``tables`` can be told, of those that their transaction writes."""
+    """Locks on rows, of each table that their transaction writes."""
 
     session: Session
-    tables: bool
+    words: Mapping[str, str]
     interval_s: float = ROWS_INTERVAL_S
     _looked_s: float = 0.0
     """When it last did, on the clock of ``time.monotonic``."""
@@ -127,43 +140,46 @@ class MySQLRowLocks:
     def look(self) -> Collection[Held] | None:
         if time.monotonic() - self._looked_s <= _STALE_S:
             return None
-        session = self.session
-        if self.tables:
-            transactions = session.asked(_ROWS.format("l.table_name", _WRITTEN), session.database)
-        else:
-            transactions = session.asked(_ROWS.format("''", ""))
+        found = self.session.asked(_ROWS.format(**self.words))
         self._looked_s = time.monotonic()
-        mode = WRITING if self.tables else ROWS
         return [
-            Held(table, mode, Against.ROWS, frozenset({str(transaction)}), rows=int(rows))
-            for transaction, rows, table in transactions
-            if not table or table in session.tables
+            Held(table, WRITING, Against.ROWS, frozenset({str(transaction)}), rows=int(rows))
+            for transaction, rows, mode, table in found
+            if _plain(mode) == WRITING and table in self.session.tables
         ]
 
     def close(self) -> Mapping[str, int]:
         return self.session.close()
 
 
-View = MariaDBTableLocks | MySQLRowLocks
+View = MySQLTableLocks | MySQLRowLocks
 
 
-def views(
-    cursor: Any, database: str, connect: Callable[[], Any], counters: Callable[[], Mapping[str, int | None]]
-) -> tuple[View, ...]:
-    """Those of a server, each with a session of its own; none where nobody knows whose a lock is. ``connect`` answers
-    a session of the administrator, None when there is none to be had; ``counters`` are the server's. Raises
+def views(cursor: Any, database: str, connect: Callable[[], Any], cost: Mapping[str, int]) -> tuple[View, ...]:
+    """Those of a server, each with a session of its own; none where it does not tell. ``connect`` answers a session of
+    the administrator, None when there is none to be had; ``cost`` is what telling its own counters costs one. Raises
     InfrastructureError."""
-    if not kept(cursor):
+    words = told_by(cursor)
+    if words is None:
         return ()
-    tables = tells_tables(cursor)
-    rows = MySQLRowLocks(Session.open(connect(), database, counters), tables)
-    return (MariaDBTableLocks(Session.open(connect(), database, counters)), rows) if tables else (rows,)
+    tables, rows = (Session.open(connect(), database, cost) for _ in range(2))
+    return MySQLTableLocks(tables, words), MySQLRowLocks(rows, words)
 
 
-def tells_tables(cursor: Any) -> bool:
-    """Whether the server has the plugin."""
-    cursor.execute("SELECT 1 FROM information_schema.plugins WHERE plugin_name = %s", (PLUGIN,))
-    return cursor.fetchone() is not None
+def told_by(cursor: Any) -> Mapping[str, str] | None:
+    """The server's words for its list of locks. None where it has none, or does not know whose they are."""
+    if not kept(cursor):
+        return None
+    cursor.execute("SELECT 1 FROM information_schema.plugins WHERE plugin_name = %s", (_PLUGIN,))
+    if cursor.fetchone() is not None:
+        return _BY_PLUGIN
+    question = "SELECT 1 FROM performance_schema.setup_instruments WHERE name = %s AND enabled = 'YES'"
+    cursor.execute(question, (_INSTRUMENT,))
+    return None if cursor.fetchone() is None else _BY_INSTRUMENT
+
+
+def _plain(mode: object) -> str:
+    return str(mode).removeprefix("MDL_")
 
 
 def _holder(thread: int, mode: str, statement: object) -> str:

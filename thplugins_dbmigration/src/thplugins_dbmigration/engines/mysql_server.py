@@ -36,6 +36,7 @@ from thplugins_dbmigration.engines.mysql_census import quoted
 from thplugins_dbmigration.engines.mysql_probes import MySQLProbes
 from thplugins_dbmigration.engines.mysql_programs import CLIENTS, is_mariadb, program
 from thplugins_dbmigration.engines.mysql_session import connect
+from thplugins_dbmigration.engines.mysql_share import cost_of_telling
 from thplugins_dbmigration.engines.private import killed
 from thplugins_dbmigration.engines.programs import ENVIRONMENT
 from thplugins_dbmigration.engines.stage import Stage
@@ -63,6 +64,7 @@ class MySQLServer:
     service: Service
     check: Callable[[], None]
     reading_cost: dict[str, int] = field(factory=dict, repr=False)
+    telling_cost: dict[str, int] = field(factory=dict, repr=False)
     readings: Iterator[int] = field(factory=itertools.count, repr=False)
 
     @property
@@ -188,7 +190,8 @@ class MySQLServer:
         with self._asked("ask for performance_schema") as cursor:
             if not mysql_statements.kept(cursor):
                 return {**reasons, **dict.fromkeys(("statements", "locks", "rows_locked"), mysql_statements.NOT_KEPT)}
-            return reasons if mysql_locks.tells_tables(cursor) else {**reasons, "locks": mysql_locks.UNTOLD}
+            untold = () if mysql_locks.told_by(cursor) else ("locks", "rows_locked")
+            return {**reasons, **dict.fromkeys(untold, mysql_locks.UNTOLD)}
 
     def mark(self, address: Address) -> mysql_statements.Mark:  # noqa: ARG002 - the server serves one database
         with self._asked("note statements") as cursor:
@@ -259,7 +262,9 @@ class MySQLServer:
 
     def lock_views(self, address: Address) -> tuple[mysql_locks.View, ...]:
         with self._asked("look at locks") as cursor:
-            return mysql_locks.views(cursor, address.database, self._connect, lambda: self.counters(address))
+            if not self.telling_cost:
+                self.telling_cost.update(cost_of_telling(cursor, lambda: self.counters(address)))
+            return mysql_locks.views(cursor, address.database, self._connect, self.telling_cost)
 
     def _connect(self) -> Any:
         return connect(self.path, self.password.reveal())

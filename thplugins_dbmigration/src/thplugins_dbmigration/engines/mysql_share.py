@@ -35,9 +35,9 @@ class Share:
     _before: Mapping[str, int]
 
     @classmethod
-    def begin(cls, cursor: Any, counters: Callable[[], Mapping[str, int | None]]) -> Share:
-        """Count from here on. ``counters`` are the server's."""
-        return cls(cursor, cost_of_telling(cursor, counters), told(cursor))
+    def begin(cls, cursor: Any, cost: Mapping[str, int]) -> Share:
+        """Count from here on. ``cost`` is that of telling."""
+        return cls(cursor, cost, told(cursor))
 
     def end(self) -> dict[str, int]:
         """The share, with what it costs to tell it."""

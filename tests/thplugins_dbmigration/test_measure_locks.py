@@ -418,11 +418,14 @@ def test_a_lock_belongs_to_the_statement_that_took_it_and_one_from_before_the_st
         Statement("UPDATE tickets SET x = 1", began_s=0.41, wall_s=5.0),
     )
     lock = Held("tickets", "ACCESS EXCLUSIVE", Against.ALL, frozenset({"one"}))
+    rows = Held("tickets", "ROW EXCLUSIVE", Against.ROWS, frozenset({"one"}))
     whole = Held("", "RESERVED", Against.WRITERS, frozenset({"one"}))
 
     def number_of(tenure: Tenure) -> list[int]:
         return [number for number, each in enumerate(taken(statements, [tenure])) if each.locks]
 
     assert number_of(Tenure(lock, 0.38, 0.43, 5.4, 5.45)) == [2]
+    assert number_of(Tenure(lock, 0.38, 0.45, 5.4, 5.45)) == [2]
+    assert number_of(Tenure(rows, 0.38, 0.45, 5.4, 5.45)) == [3], "and not to the one before it"
     assert number_of(Tenure(whole, 0.0, 0.45, 5.4, 5.45)) == [2]
     assert number_of(Tenure(lock, 6.0, 6.05, 6.1, 6.2)) == []

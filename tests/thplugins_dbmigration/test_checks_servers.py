@@ -47,7 +47,9 @@ def test_mariadb_keeps_half_of_a_step_whoever_dies(root: Path) -> None:
         assert found[name].result == "failed"
         assert re.search("Duplicate (column name 'note'|check constraint name 'few')", found[name].details[0])
         left = found[name].details[1:]
-        assert any(line.startswith("column item.note: only after the interruption: varchar(9) collate ") for line in left)
+        assert any(
+            line.startswith("column item.note: only after the interruption: varchar(9) collate ") for line in left
+        )
         assert not any("of_item" in line for line in left), "the second half was never begun"
 
 

@@ -58,7 +58,7 @@ class Kind:
 def _on_path(program: str) -> Path | None:
     """The directory of a program that whoever runs the tests has put on PATH, which goes before the system's."""
     found = shutil.which(program)
-    return Path(found).parent if found else None
+    return Path(found).resolve().parent if found else None
 
 
 MARIADB = Kind("mysql")

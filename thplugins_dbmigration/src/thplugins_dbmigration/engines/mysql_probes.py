@@ -88,17 +88,21 @@ class MySQLProbes:
         """The rows to ask for."""
         return self._rows.get(table, ())
 
-    def choose(self, cursor: Any, table: str) -> None:
-        """Look for rows to ask for from now on; none where the table has no primary key or no row."""
+    def choose(self, cursor: Any, table: str) -> int:
+        """Look for rows to ask for from now on; none where the table has no primary key or no row. Answers how many it
+        has read."""
         self._rows[table] = ()
         columns = self._keys.get(table, ())
         names = ", ".join(map(quoted, columns))
         found: dict[tuple[Any, ...], _Row] = {}
+        read = 0
         for end in ENDS if columns else ():
             order = ", ".join(f"{quoted(column)} {end}" for column in columns)
             cursor.execute(f"SELECT {names} FROM {self._name(table)} ORDER BY {order} LIMIT 1")  # noqa: S608 - quoted
+            read += cursor.rowcount
             found |= {tuple(values): _Row(columns, tuple(values)) for values in cursor.fetchall()}
         self._rows[table] = tuple(found.values())
+        return read
 
     def forget(self, table: str) -> None:
         """The table has another key now: ask for the table alone."""
@@ -150,7 +154,7 @@ class MySQLProbe:
             found = self.cursor.execute(statement, values)
             self._read += found
             if self._row is not None and not found:  # it has gone
-                self.probes.choose(self.cursor, table)
+                self._read += self.probes.choose(self.cursor, table)
         except (pymysql.MySQLError, OSError) as error:
             return self._refused(table, error)
         # MySQL cannot be told not to wait for a table.

@@ -25,9 +25,10 @@ PASS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 ROOM = pytest.StashKey[Path]()
 UNMEASURED = ("thplugins_dbmigration", "docs", "system")
 """Directories of tests that count for the coverage of the core if they are marked as ``measured`` only: elsewhere they
-would go once more through what is counted already, and measuring costs every process that they start time."""
+would go once more through what is counted already."""
 MEASURING = "COVERAGE_PROCESS_CONFIG"
-"""The variable that has every Python which a test starts measure itself, too."""
+"""The variable that has every Python which a test starts measure itself, too. That costs each a tenth of a second of
+processor time, so that only those of tests marked as ``measured`` do."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -60,26 +61,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Measure the coverage of the core by its own tests and some of the whole."""
     room = item.path.relative_to(Path(__file__).parent).parts[0]
-    counts = room not in UNMEASURED or item.get_closest_marker("measured")
-    with contextlib.nullcontext() if counts else unmeasured():
+    with contextlib.ExitStack() as without:
+        if not item.get_closest_marker("measured"):
+            without.enter_context(processes_unmeasured())
+            if room in UNMEASURED:
+                without.enter_context(unmeasured())
         return (yield)
 
 
 @contextlib.contextmanager
+def processes_unmeasured() -> Iterator[None]:
+    """Measure no coverage in what is started."""
+    variable = os.environ.pop(MEASURING, None)
+    try:
+        yield
+    finally:
+        if variable is not None:
+            os.environ[MEASURING] = variable
+
+
+@contextlib.contextmanager
 def unmeasured() -> Iterator[None]:
-    """Measure no coverage, neither here nor in what is started."""
+    """Measure no coverage here."""
     measured = coverage.Coverage.current()
     if measured is None:
         yield
         return
-    variable = os.environ.pop(MEASURING, None)
     measured.stop()
     try:
         yield
     finally:
         measured.start()
-        if variable is not None:
-            os.environ[MEASURING] = variable
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -18,7 +18,7 @@ from parts.history import counted
 from parts.puppet import Theatre
 from parts.worker import Worker
 
-pytestmark = [pytest.mark.system, pytest.mark.measured]
+pytestmark = pytest.mark.system
 
 UNIQUE = "0123456789abcdef0123456789abcdef"
 

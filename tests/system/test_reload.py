@@ -14,7 +14,7 @@ from thcore.testing.gearmand import Gearmand
 from parts.distribution import Site
 from parts.puppet import PLUGIN, Theatre
 
-pytestmark = [pytest.mark.system, pytest.mark.measured]
+pytestmark = pytest.mark.system
 
 
 def jobs(theatre: Theatre, *names: str, word: str = "") -> list[dict[str, Any]]:

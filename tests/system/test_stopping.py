@@ -12,7 +12,7 @@ from thcore.testing.gearmand import Gearmand
 
 from parts.puppet import Theatre
 
-pytestmark = [pytest.mark.system, pytest.mark.measured]
+pytestmark = pytest.mark.system
 
 
 def test_a_stop_that_comes_before_the_worker_is_up_is_not_lost(theatre: Theatre) -> None:

@@ -18,6 +18,7 @@ from thcore.model import Measurement, Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import mysql_locks
 from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.engines.mysql_probes import MySQLProbes
 from thplugins_dbmigration.engines.sqlite_locks import SQLiteLocks
 from thplugins_dbmigration.measure import difference
 from thplugins_dbmigration.measure.lock_view import Against, Held, LockView
@@ -252,6 +253,10 @@ STEP = {
     "postgresql": ("BEGIN", "LOCK TABLE big IN ACCESS EXCLUSIVE MODE", f"SELECT pg_sleep({PAUSE_S})", "COMMIT"),
 }
 LOCK = {"mysql": "LOCK TABLES big WRITE", "postgresql": "LOCK TABLE big IN ACCESS EXCLUSIVE MODE"}
+OWN = {
+    "mysql": ("SET autocommit = 0", "UPDATE app.big SET n = n + 1", "LOCK TABLES app.big WRITE"),
+    "postgresql": ("BEGIN", "LOCK TABLE public.big IN ACCESS EXCLUSIVE MODE"),
+}
 MODE = {"mysql": "SHARED_NO_READ_WRITE", "postgresql": "ACCESS EXCLUSIVE"}
 
 
@@ -264,6 +269,17 @@ def measured(server: Server, address: Address, statements: Sequence[str]) -> Mea
         return watch.stop()
     finally:
         watch.leave()
+
+
+@pytest.mark.system
+def test_locks_of_the_gates_own_sessions_are_not_told(served: tuple[Server, Address]) -> None:
+    server, address = served
+    probes = server.probes(address)
+    own = probes.connect() if isinstance(probes, MySQLProbes) else probes.connect({})  # type: ignore[union-attr]
+    with views(server, address) as found, contextlib.closing(own), contextlib.closing(own.cursor()) as cursor:
+        for statement in OWN[address.dialect]:
+            cursor.execute(statement)
+            assert [awaited(view, lambda _: True) for view in found] == [[] for _ in found]
 
 
 @pytest.mark.system
@@ -402,11 +418,14 @@ def test_a_lock_belongs_to_the_statement_that_took_it_and_one_from_before_the_st
         Statement("UPDATE tickets SET x = 1", began_s=0.41, wall_s=5.0),
     )
     lock = Held("tickets", "ACCESS EXCLUSIVE", Against.ALL, frozenset({"one"}))
+    rows = Held("tickets", "ROW EXCLUSIVE", Against.ROWS, frozenset({"one"}))
     whole = Held("", "RESERVED", Against.WRITERS, frozenset({"one"}))
 
     def number_of(tenure: Tenure) -> list[int]:
         return [number for number, each in enumerate(taken(statements, [tenure])) if each.locks]
 
     assert number_of(Tenure(lock, 0.38, 0.43, 5.4, 5.45)) == [2]
+    assert number_of(Tenure(lock, 0.38, 0.45, 5.4, 5.45)) == [2]
+    assert number_of(Tenure(rows, 0.38, 0.45, 5.4, 5.45)) == [3], "and not to the one before it"
     assert number_of(Tenure(whole, 0.0, 0.45, 5.4, 5.45)) == [2]
     assert number_of(Tenure(lock, 6.0, 6.05, 6.1, 6.2)) == []

@@ -93,13 +93,17 @@ def test_a_job_without_a_dataset_is_unverified(tmp_path: Path, tree: Tree) -> No
     assert "seed-not-found" in {finding.code for finding in outcome.findings}
 
 
-def test_preloading_imports_the_clients_and_tools_and_starts_nothing() -> None:
+def test_commands_come_without_the_clients_and_preloading_imports_them_and_the_tools_and_starts_nothing() -> None:
     code = """
 import sys, threading
 from thplugins_dbmigration.plugin import plugin
-assert "psycopg" not in sys.modules
+plugin.thcore_commands()
+assert not {"sqlalchemy", "psycopg", "pymysql"} & set(sys.modules)
 plugin.thcore_preload()
 assert {"psycopg", "pymysql", "sqlite3", "thplugins_dbmigration.tools.alembic"} <= set(sys.modules)
+known = set(sys.modules)
+import thplugins_dbmigration.gate, thplugins_dbmigration.judge
+assert known == set(sys.modules)
 assert threading.active_count() == 1
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""Whoever makes snapshots is killed a hundred times: none that is damaged is used, none stays locked, none stays over.
+"""Whoever makes snapshots is killed again and again: none that is damaged is used, none stays locked, none stays over.
 
 THCORE_CHAOS_SEED repeats a run.
 """
@@ -15,12 +15,12 @@ import pytest
 from thcore.process import kin
 from thplugins_dbmigration.snapshots import shelf
 
-from parts.snapshot_kills import SEED, check_whole_and_free, dataset_of, ninety_kills, opened, use, worked_and_killed
+from parts.snapshot_kills import SEED, check_whole_and_free, dataset_of, kills, opened, use, worked_and_killed
 
 
-def test_ninety_kills_while_snapshots_are_made_cloned_and_trimmed_leave_whole_ones_only(tmp_path: Path) -> None:
+def test_kills_while_snapshots_are_made_cloned_and_trimmed_leave_whole_ones_only(tmp_path: Path) -> None:
     # They are forked, which is safe only where there are no threads: the process of other tests may have some.
-    alone = multiprocessing.get_context("spawn").Process(target=ninety_kills, args=(tmp_path,))
+    alone = multiprocessing.get_context("spawn").Process(target=kills, args=(tmp_path,))
     alone.start()
     alone.join()
     assert alone.exitcode == 0

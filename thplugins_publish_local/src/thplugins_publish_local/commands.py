@@ -10,7 +10,6 @@ import click
 from thcore.errors import InfrastructureError
 from thcore.hooks import Premises, with_premises
 from thcore.model.quantity import format_size
-from thplugins_publish_local import retention, upkeep
 from thplugins_publish_local.options import PublishLocalOptions
 
 
@@ -34,6 +33,8 @@ def prune(premises: Premises, *, dry_run: bool) -> None:
     \b
     Example: thcore evidence prune --dry-run
     """
+    from thplugins_publish_local import retention, upkeep
+
     limited = tuple(_different(premises))
     if not limited:
         click.echo("no job says how long builds are kept: publish_local has the keys keep and keep_size for it")

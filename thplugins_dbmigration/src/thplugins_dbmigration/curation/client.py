@@ -9,7 +9,7 @@ from pathlib import Path
 from thcore.errors import InfrastructureError
 from thcore.model import Command
 from thplugins_dbmigration.address import Address
-from thplugins_dbmigration.engines import mysql_programs, postgresql_server
+from thplugins_dbmigration.engines import mysql_programs
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.programs import find, search_path
 
@@ -33,6 +33,8 @@ def _call(address: Address, installation: Installation) -> tuple[tuple[str, ...]
         where = (f"--socket={address.socket}", f"--user={address.user}", f"--database={address.database}")
         return (str(program), "--no-defaults", *where, "--default-character-set=utf8mb4"), {"MYSQL_PWD": secret}
     if address.dialect == "postgresql":
+        from thplugins_dbmigration.engines import postgresql_server
+
         program = postgresql_server.program(installation.programs, "psql")
         where = (f"--host={address.socket}", f"--username={address.user}", f"--dbname={address.database}")
         return (str(program), *where), {"PGPASSWORD": secret}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
-import sqlalchemy
 from attrs import frozen
 
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.walk.ground import Ground
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 VERSION_TABLES: Mapping[str, str] = {
     r"alembic_version\w*": "",
@@ -111,18 +113,22 @@ _DRIVERS = {"mysql": "pymysql", "postgresql": "psycopg"}
 
 def _sizes(address: Address) -> dict[str, int]:
     """Bytes by table; empty when the server does not tell."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     statement = _SIZES.get(address.dialect)
     if statement is None:
         return {}
     try:
         with _connected(address) as connection:
             return {str(name): int(size) for name, size in connection.exec_driver_sql(statement) if size is not None}
-    except sqlalchemy.exc.SQLAlchemyError:  # an SQLite without dbstat
+    except SQLAlchemyError:  # an SQLite without dbstat
         return {}
 
 
 @contextmanager
 def _connected(address: Address) -> Iterator[sqlalchemy.Connection]:
+    import sqlalchemy
+
     engine = sqlalchemy.create_engine(address.url(_DRIVERS.get(address.dialect)), poolclass=sqlalchemy.pool.NullPool)
     try:
         with engine.connect() as connection:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 from thcore.model import Secret
 from thplugins_dbmigration.address import Address
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 SCHEMES: Mapping[str, str] = {
     "mysql": "mysql",
@@ -51,6 +53,9 @@ class Source:
     @classmethod
     def parse(cls, text: str) -> Source:
         """Take a URL apart. Raises ValueError saying what is wrong with it, without its password."""
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
         try:
             url = make_url(text)
         except (ArgumentError, ValueError) as error:

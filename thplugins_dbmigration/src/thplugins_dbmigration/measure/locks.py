@@ -20,14 +20,18 @@ from thcore.model import Statement, TableLock
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.measure.cause import cause
-from thplugins_dbmigration.measure.lock_view import LockView
+from thplugins_dbmigration.measure.lock_view import Against, Held, LockView
 from thplugins_dbmigration.measure.tenures import ROWS_LOCKED, Tenure, Tenures, longest_each, most_rows
 
 SHARE = 0.02
 """The share of the time that looking may take: the more locks there are, the less often it is done."""
 
-_HARMLESS = re.compile(r"\s*(begin(?!\s+(immediate|exclusive))|start|select|values|set|show)\b", re.IGNORECASE)
-"""Statements that hardly ever take a lock of those that are told."""
+_READS = r"begin(?!\s+(immediate|exclusive))|start|select|values|set|show"
+_OF_A_TABLE, _OF_ROWS, _OF_THE_DATABASE = (
+    re.compile(rf"\s*({_READS}{more})\b", re.IGNORECASE)
+    for more in ("|insert|update|delete|replace|merge|with", "|alter|create|drop|truncate|rename|analyze", "")
+)
+"""Statements that hardly ever take a lock of each sort."""
 
 
 @define
@@ -148,7 +152,13 @@ def taken(statements: Iterable[Statement], tenures: Iterable[Tenure]) -> tuple[S
     told = tuple(statements)
     found: dict[int, list[Tenure]] = collections.defaultdict(list)
     for tenure in tenures:
-        number = cause(told, tenure.lock.table, tenure.free_s, tenure.began_s, _HARMLESS)
+        number = cause(told, tenure.lock.table, tenure.free_s, tenure.began_s, _harmless(tenure.lock))
         if number is not None:
             found[number].append(tenure)
     return tuple(evolve(each, locks=longest_each(found[number])) for number, each in enumerate(told))
+
+
+def _harmless(lock: Held) -> re.Pattern[str]:
+    if lock.against is Against.ROWS:
+        return _OF_ROWS
+    return _OF_A_TABLE if lock.table else _OF_THE_DATABASE

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -108,6 +109,21 @@ def devices(table: list[str]) -> set[str]:
 
 def test_programs_have_processes_of_their_own(build: Build, small: Path) -> None:
     assert int(said(build, ContainerOptions(small), "echo $$")[0]) < 5
+
+
+def test_nothing_goes_on_in_a_container_whose_program_was_killed(build: Build, small: Path) -> None:
+    environment = container.thcore_environment(build, ContainerOptions(small))
+    call = [*environment.prefix, "sh", "-c", "echo begun; cat"]
+    with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+
+        process.kill()
+
+        ended, _, _ = select.select([process.stdout], [], [], 20)  # nobody has it open any more
+        if process.stdin is not None:
+            process.stdin.close()  # ends what might still read from it
+    assert ended
 
 
 def test_more_directories_are_visible_when_the_job_names_them(build: Build, small: Path, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ sync: $(UV) ## Install the workspace into .venv
 packages: ## Install the Debian packages that the tests use, where they are missing
 	@.ci/packages
 
-servers: ## Unpack MySQL, and other releases of MariaDB and PostgreSQL, for the slow tests: below .servers, 1.3 GB
+servers: ## Unpack MySQL, and other releases of MariaDB and PostgreSQL, for the slow tests: below .servers, 1.4 GB
 	@.ci/servers mysql mariadb-11.8 postgresql-17 postgresql-18
 
 .uv/bin/uv:

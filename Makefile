@@ -9,7 +9,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 BUILDS ?= 3000
 SEED ?= $(shell date +%s)
 
-.PHONY: help demo test test-all compatibility chaos lint unit bench docs viewer sync packages clean
+.PHONY: help demo test test-all compatibility chaos lint unit bench docs links viewer sync packages servers clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ docs: packages sync ## Build the site into docs/_build/html, the manual pages in
 	$(RUN) sphinx-build -W --keep-going -b html docs docs/_build/html
 	$(RUN) sphinx-build -W --keep-going -b man docs docs/_build/man
 
+links: packages sync ## Ask every page elsewhere that the site links to whether it is still there; needs the network
+	$(RUN) sphinx-build -q -b linkcheck docs docs/_build/links
+
 viewer: sync ## Build the log viewer's script and style from thcore/viewer into the package
 	$(RUN) npm --prefix thcore/viewer ci --no-audit --no-fund --ignore-scripts
 	$(RUN) npm --prefix thcore/viewer run check
@@ -56,6 +59,9 @@ sync: $(UV) ## Install the workspace into .venv
 
 packages: ## Install the Debian packages that the tests use, where they are missing
 	@.ci/packages
+
+servers: ## Unpack MySQL, and other releases of MariaDB and PostgreSQL, for the slow tests: below .servers, 1.4 GB
+	@.ci/servers mysql mariadb-11.8 postgresql-17 postgresql-18
 
 .uv/bin/uv:
 	@.ci/uv .uv

@@ -38,6 +38,11 @@ maximum_signature_line_length = 90
 
 graphviz_output_format = "svg"
 
+linkcheck_timeout = 20
+linkcheck_retries = 2
+linkcheck_anchors = False
+linkcheck_ignore = [r"[a-z]+\.schema\.json$"]  # made with the site; tests look whether they are there
+
 man_pages = [
     ("command-line", "thcore", "run CI builds, and judge database migrations on real data", "", "1"),
     ("configuration", "thcore.yaml", "the configuration of thcore", "", "5"),

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import re
+import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -19,6 +20,7 @@ import msgspec.json
 from docutils import nodes
 from option_words import default, example, inner_class, keys, one_of, words
 from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
 
 from thcore.cli.main import cli
@@ -165,17 +167,26 @@ def public() -> str:
         imported = importlib.import_module(module)
         first = (inspect.getdoc(imported) or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
         lines += [f"## `{module}`\n", f"{_escaped(first)}\n"]
-        lines += [f"- `{name}`{_summary(getattr(imported, name))}" for name in names]
+        lines += [f"- `{name}`: {_escaped(_summary(name, getattr(imported, name)))}" for name in names]
         lines.append("")
     return "\n".join(lines)
 
 
-def _summary(value: Any) -> str:
-    """The first sentence of what a class or function says of itself."""
-    if not (inspect.isclass(value) or inspect.isroutine(value)):
-        return ""
-    first = re.split(r"(?<=[.:])\s", inspect.getdoc(value) or "", maxsplit=1)[0].rstrip(":")
-    return f": {_escaped(first.replace('``', '`'))}" if first else ""
+def _summary(name: str, value: Any) -> str:
+    """The first sentence of what is written of a name: in a class or function, or below an assignment."""
+    own = inspect.isclass(value) or inspect.isroutine(value)
+    text = (inspect.getdoc(value) if own else None) or _below_assignment(name, value)
+    return re.split(r"(?<=[.:;])\s", text, maxsplit=1)[0].rstrip(":;").replace("``", "`")
+
+
+def _below_assignment(name: str, value: object) -> str:
+    """The text below the assignment of a value, in whichever module of thcore that is."""
+    for module in [known for known in sys.modules if known.partition(".")[0] == "thcore"]:
+        if getattr(sys.modules[module], name, None) is value:
+            documented = ModuleAnalyzer.for_module(module).find_attr_docs()
+            if ("", name) in documented:
+                return " ".join(documented["", name]).strip()
+    return ""
 
 
 # result.json.

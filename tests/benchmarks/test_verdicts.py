@@ -12,6 +12,7 @@ import contextlib
 import math
 import os
 import statistics
+import time
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -66,6 +67,7 @@ def test_no_verdict_changes_with_the_weather(engine: str) -> None:
     with open_directory() as root:
         course = Course.of(root, engine, entries)
         for number in range(REPEATS):
+            began, before = time.monotonic(), len(changed)
             with busy(root) if number % 2 else contextlib.nullcontext():
                 turn = Turn(judged(course, entries), busy=bool(number % 2))
             turns.append(turn)
@@ -73,6 +75,8 @@ def test_no_verdict_changes_with_the_weather(engine: str) -> None:
                 told = turn.said[entry.name].told
                 if told != entry.expected:
                     changed.append(f"{entry}, {'busy' if turn.busy else 'idle'}: {told}, not {entry.expected}")
+            took = f"{'busy' if turn.busy else 'idle'}, {time.monotonic() - began:.0f} s"
+            print(f"{engine}: {number + 1} of {REPEATS}: {took}: {len(changed) - before} told otherwise", flush=True)
     print(f"\n{engine}: {len(entries)} migrations, {REPEATS} times each, {len(changed)} times told otherwise")
     print("\n".join(table(entries, turns)))
     assert not changed, "\n".join(changed)

@@ -1,4 +1,5 @@
-"""What watching a step closely costs, beside the same step on a server that notes nothing, with the clock alone."""
+"""What watching a step closely costs, beside the same step on a server that notes nothing, with the clock alone; and
+what of that the looks at locks are."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from attrs import frozen
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import mysql, mysql_statements
 from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.measure.locks import Locks
 from thplugins_dbmigration.measure.watch import Watch
 
 from parts.servers import MARIADB, ground
@@ -109,15 +111,19 @@ def test_a_step_of_a_second_takes_little_longer_when_it_is_watched(tmp_path: Pat
         print(f"\nstart of a server: {plain_start:.2f} s; of one that notes statements: {start:.2f} s")
         ratios = {}
         for step in STEPS:
-            bare, watched = [], []
+            bare, watched, unlocked = [], [], []
             for _ in range(ROUNDS):
                 bare.append(cost(plain, plain_address, step, closely=False))
                 watched.append(cost(noting, address, step, closely=True))
-            wall_s = [min(each.wall_s for each in costs) for costs in (bare, watched)]
-            processor_s = [min(each.processor_s for each in costs) for costs in (bare, watched)]
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(Locks, "start", lambda *_: Locks(()))
+                    unlocked.append(cost(noting, address, step, closely=True))
+            wall_s = [min(each.wall_s for each in costs) for costs in (bare, watched, unlocked)]
+            processor_s = [min(each.processor_s for each in costs) for costs in (bare, watched, unlocked)]
             ratio = ratios[step.__name__] = wall_s[1] / wall_s[0]
             print(
                 f"  {step.__name__:14} alone {wall_s[0]:5.2f} s, watched {wall_s[1]:5.2f} s: {ratio:.3f} times;"
-                f" processors {processor_s[0]:5.2f} s and {processor_s[1]:5.2f} s"
+                f" processors {processor_s[0]:5.2f} s and {processor_s[1]:5.2f} s;"
+                f" without looks at locks {wall_s[2]:5.2f} s, processors {processor_s[2]:5.2f} s"
             )
         assert max(ratios.values()) < MOST, ratios

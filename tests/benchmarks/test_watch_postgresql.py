@@ -1,5 +1,5 @@
-"""What noting statements costs on PostgreSQL, beside the same step on a server that notes nothing: of the step's own
-time, and of all that it takes until its statements are told."""
+"""What noting statements and looking at locks costs on PostgreSQL, beside the same step on a server that notes nothing:
+of the step's own time, and of all that it takes until its statements are told; and what of that the looks are."""
 
 from __future__ import annotations
 
@@ -15,18 +15,27 @@ from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import postgresql, postgresql_counts, postgresql_log, postgresql_noting
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.engines.postgresql_statements import TELL_COUNTS
+from thplugins_dbmigration.measure.locks import Locks
 from thplugins_dbmigration.measure.watch import Watch
 
-from parts.servers import SYSTEM, ground
+from parts.servers import SYSTEM, ground, query
 
 ROUNDS = 7
 ROWS = 600_000
 MOST = 1.10
 """How much longer a step of a second or more may take."""
+TABLES = 300
 BY_ROW = tuple(f"UPDATE large SET name = 'x' WHERE id = {row}" for row in range(20_000))
 STEPS = {
     "backfill in one statement": ("UPDATE large SET note = 'note ' || id",),
     "backfill row by row": ("BEGIN", *BY_ROW, "COMMIT"),
+    "rewrite with many locks": (
+        "BEGIN",
+        *(f"ALTER TABLE small{number} ADD more int" for number in range(TABLES)),
+        "ALTER TABLE large ALTER id TYPE bigint",
+        "ALTER TABLE large ALTER id TYPE int",
+        "ROLLBACK",
+    ),
     "rewrite and index": ("ALTER TABLE large ALTER id TYPE bigint", "CREATE INDEX by_name ON large (name)"),
 }
 
@@ -42,7 +51,10 @@ def served(root: Path, *, noting: bool) -> Iterator[tuple[Server, Address]]:
             patch.setattr(postgresql_counts, "has_library", lambda _programs: False)
         with ground(root, SYSTEM) as made, made.server() as server:
             patch.undo()  # for the other server
-            yield server, server.create("app", "app", "password")
+            address = server.create("app", "app", "password")
+            for number in range(TABLES):
+                query(address, f"CREATE TABLE small{number} (id int PRIMARY KEY)")
+            yield server, address
 
 
 def seconds(server: Server, address: Address, step: tuple[str, ...], *, closely: bool) -> tuple[float, float]:
@@ -86,13 +98,20 @@ def test_a_step_of_a_second_takes_little_longer_when_postgresql_notes_it(tmp_pat
         print()
         ratios = []
         for name, step in STEPS.items():
-            bare, watched = [], []
+            bare, watched, unlocked = [], [], []
             for _ in range(ROUNDS):
                 bare.append(seconds(plain, plain_address, step, closely=False))
                 watched.append(seconds(noting, address, step, closely=True))
-            for what, alone, told in zip(("its own", "in all"), _least(bare), _least(watched), strict=True):
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(Locks, "start", lambda *_: Locks(()))
+                    unlocked.append(seconds(noting, address, step, closely=True))
+            for what, *each in zip(("its own", "in all"), _least(bare), _least(watched), _least(unlocked), strict=True):
+                alone, told, without = each
                 ratios.append(told / alone)
-                print(f"  {name:26} {what:7} alone {alone:5.2f} s, watched {told:5.2f} s, ratio {ratios[-1]:.3f}")
+                print(
+                    f"  {name:26} {what:7} alone {alone:5.2f} s, watched {told:5.2f} s, ratio {ratios[-1]:.3f}; "
+                    f"without looks at locks {without:5.2f} s"
+                )
         assert max(ratios) < MOST
 
 

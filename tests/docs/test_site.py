@@ -96,6 +96,17 @@ def test_every_link_inside_the_site_leads_somewhere(site: Path) -> None:
     assert broken == []
 
 
+def test_every_link_to_elsewhere_is_one_that_can_be_followed(site: Path) -> None:
+    """Whether somebody still answers there is asked by ``make links``."""
+    links = {
+        link for path in site.rglob("*.html") for link in Page(path).links if urlsplit(link).scheme or link[:2] == "//"
+    }
+    followed = re.compile(r"https://([a-z0-9-]+\.)+[a-z]{2,}(/[\w./~%+@-]*)?(#[\w.-]+)?")
+
+    assert links
+    assert [link for link in links if not followed.fullmatch(link) or "example." in link] == []
+
+
 def test_every_hook_has_a_heading_its_arguments_and_its_description(site: Path) -> None:
     page = Page(site / "hooks.html")
     hooks = {name: hook for name, hook in vars(specs).items() if name.startswith("thcore_")}
@@ -120,6 +131,9 @@ def test_every_public_name_is_on_its_page_and_no_module_that_is_private(site: Pa
 
     assert {letters(anchor) for anchor in page.anchors if anchor.startswith("thcore")} == set(map(letters, public))
     assert [name for names in public.values() for name in names if name not in page.words] == []
+    lines = re.findall(r"<li><p>(.*?)</p></li>", (site / "public-names.html").read_text("utf-8"), re.DOTALL)
+    assert [line for line in lines if not re.search(r"</code>: \S", line)] == []
+    assert len(lines) >= sum(map(len, public.values()))
 
 
 def keys(cls: type, prefix: str = "") -> Iterator[str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Self
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 from uv import find_uv_bin
 
 from thcore.model import StageName
@@ -104,6 +106,55 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@frozen(eq=False)
+class Reader:
+    """Somebody who does what the page says, in a directory of their own. What goes on running is ended with them."""
+
+    home: Path
+    env: Mapping[str, str]
+    entered: list[str] = field(factory=list)
+    demos: list[subprocess.Popen[str]] = field(factory=list)
+
+    def write(self, file: File) -> None:
+        (self.home / file.name).write_text(file.content, "utf-8")
+
+    def type(self, command: str) -> str:
+        """What a command prints. One that goes on has printed it when it waits."""
+        if "activate" in command:
+            self.entered[:] = [command.rpartition("&& ")[2]]
+        line = "\n".join([*(entry for entry in self.entered if entry not in command), command])
+        process = subprocess.Popen(
+            ["bash", "-ec", line if "--serve" not in command else f"{' && '.join(self.entered)} && exec {command}"],
+            cwd=self.home,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        if "--serve" not in command:
+            printed, _ = process.communicate(timeout=600)
+            assert process.returncode == 0, f"{command}: {printed}"
+            return printed
+        self.demos.append(process)
+        lines = []
+        for told in process.stdout:
+            lines.append(told)
+            if "thcore reload" in told:
+                return "".join(lines)
+        raise AssertionError("".join(lines))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for demo in self.demos:
+            if demo.poll() is None:
+                demo.send_signal(signal.SIGINT)
+            told, _ = demo.communicate(timeout=120)
+            print(told)  # shown for a test that failed
+
+
 @pytest.mark.system
 @pytest.mark.slow
 @pytest.mark.timeout(900)
@@ -111,21 +162,20 @@ def test_who_does_as_it_says_sees_what_it_shows_and_finds_the_finding_on_the_pag
     kept = {name: value for name, value in os.environ.items() if name.startswith(("PATH", "PIP_", "UV_"))}
     found = " ".join([str(wheels), *os.environ.get("PIP_FIND_LINKS", "").split()])
     env = {**kept, "HOME": str(tmp_path), "LANG": "C.UTF-8", "NO_COLOR": "1", "PIP_FIND_LINKS": found}
-    activate, printed = "", ""
-    for step in steps():
-        if isinstance(step, File):
-            (tmp_path / step.name).write_text(step.content, "utf-8")
-            continue
-        call = ["bash", "-ec", f"{activate}\n{step.command}"]
-        ended = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=600, check=False)
-        printed = ended.stdout
-        assert ended.returncode == 0, f"{step.command}: {printed}{ended.stderr}"
-        assert unlike(step.shown, printed) == [], f"{step.command}: {printed}"
-        if "activate" in step.command:
-            activate = step.command.rpartition("&& ")[2]
+    with Reader(tmp_path, env) as reader:
+        for step in steps():
+            if isinstance(step, File):
+                reader.write(step)
+                continue
+            printed = reader.type(step.command)
+            assert unlike(step.shown, printed) == [], f"{step.command}: {printed}"
+        (demo,) = reader.demos
+        assert demo.poll() is None
 
-    (address,) = re.findall(r"^  Evidence: (\S+)$", printed, re.MULTILINE)
+    (address,) = re.findall(r"^Evidence: (\S+)$", printed, re.MULTILINE)
     page = Path(unquote(urlsplit(address).path)).read_text("utf-8")
-    assert "One step changes 59,821 rows" in page
+    (said,) = re.findall(r"^> (.*)$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert said in page
     assert "big_steps" in page
-    assert shlex.split(step.command)[:2] == ["thcore", "run"]
+    assert shlex.split(step.command)[:2] == ["thcore", "submit"]
+    assert demo.returncode == 0

@@ -18,7 +18,7 @@ from thcore.model import Execution, Finding, Measurement, StepResult
 from thcore.pipeline.verdict import judge as verdict_of
 from thplugins_dbmigration import messages
 from thplugins_dbmigration.judge import judge
-from thplugins_dbmigration.options import SilentLoss
+from thplugins_dbmigration.options import DbmigrationSettings, SilentLoss
 from thplugins_dbmigration.policy.record import policy_of
 
 from parts.alembic_project import ENV
@@ -110,13 +110,14 @@ class Entry:
         return (*self.seed, *self.sql, self.python)
 
 
-def read() -> tuple[Entry, ...]:
-    """All entries, one for each engine that it is for. Raises what says where the data are wrong."""
+def read(server: str = "") -> tuple[Entry, ...]:
+    """All entries, one for each engine that it is for, as another ``server`` than the machine's takes them where one is
+    named. Raises what says where the data are wrong."""
     found = []
     for path in sorted(PLACE.glob("*.yaml")):
         if path.name != "policy.yaml":
             for name, keys in yaml.safe_load(path.read_text("utf-8")).items():
-                found += [_entry(name, engine, keys) for engine in keys["engines"]]
+                found += [_entry(name, engine, server, keys) for engine in keys["engines"]]
     return tuple(found)
 
 
@@ -126,7 +127,7 @@ def pairs() -> dict[str, str]:
     return {name: keys["beside"] for path in files for name, keys in yaml.safe_load(path.read_text("utf-8")).items()}
 
 
-_ABOUT = frozenset({"says", "beside", "engines", *ENGINES})
+_ABOUT = frozenset({"says", "beside", "engines", "servers", *ENGINES})
 _SAID = frozenset({"result", "on_empty", "works", "offences", "losses", "verdict", "codes"})
 _strict = Converter(forbid_extra_keys=True)
 _strict.register_structure_hook(
@@ -134,8 +135,8 @@ _strict.register_structure_hook(
 )
 
 
-def _entry(name: str, engine: str, keys: Mapping[str, Any]) -> Entry:
-    own = {**keys, **keys.get(engine, {})}
+def _entry(name: str, engine: str, server: str, keys: Mapping[str, Any]) -> Entry:
+    own = {**keys, **keys.get(engine, {}), **keys.get("servers", {}).get(server, {})}
     said = {key: value for key, value in own.items() if key in _SAID}
     done = {key: value for key, value in own.items() if key not in _SAID | _ABOUT}
     made = _strict.structure({"name": name, "engine": engine, "expected": said, **done}, Entry)
@@ -163,9 +164,11 @@ class Course:
     engine: str
 
     @classmethod
-    def of(cls, root: Path, engine: str, entries: Sequence[Entry]) -> Course:
+    def of(
+        cls, root: Path, engine: str, entries: Sequence[Entry], settings: DbmigrationSettings | None = None
+    ) -> Course:
         """Written to disk below ``root``; nothing has run yet."""
-        project = Releases(root / engine)
+        project = Releases(root / engine, settings or DbmigrationSettings())
         own = [entry for entry in entries if entry.engine == engine]
         dump = _HEAD + "".join(entry.dump() for entry in own)
         write_dataset(project.datasets, "catalogue", dump, type=engine)

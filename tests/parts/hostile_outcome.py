@@ -15,6 +15,7 @@ from thcore.model import (
     Statement,
     Step,
     StepResult,
+    TableLock,
     TableWork,
     Wait,
 )
@@ -64,7 +65,8 @@ def hostile_outcome() -> Outcome:
 def _hostile_result(step: Step) -> StepResult:
     """A step in which everything that a database says is hostile."""
     work, wait = TableWork(HOSTILE, HOSTILE, 1, 1, HOSTILE), Wait("write", HOSTILE, 1.0)
-    statement = Statement(HOSTILE, 0.0, 1.0, error=HOSTILE, works=(work,), waits=(wait,))
+    lock = TableLock(HOSTILE, HOSTILE, HOSTILE, 1.0, 1.0, index=HOSTILE)
+    statement = Statement(HOSTILE, 0.0, 1.0, error=HOSTILE, works=(work,), waits=(wait,), locks=(lock,))
     offence = Offence(HOSTILE, HOSTILE, (HOSTILE,), 2, HOSTILE, ({HOSTILE: HOSTILE},))
-    measured = Measurement(1.0, statements=(statement,), waits=(wait,))
+    measured = Measurement(1.0, statements=(statement,), waits=(wait,), locks=(lock,))
     return StepResult(step, True, "failed", measured, offences=(offence,), on_empty="ok")  # noqa: FBT003 - a value's field

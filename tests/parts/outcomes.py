@@ -26,6 +26,7 @@ from thcore.model import (
     Statement,
     Step,
     StepResult,
+    TableLock,
     TableWork,
     Verdict,
     Wait,
@@ -216,6 +217,7 @@ def watched() -> Outcome:
         counters={"rows_affected": 1_200_000},
         works=(TableWork("orders", "copy", 1_200_000, 141_557_760, "the file of the table is another one"),),
         waits=(Wait("write", "orders", 40.9, 0.5),),
+        locks=(TableLock("orders", "SHARED_NO_WRITE", "writers", 41.3, 41.4, 0.3),),
     )
     filled = Statement("UPDATE orders SET archived = ? WHERE id = ?", 42.0, 8.0, calls=4_000)
     unique = Statement(
@@ -233,7 +235,19 @@ def watched() -> Outcome:
         if not result.added or result.measurement is None:
             return result
         waits = (*copied.waits, Wait("read", "orders", 0.01))
-        measured = evolve(result.measurement, statements=(copied, filled, small, unique), waits=waits)
+        locks = (
+            TableLock("orders", "EXCLUSIVE", "all", 0.06, 0.11, 41.6),
+            *copied.locks,
+            TableLock("orders", "SHARED_WRITE", "rows", 0.4, 0.6, 42.1, rows=2_400),
+            TableLock("orders", "SHARED_UPGRADABLE", "schema", 0.0, 0.05, 42.0),
+        )
+        measured = evolve(
+            result.measurement,
+            statements=(copied, filled, small, unique),
+            waits=waits,
+            locks=locks,
+            locks_unseen_s=0.06,
+        )
         return evolve(result, measurement=measured, offences=(offence,), on_empty="ok")
 
     checks = (

@@ -43,6 +43,7 @@ class Releases:
     """Work trees below ``root``, by the name of a branch, a tag or ``change``."""
 
     root: Path
+    settings: DbmigrationSettings = field(factory=DbmigrationSettings)
     provided: list[tuple[str, Any]] = field(factory=list)
     """Which revisions builds have had prepared, and with which options."""
 
@@ -97,7 +98,7 @@ class Releases:
             change=change,
             provide=self.provide,
             events=events,
-            settings=DbmigrationSettings(),
+            settings=self.settings,
             state=state or self.root / "state",
             build_id=uuid.uuid4().hex,
             resolve=lambda revision: self.tree(str(revision)).provision().checkout.commit,

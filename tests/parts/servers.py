@@ -55,9 +55,15 @@ class Kind:
         return f"{self.type}-{self.settings.postgresql}" if self.settings.postgresql else self.type
 
 
+def _on_path(program: str) -> Path | None:
+    """The directory of a program that whoever runs the tests has put on PATH, which goes before the system's."""
+    found = shutil.which(program)
+    return Path(found).resolve().parent if found else None
+
+
 MARIADB = Kind("mysql")
 EMBEDDED = Kind("postgresql", Choice(postgresql="embedded"))
-SYSTEM = Kind("postgresql", Choice(postgresql="system"))
+SYSTEM = Kind("postgresql", Choice(postgresql="system", postgresql_programs=_on_path("postgres")))
 SQLITE = Kind("sqlite")
 ALL = (MARIADB, EMBEDDED, SYSTEM, SQLITE)
 WITH_SERVER = (MARIADB, EMBEDDED, SYSTEM)

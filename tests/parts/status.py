@@ -11,6 +11,7 @@ from thcore.monitoring.status import (
     DiskStatus,
     LastOutcome,
     Phase,
+    Reading,
     RunningBuild,
     ServerStatus,
     SpoolStatus,
@@ -35,6 +36,7 @@ def idle() -> Status:
         phase=Phase.SERVING,
         slots=2,
         servers=(ServerStatus("127.0.0.1:4730", connected=True, since=ago(89)),),
+        reading=Reading(ago(90)),
     )
 
 

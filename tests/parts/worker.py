@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,7 +31,8 @@ def words(process: psutil.Process) -> list[str]:
 class Worker:
     """A worker that is ready when entered and ended when left.
 
-    ``jobs`` and ``defaults`` are as in the configuration file; anything else of it may be given by keyword. Where there
+    ``jobs`` and ``defaults`` are as in the configuration file; anything else of it may be given by keyword; ``options``
+    are those of ``thcore serve``. Where there
     is no state directory yet it makes one, with an empty history unless it is ``bare``.
     """
 
@@ -45,6 +46,7 @@ class Worker:
         name: str = "worker-under-test",
         environment: Mapping[str, str] | None = None,
         bare: bool = False,
+        options: Sequence[str] = (),
         **configuration: Any,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -55,6 +57,7 @@ class Worker:
             shutil.copy(empty(), self.state)
         self.results = directory / "results"
         self.output: list[str] = []
+        self._options = options
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.configuration = directory / "thcore.yaml"
@@ -82,7 +85,7 @@ class Worker:
     def launch(self) -> None:
         """Start it."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "thcore.cli.main", "serve", "-c", str(self.configuration)],
+            [sys.executable, "-m", "thcore.cli.main", "serve", *self._options, "-c", str(self.configuration)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

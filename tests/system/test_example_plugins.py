@@ -19,6 +19,7 @@ EXAMPLES = ROOT / "docs" / "examples" / "plugins"
 STAGES = {
     "tarball": StageName.CHECKOUT,
     "toolchain": StageName.ENVIRONMENT,
+    "container": StageName.ENVIRONMENT,
     "tap": StageName.EXECUTE,
     "slow_queries": StageName.ANALYSE,
     "s3": StageName.PUBLISH,
@@ -31,13 +32,6 @@ def copied(name: str, place: Path) -> Path:
     """An example where nothing of this repository is around it; and never one that was built before."""
     leave = shutil.ignore_patterns("__pycache__", ".*_cache", "*.egg-info", "dist")
     return shutil.copytree(EXAMPLES / name, place / name, ignore=leave)
-
-
-def listed(stranger: Stranger, name: str, cwd: Path) -> tuple[str, list[str], list[str]]:
-    """Distribution, stages and problems of a plugin, as ``thcore plugins`` tells them."""
-    entries = json.loads(stranger.module("thcore.cli.main", "plugins", "--json", cwd=cwd))
-    (entry,) = [entry for entry in entries if entry["name"] == name]
-    return entry["distribution"], entry["stages"], entry["problems"]
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +58,23 @@ def test_an_example_asks_for_this_thcore_and_tells_what_it_is(name: str) -> None
     assert list(project["entry-points"]["thcore.plugins"]) == [name]
 
 
-def test_an_example_is_installed_beside_thcore_and_passes_its_own_tests(tmp_path: Path) -> None:
-    stranger, example = Stranger.with_the_workspace(tmp_path / "venv"), copied("slow_queries", tmp_path)
+def test_examples_are_installed_beside_thcore_and_pass_their_own_tests(tmp_path: Path) -> None:
+    """All that need nothing but thcore, in one environment and one run, which is quick."""
+    stranger, names = Stranger.with_the_workspace(tmp_path / "venv"), [name for name in STAGES if name != "s3"]
+    examples = [copied(name, tmp_path) for name in names]
+    asked = ("-p", "no:cacheprovider", "--import-mode", "importlib", "-W", "error", "--timeout", "120")
 
-    stranger.install("--no-deps", example)
+    stranger.install("--no-deps", *examples)
 
-    told = stranger.module("pytest", "-q", "-p", "no:cacheprovider", cwd=example)
+    told = stranger.module("pytest", "-q", *asked, *examples, cwd=tmp_path)
     assert " passed" in told
     assert "failed" not in told
-    stranger.module("thcore.cli.main", "plugins", "check", "slow_queries", cwd=tmp_path)
-    assert listed(stranger, "slow_queries", tmp_path) == ("thplugins-example-slow-queries", ["analyse"], [])
+    entries = json.loads(stranger.module("thcore.cli.main", "plugins", "--json", cwd=tmp_path))
+    found = {entry["name"]: entry for entry in entries}
+    for name in names:
+        distribution = f"thplugins-example-{name.replace('_', '-')}"
+        assert found[name]["distribution"] == distribution
+        assert (found[name]["stages"], found[name]["problems"]) == ([STAGES[name].value], [])
 
 
 @pytest.mark.slow
@@ -92,5 +93,3 @@ def test_an_example_passes_its_tests_ruff_and_mypy_with_nothing_but_what_it_asks
     stranger.module("ruff", "check", "--no-cache", ".", cwd=example)
     stranger.module("mypy", "--cache-dir", tmp_path / "mypy", cwd=example)
     stranger.module("thcore.cli.main", "plugins", "check", name, cwd=tmp_path)
-    _distribution, stages, problems = listed(stranger, name, tmp_path)
-    assert (stages, problems) == ([STAGES[name].value], [])

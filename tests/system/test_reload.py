@@ -1,7 +1,9 @@
-"""SIGHUP: the configuration is read again, for new builds."""
+"""SIGHUP and ``thcore reload``: the configuration is read again, and plugins are looked for, for new builds."""
 
 from __future__ import annotations
 
+import re
+import shutil
 import signal
 from typing import Any
 
@@ -9,7 +11,8 @@ import pytest
 
 from thcore.testing.gearmand import Gearmand
 
-from parts.puppet import Theatre
+from parts.distribution import Site
+from parts.puppet import PLUGIN, Theatre
 
 pytestmark = pytest.mark.system
 
@@ -116,3 +119,70 @@ def test_a_storm_of_reloads_loses_no_build(theatre: Theatre) -> None:
             worker.wait_for("config_reloaded")
         assert {build.wait(60) for build in builds} == {"SUCCESS"}
         theatre.wait_until(lambda: len(worker.nurseries()) == 1, "the end of old nurseries")
+
+
+JUDGE = """
+from thcore.hooks import hookimpl
+from thcore.model import Finding, Severity
+
+class Judge:
+    @hookimpl
+    def thcore_analyse(self):
+        yield Finding("new-here", Severity.FAILURE, "judged by a plugin that was installed while the worker ran")
+
+plugin = Judge()
+"""
+
+
+def test_a_plugin_that_is_installed_while_the_worker_runs_does_builds_after_a_reload_and_is_named_if_slow(
+    theatre: Theatre,
+) -> None:
+    with theatre.worker() as worker:
+        (job,) = jobs(theatre, "play")
+        job["plugins"]["judge"] = {}
+        worker.rewrite(jobs=[job])
+        slow = "import time\nend = time.thread_time() + 0.5\nwhile time.thread_time() < end: pass\n"
+        Site(theatre.directory / "site").plugin("judge", slow + JUDGE)
+
+        told = worker.command("reload")
+        build = theatre.launch()
+
+        assert (told.returncode, told.stdout) == (0, "The worker has taken it: 1 job.\n"), told.stderr
+        assert build.wait() == "FAILURE"
+        assert "judged by a plugin" in build.data[-1]["summary"]
+        (line,) = [line for line in worker.output if "plugin_slow" in line and "judge" in line]
+        assert re.search(r"plugin judge \(acme-judge 1\.2\.3\) took \d+\.\d s to load, 0\.\d s of it", line)
+
+
+def test_a_plugin_that_was_replaced_is_pointed_out_and_what_only_the_new_one_knows_is_refused(theatre: Theatre) -> None:
+    with theatre.worker() as worker:
+        place = theatre.directory / "site"
+        shutil.rmtree(place)
+        Site(place).plugin(
+            "puppet",
+            PLUGIN.replace("    word: str", "    colour: str = option('Of the eyes.', default='')\n    word: str"),
+            version="2",
+        )
+        changed = jobs(theatre, "play")
+        changed[0]["plugins"]["puppet"]["colour"] = "red"
+        worker.rewrite(jobs=changed)
+
+        told = worker.command("reload")
+
+        assert told.returncode == 78
+        assert "its log says why" in told.stderr
+        line = worker.wait_for("plugin_replaced")
+        assert "puppet (acme-puppet 2) is installed" in line
+        assert "the worker itself keeps 1.2.3" in line
+        assert "colour: unknown key" in worker.wait_for("config_rejected")
+        assert "the configuration that was read at" in worker.command("status").stdout
+
+
+def test_a_strict_worker_takes_nothing_new_while_a_plugin_is_broken(theatre: Theatre) -> None:
+    with theatre.worker(options=("--strict",)) as worker:
+        Site(theatre.directory / "site").plugin("broken", "import no_such_module\n")
+
+        told = worker.command("reload")
+
+        assert told.returncode == 78
+        assert "--strict: plugin broken" in worker.wait_for("config_rejected")

@@ -18,12 +18,12 @@ def shown(dataset: DatasetRun) -> list[str]:
     return [line.strip() for line in text.getvalue().splitlines()]
 
 
-def test_statements_that_copy_a_table_or_make_somebody_wait_or_fail_are_told() -> None:
+def test_statements_that_copy_or_lock_a_table_or_make_somebody_wait_or_fail_are_told() -> None:
     lines = shown(watched().datasets[1])
 
     assert (
         "ALTER TABLE orders MODIFY total BIGINT NOT NULL: copies orders (1,200,000 rows, 135.0 MiB), "
-        "writers of orders waited 41 s"
+        "writers of orders waited 41 s, orders locked against writers for 41 s (SHARED_NO_WRITE)"
     ) in lines
     assert (
         "CREATE UNIQUE INDEX ix_orders_number ON orders (number): 1062 Duplicate entry '7' for key 'ix_orders_number'"

@@ -49,6 +49,20 @@ def test_a_new_plugin_is_written_and_what_to_do_with_it_is_told(place: Path) -> 
     ]
 
 
+@pytest.mark.parametrize("call", [["plugins", "new", "mine"], ["plugin", "show", "git"], ["plugin", "check", "git"]])
+def test_what_is_said_to_the_other_of_the_two_groups_is_understood(call: list[str], place: Path) -> None:
+    ended = CliRunner().invoke(cli, call)
+
+    assert ended.exit_code == ExitCode.SUCCESS, ended.output
+
+
+@pytest.mark.parametrize(("group", "commands"), [("plugin", ["new"]), ("plugins", ["check", "show"])])
+def test_each_of_the_two_groups_lists_its_own_commands(group: str, commands: list[str]) -> None:
+    told = CliRunner().invoke(cli, [group, "--help"]).output
+
+    assert [line.split()[0] for line in told.partition("Commands:")[2].splitlines() if line] == commands
+
+
 def test_a_name_that_is_taken_is_refused(place: Path) -> None:
     ended = CliRunner().invoke(cli, ["plugin", "new", "git"])
 

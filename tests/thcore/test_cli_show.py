@@ -260,8 +260,8 @@ def test_what_is_no_result_is_refused_with_a_reason(
 @pytest.mark.parametrize(
     ("where", "reason"),
     [
-        ("absent", "absent: there is no absent"),
-        ("docs", "docs: there is no docs/result.json"),
+        ("absent", "Error: there is no absent"),
+        ("docs", "Error: there is no docs/result.json"),
         ("ftp://example.org/result.json", "only addresses of http and https are read"),
         ("http://[", "is no address"),
         ("https://me:s3cret@example.org/", "an address of example.org with a password is not used"),

@@ -12,6 +12,7 @@ from thcore.monitoring.status import (
     DiskStatus,
     LastOutcome,
     Phase,
+    Reading,
     RunningBuild,
     ServerStatus,
     SpoolStatus,
@@ -85,6 +86,18 @@ def test_what_does_not_keep_builds_away_is_a_warning_each_told_once() -> None:
         "2 builds are in quarantine; see thcore builds",
     )
     assert "/srv (state): full" not in evolve(status, reasons=("/srv (state): full",)).warnings
+
+
+def test_a_configuration_that_was_not_taken_is_pointed_out_and_the_worker_stays_ready() -> None:
+    status = evolve(idle(), reading=Reading(NOW, taken=False))
+
+    assert status.ready
+    assert status.warnings == ("the configuration that was read at 07:30:00 UTC is not used; the log says why",)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_only_a_worker_that_was_told_to_stop_is_one_that_ends(phase: Phase) -> None:
+    assert evolve(idle(), phase=phase).ends == (phase in {Phase.DRAINING, Phase.STOPPING})
 
 
 @pytest.mark.parametrize("status", [idle(), busy(), paused(), hostile("\x00\u2028\ud800")], ids=str)

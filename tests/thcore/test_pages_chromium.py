@@ -112,7 +112,7 @@ def test_the_timeline_shows_how_long_each_step_ran_against_its_limit(
     ]
 
 
-def test_the_timeline_shows_statements_and_waits_below_the_step_that_they_are_of(
+def test_the_timeline_shows_statements_locks_and_waits_below_the_step_that_they_are_of(
     visitor: Visitor, sites: Callable[[str], Path]
 ) -> None:
     page = visitor.open(sites("watched"))
@@ -122,8 +122,9 @@ def test_the_timeline_shows_statements_and_waits_below_the_step_that_they_are_of
     assert wait.locator("title").text_content() == "writers of orders waited 41 s"
     step = picture.locator("rect.success").nth(2)
     statement = picture.locator("rect.statement").first
-    assert box(step)[3] <= box(statement)[1] < box(statement)[3] <= box(wait)[1]
-    for words in ("a statement of the step", "others had to wait", "its limit"):
+    lock = picture.locator("rect.lock").first
+    assert box(step)[3] <= box(statement)[1] < box(statement)[3] <= box(lock)[1] < box(lock)[3] <= box(wait)[1]
+    for words in ("a statement of the step", "a table was locked against writers", "others had to wait", "its limit"):
         assert page.locator(".legend").get_by_text(words, exact=True).is_visible()
 
 

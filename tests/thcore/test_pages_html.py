@@ -20,12 +20,14 @@ from thcore.model import (
     Statement,
     Step,
     StepResult,
+    TableLock,
     Verdict,
 )
 from thcore.pages import html as pages
 from thcore.pages.evidence import EvidenceFile, LeftOut
 from thcore.pages.excerpt import Excerpt, LogLine
 from thcore.pages.listed import ListedBuild
+from thcore.pages.watched import felt, watched
 
 from parts import outcomes
 from parts.hostile_outcome import HOSTILE, hostile_outcome
@@ -312,6 +314,33 @@ def test_what_else_was_tried_is_told_with_its_result() -> None:
     assert "round tripb5d083fa1c46failed" in tried
     assert "orders.total: 12 values differ" in tried
     assert "same schemaok" in tried
+
+
+def test_each_lock_that_somebody_may_have_waited_for_is_on_the_time_line_of_its_step() -> None:
+    text = read(pages.result_page(outcomes.watched())).text
+
+    strong = text.index("readers and writers wait (EXCLUSIVE)")
+    assert strong < text.index("writers wait (SHARED_NO_WRITE)", strong)
+    assert "writers of the same rows wait (SHARED_WRITE, 2,400 rows)" in text
+    assert "SHARED_UPGRADABLE" not in text, "changes of the schema alone would have to wait"
+
+
+def test_a_lock_that_a_stronger_one_was_there_beside_all_the_time_is_not_worth_a_line() -> None:
+    strong = TableLock("orders", "ACCESS EXCLUSIVE", "all", 1.0, 1.1, 2.0)
+    beside, longer = evolve(strong, mode="SHARE", against="writers"), evolve(strong, mode="SHARE", held_s=1.5)
+    index, other = evolve(beside, index="by_name"), evolve(beside, table="people")
+
+    assert felt((strong, beside, longer, index, other)) == (strong, longer, other)
+    assert felt((evolve(strong, index="by_name"), strong)) == (evolve(strong, index="by_name"), strong)
+
+
+def test_of_very_many_locks_those_that_keep_out_most_are_shown() -> None:
+    locks = tuple(TableLock(f"table{number}", "SHARE", "writers", 1.0, 1.1) for number in range(20))
+    run = StepResult(Step("many"), True, "ok", Measurement(2.0, locks=locks))  # noqa: FBT003 - a value's field
+    seen = watched(run)
+
+    assert seen is not None
+    assert ([each.what for each in seen.locks], seen.more_locks) == ([f"table{number}" for number in range(12)], 8)
 
 
 def test_of_very_many_statements_the_longest_are_shown_and_one_that_failed() -> None:

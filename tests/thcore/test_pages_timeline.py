@@ -76,14 +76,18 @@ def test_a_limit_far_beyond_all_steps_is_told_and_not_drawn() -> None:
         assert lane.more == "limit 1 h 00 m"
 
 
-def test_statements_and_waits_are_bands_below_their_step() -> None:
+def test_statements_locks_and_waits_are_bands_below_their_step() -> None:
     lane = lanes(outcomes.watched(), 1)["shop-mariadb: Add orders.archived_at and index it"]
-    _, statements, waits = lane.bands
+    _, statements, locks, waits = lane.bands
 
     assert [piece.tone for piece in statements.pieces] == ["statement", "statement", "statement", "failure"]
     (wait,) = waits.pieces
     assert wait.words == "writers of orders waited 41 s", "ten milliseconds of a reader are no wait"
     assert wait.start == pytest.approx(100 * 0.5 / (74.3 * 1.02), abs=0.01)
+    assert [piece.words for piece in locks.pieces] == [
+        "orders locked against readers and writers for 0.06 s (EXCLUSIVE)",
+        "orders locked against writers for 41 s (SHARED_NO_WRITE)",
+    ], "neither rows nor what only other changes of the schema wait for"
 
 
 def test_steps_that_failed_or_did_not_run_are_told_apart() -> None:
@@ -164,7 +168,7 @@ def test_a_build_that_took_no_time_and_clocks_that_jumped_still_make_a_picture()
 def test_only_what_is_in_the_picture_is_explained() -> None:
     assert drawn(outcomes.cancelled()).kinds == {"stage", "stopped"}
     assert drawn(outcomes.watched()).kinds == {
-        "stage", "earlier", "success", "failure", "limit", "statement", "wait"
+        "stage", "earlier", "success", "failure", "limit", "statement", "lock", "wait"
     }  # fmt: skip
 
 

@@ -159,6 +159,16 @@ def test_a_plugin_that_cannot_be_loaded_is_told_why_whatever_its_import_does(
     assert finding.severity is Severity.UNVERIFIED
 
 
+@pytest.mark.system
+def test_what_else_offends_is_told_beside_a_hook_that_is_wrong(tmp_path: Path) -> None:
+    told = found(directory(tmp_path, OFFENDING.replace("publish", "publsh"), more={"acme_heavy": HEAVY}))
+
+    assert len(told["plugin-not-loaded"]) == 1
+    assert len(told["plugin-private-import"]) == 2
+    assert len(told["plugin-deprecated"]) == 1
+    assert {"plugin-import", "plugin-import-slow"} & set(told)
+
+
 def test_a_plugin_for_another_core_is_not_imported(tmp_path: Path) -> None:
     marker = tmp_path / "imported"
     source = f"open({str(marker)!r}, 'w').close()\n" + QUIET

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from thcore.plugins import Plugins, candidates, inventory
+from thcore.plugins import Plugins, candidates, inventory, look_again
 
 from parts.distribution import Site, site
 
@@ -250,3 +251,30 @@ def test_the_inventory_lists_both_owners_of_a_name(place: Site) -> None:
     twins = [entry for entry in inventory() if entry.name == "twin"]
     assert [entry.distribution for entry in twins] == ["acme-left", "acme-right"]
     assert all(entry.problems for entry in twins)
+
+
+def test_what_is_installed_later_is_found_once_it_is_looked_for_again(place: Site) -> None:
+    place.plugin("early", GOOD)
+    assert "early" in Plugins.installed().names
+    place.plugin("late", GOOD)
+
+    look_again()
+
+    assert "late" in Plugins.installed({"late"}).names
+
+
+def test_an_editable_installation_is_found_as_well(
+    place: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Site(tmp_path / "checkout" / "src")
+    source.plugin("edited", GOOD)
+    (place.path / "acme-edited.pth").write_text(f"{source.path}\n", "utf-8")
+    monkeypatch.setattr("site.getsitepackages", lambda: [str(place.path)])
+    monkeypatch.setattr("sys.path", [*sys.path])
+    assert "edited" not in [candidate.name for candidate in candidates()]
+
+    look_again()
+    look_again()
+
+    assert "edited" in Plugins.installed({"edited"}).names
+    assert sys.path.count(str(source.path)) == 1

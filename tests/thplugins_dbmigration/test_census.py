@@ -20,6 +20,7 @@ from thplugins_dbmigration.census import (
     renamed,
     told_apart,
 )
+from thplugins_dbmigration.engines.mysql_programs import is_mariadb
 from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.measure import meaning, measured
 
@@ -226,7 +227,7 @@ INSERT INTO things VALUES (2, NULL, 'y');
 INSERT INTO things VALUES (3, '', '');
 CREATE TABLE Odd_100 (odd INTEGER, twice INTEGER GENERATED ALWAYS AS (odd * 2) STORED);
 INSERT INTO Odd_100 (odd) VALUES (NULL);
-CREATE TABLE empty (id INTEGER);
+CREATE TABLE blank (id INTEGER);
 CREATE VIEW seen AS SELECT * FROM things;
 CREATE TEMPORARY TABLE passing (id INTEGER);
 """
@@ -244,7 +245,7 @@ def test_rows_and_values_are_counted_exactly_and_only_those_of_tables(any_ground
             3, {"id": 3, "name": 2, "kind": 3}, {"name": 1, "kind": 2}, {"id": 3, "name": 2, "kind": 3}
         ),
         "odd_100": TableCensus(1, {"odd": 0}, {}, {"odd": 0}),
-        "empty": TableCensus(0, {"id": 0}),
+        "blank": TableCensus(0, {"id": 0}),
     }
 
 
@@ -307,6 +308,8 @@ CREATE MATERIALIZED VIEW seen AS SELECT * FROM parted;
 @pytest.mark.system
 def test_a_table_that_keeps_its_history_is_counted_as_it_is_now(tmp_path: Path) -> None:
     with ground(tmp_path, MARIADB) as made, made.server() as server:
+        if not is_mariadb(made.installation):
+            pytest.skip("MySQL has no tables that keep their history")
         address = server.create("app", "app", "password")
         server.load(
             made.build,

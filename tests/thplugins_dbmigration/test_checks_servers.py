@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,9 +45,11 @@ def test_mariadb_keeps_half_of_a_step_whoever_dies(root: Path) -> None:
     assert (found["round-trip"].result, found["round-trip"].details) == ("ok", ())
     for name in ("interrupted-client c", "interrupted-server c"):
         assert found[name].result == "failed"
-        assert "Duplicate column name 'note'" in found[name].details[0]
+        assert re.search("Duplicate (column name 'note'|check constraint name 'few')", found[name].details[0])
         left = found[name].details[1:]
-        assert "column item.note: only after the interruption: varchar(9) collate utf8mb4_general_ci" in left
+        assert any(
+            line.startswith("column item.note: only after the interruption: varchar(9) collate ") for line in left
+        )
         assert not any("of_item" in line for line in left), "the second half was never begun"
 
 

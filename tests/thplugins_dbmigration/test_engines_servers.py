@@ -14,7 +14,9 @@ import pytest
 from thcore.errors import CancelledError, InfrastructureError
 from thcore.process.interrupt import Interrupt
 from thcore.testing import make_build
+from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.mysql_programs import SERVERS, program
 from thplugins_dbmigration.engines.sockets import remove_sockets, server_directory, socket_directory
 from thplugins_dbmigration.measure import measured
 
@@ -39,7 +41,7 @@ from parts.servers import (
 
 pytestmark = pytest.mark.system
 
-PROGRAM = {"mysql": "mariadbd", "postgresql": "postgres"}
+PROGRAM = {"mysql": program(engine_for("mysql").locate(None), SERVERS).name, "postgresql": "postgres"}
 
 
 @pytest.fixture(params=ALL, ids=str)
@@ -175,6 +177,8 @@ def test_no_process_is_left_when_the_body_raises(server_ground: Ground) -> None:
 )
 def test_a_server_whose_data_nobody_wants_stops_without_writing_them(kind: Kind, words: str, tmp_path: Path) -> None:
     with ground(tmp_path, kind) as made:
+        if PROGRAM[kind.type] == "mysqld":
+            pytest.skip("MySQL does not say how it stops")
         with made.server():
             pass
         assert words not in made.log.read_text()

@@ -20,7 +20,7 @@ from thplugins_dbmigration.measure.watch import Watch
 
 from parts import servers
 
-TABLES = ("big", "child", "parent", "keyless", "empty", "no such table")
+TABLES = ("big", "child", "parent", "keyless", "blank", "no such table")
 SEED = """
 CREATE TABLE parent (id INTEGER PRIMARY KEY, name VARCHAR(40));
 INSERT INTO parent VALUES (1, 'one'), (2, 'two');
@@ -28,7 +28,7 @@ CREATE TABLE child (id INTEGER PRIMARY KEY, parent INTEGER, FOREIGN KEY (parent)
 INSERT INTO child VALUES (1, 1), (2, 2);
 CREATE TABLE keyless (n INTEGER);
 INSERT INTO keyless VALUES (1), (2);
-CREATE TABLE empty (id INTEGER PRIMARY KEY);
+CREATE TABLE blank (id INTEGER PRIMARY KEY);
 CREATE TABLE big (id INTEGER PRIMARY KEY, name VARCHAR(80), n INTEGER);
 INSERT INTO big VALUES (1, 'a name that is as long as names tend to be', 1);
 """ + "".join(f"INSERT INTO big SELECT id + {2**power}, name, n FROM big;\n" for power in range(16))
@@ -166,7 +166,7 @@ STEP = {
         "CREATE INDEX ix ON big (n)",
         "DELETE FROM big WHERE id < 3 OR id > 65000",
         "RENAME TABLE keyless TO renamed",
-        "DROP TABLE empty",
+        "DROP TABLE blank",
         "SELECT sleep(0.3)",
     ),
     "postgresql": (
@@ -181,7 +181,7 @@ STEP = {
         "CREATE INDEX CONCURRENTLY ix ON big (n)",
         "DELETE FROM big WHERE id < 3 OR id > 65000",
         "ALTER TABLE keyless RENAME TO renamed",
-        "DROP TABLE empty",
+        "DROP TABLE blank",
         "SELECT pg_sleep(0.3)",
     ),
 }

@@ -44,6 +44,9 @@ class Server:
     def reasons(self, _address: Any) -> dict[str, str]:
         return {}
 
+    def lock_views(self, _address: Any) -> tuple[()]:
+        return ()
+
     def counters(self, _address: Any) -> dict[str, int | None]:
         self.readings += 1
         return {"tup_updated": 0 if self.readings == 1 else None, "wal_bytes": 0}

@@ -112,7 +112,7 @@ def test_prune_says_what_it_would_remove_and_then_removes_it(
     directory = old_build(tmp_path)
     assert str(directory) in run(tmp_path, capsys, "evidence", "prune", "--dry-run")
     assert directory.exists()
-    assert "removed 1 builds" in run(tmp_path, capsys, "evidence", "prune")
+    assert "removed 1 build," in run(tmp_path, capsys, "evidence", "prune")
     assert not directory.exists()
     assert run(tmp_path, capsys, "evidence", "prune", "--dry-run") == f"{tmp_path / 'logs'}: nothing would be removed\n"
 

@@ -106,7 +106,7 @@ class Swept:
     above: frozenset[tuple[str, ...]] = frozenset()
 
     def __str__(self) -> str:
-        return f"{self.builds} builds, {format_size(self.size)}"
+        return f"{self.builds} build{'' if self.builds == 1 else 's'}, {format_size(self.size)}"
 
 
 def sweep(root: Path, keep: Keep, go_on: GoOn = always) -> Swept:

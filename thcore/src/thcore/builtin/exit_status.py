@@ -35,7 +35,7 @@ class ExitStatusPlugin:
                     if execution.reason
                     else "The job's program was killed by SIGKILL: the system may have run out of memory",
                     evidence=evidence,
-                    hint="look for the out-of-memory killer in the system's log of the worker",
+                    hint="Look for the out-of-memory killer in the system's log of the worker.",
                 ),
             )
         words = _in_words(execution)

@@ -257,5 +257,5 @@ def _told(search: _Search) -> Iterator[Finding]:
             "log-pattern-too-slow",
             Severity.UNVERIFIED,
             f"The pattern {search.pattern.regex} was given up after {BUDGET_S:.0f} s",
-            hint="give it a literal, or write it without nested repetitions",
+            hint="Give it a literal, or write it without nested repetitions.",
         )

@@ -133,7 +133,7 @@ class VenvPlugin:
         try:
             return [Finding("uv", Severity.INFO, f"uv is {find_uv_bin()}")]
         except FileNotFoundError as error:
-            return [Finding("uv-missing", Severity.UNVERIFIED, str(error), hint="install uv beside thcore")]
+            return [Finding("uv-missing", Severity.UNVERIFIED, str(error), hint="Install uv beside thcore.")]
 
 
 plugin = VenvPlugin()

@@ -11,12 +11,11 @@ from rich.table import Table
 from thcore.cli.terminal import plain
 from thcore.model import DatasetRun, Loss, StepResult
 from thcore.model.quantity import format_duration
+from thcore.pages.watched import LEAST_WAIT_S, felt
 
 RESULT_STYLE = {"ok": "green", "failed": "red", "stopped": "yellow"}
 MAXIMUM_LOSSES = 10
 LONGEST_STATEMENT = 80
-LEAST_WAIT_S = 0.05
-"""A wait that is shorter is not worth a word."""
 SHORT = 12
 """Digits of a fingerprint that are shown; result.json has all of them."""
 
@@ -85,11 +84,12 @@ def _counters(result: StepResult, *, every: bool) -> list[str]:
 
 
 def _telling(steps: Iterable[StepResult]) -> Iterator[str]:
-    """The statements that wrote whole tables, made somebody wait or failed, and what that was."""
+    """The statements that wrote whole tables, locked them, made somebody wait or failed, and what that was."""
     statements = [each for step in steps if step.measurement for each in step.measurement.statements]
     for statement in statements:
         told = [f"[yellow]{plain(str(work))}[/yellow]" for work in statement.works if work.writes_all]
         told += [f"[yellow]{plain(str(wait))}[/yellow]" for wait in statement.waits if wait.wait_s >= LEAST_WAIT_S]
+        told += [f"[yellow]{plain(str(lock))}[/yellow]" for lock in felt(statement.locks) if lock.against != "rows"]
         told += [f"[red]{plain(statement.error)}[/red]"] if statement.error else []
         if told:
             yield f"{plain(_short(statement.text))}: {', '.join(told)}"

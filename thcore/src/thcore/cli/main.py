@@ -22,6 +22,7 @@ from thcore.hooks.premises import PREMISES, Premises
 COMMANDS: Mapping[str, str] = {
     "serve": "thcore.cli.serve:serve",
     "status": "thcore.cli.status:status",
+    "reload": "thcore.cli.reload:reload",
     "run": "thcore.cli.run:run",
     "submit": "thcore.cli.submit:submit",
     "builds": "thcore.cli.builds:builds",

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from thcore.cli.terminal import printable
+from thcore.cli.twin import Twin
 from thcore.errors import ExitCode, RefusedError
 from thcore.model import StageName
 
 
-@click.group(short_help="Write a plugin of your own.")
+@click.group(cls=Twin, twin="thcore.cli.plugins:plugins", short_help="Write a plugin of your own.")
 def plugin() -> None:
-    """Write a plugin of your own.
+    """Write a plugin of your own. Those that are installed are listed by thcore plugins.
 
     \b
     Example: thcore plugin new slow_tests

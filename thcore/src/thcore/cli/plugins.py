@@ -15,12 +15,18 @@ from rich.table import Table
 from thcore.cli.arguments import json_option
 from thcore.cli.findings import broken, findings_json, show_findings
 from thcore.cli.terminal import plain
+from thcore.cli.twin import Twin
 from thcore.errors import ExitCode
 from thcore.plugins import DISABLE, Cost, Entry, FieldDoc, candidates, inventory
 from thcore.plugins.discovery import disabled_in_vain
 
 
-@click.group(invoke_without_command=True, short_help="List, describe and check the installed plugins.")
+@click.group(
+    cls=Twin,
+    twin="thcore.cli.plugin:plugin",
+    invoke_without_command=True,
+    short_help="List, describe and check the installed plugins.",
+)
 @json_option
 @click.pass_context
 def plugins(context: click.Context, *, as_json: bool) -> int:

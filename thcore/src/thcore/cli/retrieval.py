@@ -87,7 +87,7 @@ def _file(path: Path, place: str) -> bytes:
         with path.open("rb") as file:
             return file.read(MOST + 1)
     except FileNotFoundError:
-        raise click.UsageError(f"{place}: there is no {path}") from None
+        raise click.UsageError(f"there is no {path}") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise click.UsageError(f"{place}: {path} cannot be read: {reason}") from error

@@ -65,6 +65,7 @@ def serve(config_file: Path | None, *, strict: bool, in_background: bool, pidfil
 
 def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None, strict: bool = False) -> ExitCode:
     """Run a worker until it is stopped. Raises ConfigError or InfrastructureError when it cannot start."""
+    from thcore.cli.strictness import insist
     from thcore.monitoring import logbook
     from thcore.monitoring.notify import Notifier
     from thcore.worker.daemon import Watchers
@@ -74,10 +75,15 @@ def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None
 
     config = read_config(config_file)
     if strict:
-        from thcore.cli.strictness import insist
-
         insist(config)
     path = config.files[0].absolute()  # a daemon is somewhere else when it reads it again
+
+    def read_again() -> Config:
+        changed = load(path)
+        if strict:
+            insist(changed)
+        return changed
+
     with ExitStack() as stack:
         ready: Callable[[str], None] = _say_ready
         if in_background:
@@ -93,7 +99,7 @@ def start(config_file: Path | None, *, in_background: bool, pidfile: Path | None
             return run_worker(
                 config,
                 signals,
-                read_again=lambda: load(path),
+                read_again=read_again,
                 watchers=Watchers(ready=ready),
                 notifier=Notifier.from_environment(),
             )

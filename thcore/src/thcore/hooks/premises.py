@@ -29,6 +29,7 @@ config_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs instead of text for people."
 )
+"""Gives a click command the option ``--json``, as its argument ``as_json``."""
 
 
 class Premises(Protocol):

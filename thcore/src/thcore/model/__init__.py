@@ -19,6 +19,7 @@ from thcore.model.migration import (
     Statement,
     Step,
     StepResult,
+    TableLock,
     TableWork,
     Wait,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "Statement",
     "Step",
     "StepResult",
+    "TableLock",
     "TableWork",
     "Verdict",
     "Wait",

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from thcore.model.finding import Severity
 from thcore.model.quantity import format_duration, format_size
 
+_AGAINST = {"all": "readers and writers", "rows": "writers of the same rows", "schema": "changes of the schema"}
 _DOES = {"scan": "reads all of", "index": "builds an index of", "rebuild": "rewrites", "copy": "copies"}
 
 
@@ -58,6 +59,54 @@ class Wait:
 
 
 @frozen
+class TableLock:
+    """A lock that a step held on a table that was there before it, as it was seen: it was looked for again and again.
+
+    ``mode`` is the server's own name for it (``ACCESS EXCLUSIVE``, ``SHARED_NO_WRITE``), and ``against`` who had to
+    wait for it: ``all`` (readers and writers), ``writers``, ``rows`` (writers of the same rows) or ``schema`` (other
+    changes of the schema). ``index`` is the index of the table that it was on, where it was on one. Without a ``table``
+    it was on the whole database, or on rows of tables that nobody knows.
+
+    It was held for ``held_s`` at least and ``at_most_s`` at most, without a break; ``began_s`` is when it was first
+    seen, in seconds after the step began. ``rows`` is the most rows that its transaction had locked at once, None where
+    the server does not tell.
+    """
+
+    table: str
+    mode: str
+    against: str
+    held_s: float
+    at_most_s: float
+    began_s: float = 0.0
+    index: str = ""
+    rows: int | None = None
+
+    @property
+    def what(self) -> str:
+        """What was locked, in words."""
+        whole = "rows" if self.against == "rows" else "the whole database"
+        return f"index {self.index} of {self.table}" if self.index else self.table or whole
+
+    @property
+    def whom(self) -> str:
+        """Who had to wait for it, in words."""
+        return _AGAINST.get(self.against, self.against)
+
+    @property
+    def how(self) -> str:
+        """Its mode, and how many rows it is about."""
+        return self.mode if self.rows is None else f"{self.mode}, {self.rows:,} rows"
+
+    @property
+    def time(self) -> str:
+        """How long it was held, in words."""
+        return format_duration(self.held_s) if self.held_s > 0 else f"less than {format_duration(self.at_most_s)}"
+
+    def __str__(self) -> str:
+        return f"{self.what} locked against {self.whom} for {self.time} ({self.how})"
+
+
+@frozen
 class TableWork:
     """What one statement did to one table.
 
@@ -104,6 +153,7 @@ class Statement:
     unknown: Mapping[str, str] = field(factory=dict)
     works: tuple[TableWork, ...] = ()
     waits: tuple[Wait, ...] = ()
+    locks: tuple[TableLock, ...] = ()
 
 
 @frozen
@@ -112,8 +162,10 @@ class Measurement:
     engine cannot tell is None, and ``unknown`` may say why. ``wall_s`` is wall-clock seconds.
 
     ``statements`` are in the order in which they began, ``waits`` the longest of each kind on each table that made
-    anybody wait. ``slowness`` is how many times slower than usual the machine was (1 is as usual), None where that is
-    not known. ``began`` is when the step began, in seconds since 1970 (UTC), None where nobody noted it.
+    anybody wait, ``locks`` the longest of each mode on each table. A lock that was held for less than
+    ``locks_unseen_s`` may not have been seen; that is None where nobody looked, and ``unknown`` may say why.
+    ``slowness`` is how many times slower than usual the machine was (1 is as usual), None where that is not known.
+    ``began`` is when the step began, in seconds since 1970 (UTC), None where nobody noted it.
     """
 
     wall_s: float
@@ -123,6 +175,8 @@ class Measurement:
     waits: tuple[Wait, ...] = ()
     slowness: float | None = None
     began: float | None = None
+    locks: tuple[TableLock, ...] = ()
+    locks_unseen_s: float | None = None
 
 
 @frozen

@@ -12,6 +12,7 @@ import os
 import pwd
 import socket
 import stat
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from thcore.monitoring.status import Status
 
 NAME = "status.sock"
 PATIENCE_S = 5.0
+_CREDENTIALS = struct.Struct("3i")
+"""Of the process at the other end of a socket: its number, its user, its group."""
 
 
 def listen(state: Path) -> socket.socket:
@@ -68,12 +71,34 @@ def ask(state: Path, *, timeout_s: float = PATIENCE_S) -> Status:
         ) from error
 
 
+def process(state: Path) -> int:
+    """The process of the worker that answers there, as the kernel knows it.
+
+    Raises InfrastructureError when there is none that can be sent a signal from here.
+    """
+    try:
+        with _address(state) as address, _caller(PATIENCE_S) as caller:
+            caller.connect(address)
+            credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError as error:
+        raise InfrastructureError(_no_answer(state, error)) from error
+    pid: int = _CREDENTIALS.unpack(credentials)[0]
+    if pid <= 0:
+        raise InfrastructureError(f"the worker at {state / NAME} runs in another container; send it SIGHUP there")
+    return pid
+
+
+def _caller(timeout_s: float) -> socket.socket:
+    caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    caller.settimeout(timeout_s)
+    return caller
+
+
 def _fetch(state: Path, path: str, timeout_s: float) -> bytes:
     connection = http.client.HTTPConnection("localhost", timeout=timeout_s)
     try:
         with _address(state) as address:
-            connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.sock.settimeout(timeout_s)
+            connection.sock = _caller(timeout_s)
             connection.sock.connect(address)
         connection.request("GET", path)
         response = connection.getresponse()
@@ -96,8 +121,7 @@ def _address(state: Path) -> Iterator[str]:
 
 
 def _answers(address: str) -> bool:
-    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as caller:
-        caller.settimeout(PATIENCE_S)
+    with _caller(PATIENCE_S) as caller:
         try:
             caller.connect(address)
         except (ConnectionRefusedError, FileNotFoundError):

@@ -141,12 +141,22 @@ class DiskStatus:
 
 
 @frozen
+class Reading:
+    """When a worker last read its configuration, and whether builds that begin follow what it read: not when it was
+    wrong."""
+
+    at: datetime.datetime
+    taken: bool = True
+
+
+@frozen
 class Status:
     """A worker at the moment ``at``.
 
     ``reasons`` say why it takes no builds although nobody told it to stop. ``quarantine`` counts the builds that are
     not tried again, ``refused`` those that were not begun since the worker started. ``last`` has the latest outcome
-    first. ``history`` is what is wrong with the store of builds, empty when nothing is. Times are aware, in UTC.
+    first. ``history`` is what is wrong with the store of builds, empty when nothing is. ``reading`` is that of
+    the configuration. Times are aware, in UTC.
     """
 
     worker: WorkerInfo
@@ -164,12 +174,18 @@ class Status:
     last: tuple[LastOutcome, ...] = ()
     disks: tuple[DiskStatus, ...] = ()
     history: str = ""
+    reading: Reading | None = None
     schema_version: int = STATUS_SCHEMA_VERSION
 
     @property
     def up_s(self) -> float:
         """Seconds since the worker started."""
         return max(0.0, (self.at - self.started).total_seconds())
+
+    @property
+    def ends(self) -> bool:
+        """Whether it was told to stop."""
+        return self.phase in {Phase.DRAINING, Phase.STOPPING}
 
     @property
     def ready(self) -> bool:
@@ -200,6 +216,8 @@ class Status:
             for server in self.servers:
                 if not server.connected:
                     yield f"{server.address}: {server.problem or 'not connected'}"
+        if self.reading is not None and not self.reading.taken:
+            yield f"the configuration that was read at {self.reading.at:%H:%M:%S} UTC is not used; the log says why"
         if self.spool.problem:
             yield f"results are kept in the spool: {self.spool.problem}"
         if self.history:

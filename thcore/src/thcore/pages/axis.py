@@ -19,8 +19,8 @@ _ROUND_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 1440
 @frozen
 class Piece:
     """A stretch of the axis, in per cent of its length. ``tone`` says what it is (``stage``, ``stopped``, ``earlier``
-    for a step before the change, ``success``, ``warning``, ``failure``, ``statement``, ``wait``), ``words`` what the
-    pointer is told."""
+    for a step before the change, ``success``, ``warning``, ``failure``, ``statement``, ``lock``, ``wait``), ``words``
+    what the pointer is told."""
 
     start: float
     length: float

@@ -14,7 +14,7 @@ from thcore.model import Outcome, StageName, StageResult
 from thcore.model.quantity import format_duration
 from thcore.pages.axis import THINNEST, Axis, Piece, Tick
 from thcore.pages.result import DatasetView, StepView
-from thcore.pages.watched import LEAST_WAIT_S, MOST, longest
+from thcore.pages.watched import LEAST_WAIT_S, MOST, MOST_LOCKS, felt, longest
 
 MOST_DATASETS = 20
 MOST_STEPS = 16
@@ -211,7 +211,8 @@ def _alike(last: Piece, piece: Piece) -> bool:
 
 
 def _step(axis: Axis, number: int, view: DatasetView, step: StepView, *, named: bool) -> _Row:
-    """A step of the change: how long it ran, and below it what of that its statements took and others waited."""
+    """A step of the change: how long it ran, and below it what of that its statements took, tables were locked against
+    writers and others waited."""
     measured = step.run.measurement
     statements = longest(measured.statements if measured else (), MOST)
     waits = [wait for wait in (measured.waits if measured else ()) if wait.wait_s >= LEAST_WAIT_S]
@@ -220,7 +221,9 @@ def _step(axis: Axis, number: int, view: DatasetView, step: StepView, *, named: 
         for each in statements
     ]
     waited = [axis.piece(wait.began_s, wait.wait_s, "wait", str(wait)) for wait in waits]
-    bands = ((_BAR, _against(axis, view, step)), (_BAND, asked), (_BAND, waited))
+    locks = [lock for lock in felt(measured.locks if measured else ()) if lock.against in {"all", "writers"}]
+    locked = [axis.piece(lock.began_s, lock.held_s, "lock", str(lock)) for lock in locks[:MOST_LOCKS]]
+    bands = ((_BAR, _against(axis, view, step)), (_BAND, asked), (_BAND, locked), (_BAND, waited))
     return _Row(
         f"{view.run.name}: {step.name}" if named else step.name,
         format_duration(step.wall_s or 0.0),

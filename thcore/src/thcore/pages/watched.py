@@ -1,4 +1,5 @@
-"""What the result page shows of a step that was watched: its statements on a time line, waits, rows that offend."""
+"""What the result page shows of a step that was watched: its statements and locks on a time line, waits, rows that
+offend."""
 
 from __future__ import annotations
 
@@ -6,14 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
-from thcore.model import Offence, Statement, StepResult, Wait
+from thcore.model import Offence, Statement, StepResult, TableLock, Wait
 from thcore.model.quantity import format_duration
 from thcore.pages.bar import Bar, per_cent
 
 MOST = 60
 """Statements of a step that are shown: the longest, in their order."""
+MOST_LOCKS = 12
+"""Locks of a step that are shown, those first that kept out most."""
 LEAST_WAIT_S = 0.05
-"""A wait that is shorter is not worth a word."""
+"""A wait that is shorter, or a lock that was held for less, is not worth a word."""
 
 _OFFENCE = {
     "duplicate": "the same values more than once",
@@ -42,6 +45,16 @@ class StatementView:
 
 
 @frozen
+class LockView:
+    """A lock on its step's time line: what was locked, who had to wait for it, and for how long."""
+
+    what: str
+    against: str
+    took: str
+    bar: Bar
+
+
+@frozen
 class OffenceView:
     """Rows that a step cannot do with: in words, how to find them, and the first of them as a table."""
 
@@ -54,13 +67,15 @@ class OffenceView:
 
 @frozen
 class Watched:
-    """All that is shown of one step. ``left_out`` counts the statements that are not."""
+    """All that is shown of one step. ``left_out`` counts the statements that are not, ``more_locks`` the locks."""
 
     run: StepResult
     statements: tuple[StatementView, ...]
     left_out: int
     waits: tuple[str, ...]
     offences: tuple[OffenceView, ...]
+    locks: tuple[LockView, ...] = ()
+    more_locks: int = 0
 
     @property
     def on_empty(self) -> str:
@@ -76,18 +91,38 @@ def watched(run: StepResult, most: int = MOST) -> Watched | None:
     measurement = run.measurement
     statements = measurement.statements if measurement else ()
     waits = measurement.waits if measurement else ()
-    if not (statements or waits or run.offences or run.on_empty):
+    locks = felt(measurement.locks) if measurement else ()
+    if not (statements or waits or locks or run.offences or run.on_empty):
         return None
     whole = max([measurement.wall_s if measurement else 0.0, *(each.began_s + each.wall_s for each in statements)])
     shown = tuple(_statement(statement, whole) for statement in longest(statements, most))
     offences = tuple(map(_offence, run.offences))
-    return Watched(run, shown, len(statements) - len(shown), _waits(waits), offences)
+    held = tuple(_lock(lock, whole) for lock in locks[:MOST_LOCKS])
+    left_out, more_locks = len(statements) - len(shown), len(locks) - len(held)
+    return Watched(run, shown, left_out, _waits(waits), offences, held, more_locks)
 
 
 def longest(statements: Sequence[Statement], most: int) -> tuple[Statement, ...]:
     """At most so many statements, in their order: those that failed and the longest."""
     ranked = sorted(range(len(statements)), key=lambda number: -_weight(statements[number]))
     return tuple(statements[number] for number in sorted(ranked[:most]))
+
+
+def felt(locks: Iterable[TableLock]) -> tuple[TableLock, ...]:
+    """The locks that somebody may have had to wait for, and long enough to be worth a word; none that a stronger one
+    before it in the list was there beside all the time."""
+    told: list[TableLock] = []
+    for lock in locks:
+        long_enough = lock.against != "schema" and lock.held_s >= LEAST_WAIT_S
+        if long_enough and not any(_covers(stronger, lock) for stronger in told):
+            told.append(lock)
+    return tuple(told)
+
+
+def _covers(stronger: TableLock, lock: TableLock) -> bool:
+    same = stronger.table == lock.table and stronger.index in {"", lock.index}
+    late = lock.began_s + lock.held_s > stronger.began_s + stronger.at_most_s
+    return same and stronger.began_s <= lock.began_s and not late
 
 
 def _weight(statement: Statement) -> float:
@@ -105,6 +140,12 @@ def _statement(statement: Statement, whole_s: float) -> StatementView:
         tuple((str(work), work.writes_all) for work in statement.works),
         _waits(statement.waits),
     )
+
+
+def _lock(lock: TableLock, whole_s: float) -> LockView:
+    start = per_cent(lock.began_s, whole_s)
+    bar = Bar(start, min(per_cent(lock.held_s, whole_s), 100.0 - start))
+    return LockView(lock.what, f"{lock.whom} wait ({lock.how})", lock.time, bar)
 
 
 def _waits(waits: Iterable[Wait]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thcore.plugins.cost import Cost
-from thcore.plugins.discovery import DISABLE, GROUP, Candidate, Problem, candidates
+from thcore.plugins.discovery import DISABLE, GROUP, Candidate, Problem, candidates, look_again
 from thcore.plugins.inventory import Entry, FieldDoc, inventory
 from thcore.plugins.manager import Plugins
 
@@ -18,4 +18,5 @@ __all__ = [
     "Problem",
     "candidates",
     "inventory",
+    "look_again",
 ]

@@ -98,7 +98,7 @@ def _of_contract(found: Examination) -> Iterator[Finding]:
     for problem in found.problems:
         yield Finding("plugin-not-loaded", Severity.UNVERIFIED, problem)
     for place in found.privates:
-        hint = "Import the public name instead; docs/public-names.md lists them all."
+        hint = "Import the public name instead; public-names.html in the documentation lists them all."
         yield Finding("plugin-private-import", Severity.UNVERIFIED, f"imports what is private: {place}", hint=hint)
     for told in found.deprecations:
         yield Finding("plugin-deprecated", Severity.WARNING, told)

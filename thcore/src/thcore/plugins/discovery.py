@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import re
+import site
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -66,6 +68,18 @@ def candidates() -> tuple[Candidate, ...]:
         for owner in owners.get((entry_point.name, entry_point.value), (("unknown", "?", ""),)):
             found.add(Candidate(entry_point.name, entry_point.value, *owner))
     return tuple(sorted(found, key=lambda candidate: (candidate.name, candidate.distribution)))
+
+
+def look_again() -> None:
+    """See what was installed since this process began, editable installations as well. What is imported stays as it is.
+
+    For whoever runs on and is told of it: not to be called while somebody else looks for plugins.
+    """
+    importlib.invalidate_caches()
+    for place in (*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])):
+        site.addsitedir(place)  # an editable installation is a path in a file there, read when an interpreter starts
+    found = importlib.metadata.entry_points(group=GROUP)
+    stevedore.ExtensionManager.ENTRY_POINT_CACHE[GROUP] = list(found)  # what it found before, it would find for ever
 
 
 def duplicates(found: Iterable[Candidate]) -> tuple[Problem, ...]:

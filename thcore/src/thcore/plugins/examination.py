@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
-from attrs import frozen
+from attrs import evolve, frozen
 
 from thcore.config.convert import file_keys, readable, type_text
 from thcore.config.problem import WrongError
@@ -69,17 +69,21 @@ def examine(value: str) -> Examination:
         for warning in caught
         if issubclass(warning.category, ThcoreDeprecation)
     )
-    if plugins.problems:
-        return Examination(tuple(problem.message for problem in plugins.problems), package=package)
-    loaded = plugins.get(NAME)
-    return Examination(
-        tuple(_broken_commands(plugins)),
+    found = Examination(
+        tuple(problem.message for problem in plugins.problems),
         tuple(private_imports(plugin)),
         deprecations,
-        (*_unclear(loaded.options), *_unclear(loaded.settings)),
-        tuple(sorted(loaded.hooks)),
-        package,
-        costs[0],
+        package=package,
+        cost=costs[0],
+    )
+    if found.problems:
+        return found
+    loaded = plugins.get(NAME)
+    return evolve(
+        found,
+        problems=tuple(_broken_commands(plugins)),
+        unclear=(*_unclear(loaded.options), *_unclear(loaded.settings)),
+        hooks=tuple(sorted(loaded.hooks)),
     )
 
 

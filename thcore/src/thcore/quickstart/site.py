@@ -24,7 +24,7 @@ CONFIGURATION = """\
 # Made by thcore quickstart. Go on from here: thcore config check, thcore run, thcore serve.
 
 gearman:
-  servers: [127.0.0.1:4730]   # the Gearman server that Zuul uses
+  servers: [{server}]   # the Gearman server that Zuul uses
 
 directories:
   state: {root}/state
@@ -87,15 +87,18 @@ class Site:
         return self.root / "results"
 
 
-def make(root: Path) -> Site:
-    """Write everything. Raises RefusedError when the directory has something in it already."""
+def make(root: Path, server: str = "127.0.0.1:4730") -> Site:
+    """Write everything, with ``server`` as the Gearman server of the configuration.
+
+    Raises RefusedError when the directory has something in it already.
+    """
     site = Site(root.resolve())
     if site.root.exists() and any(site.root.iterdir()):
         raise RefusedError(f"{site.root} is not empty; name another directory: thcore quickstart DIRECTORY")
     try:
         site.root.mkdir(parents=True, exist_ok=True)
         dataset.write(site.root / "datasets" / "shop_production")
-        text = CONFIGURATION.format(root=site.root, job=JOB)
+        text = CONFIGURATION.format(root=site.root, job=JOB, server=server)
         site.configuration.write_text(text, encoding="utf-8")
         _make_repository(site)
     except OSError as error:

@@ -14,6 +14,7 @@ from thcore.testing.program import Server, found, run
 __all__ = ["PASSWORD", "USER", "MariaDB"]
 
 USER = "thcore"
+"""The account that owns the databases."""
 PASSWORD = "p@ss/w:rd%41"  # noqa: S105 - of servers that are gone when the test has ended
 """Has to be quoted in a URL."""
 

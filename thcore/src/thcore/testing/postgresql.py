@@ -15,6 +15,7 @@ from thcore.testing.program import Server, other_account, run
 __all__ = ["PASSWORD", "USER", "PostgreSQL"]
 
 USER = "thcore"
+"""The account that owns the databases."""
 PASSWORD = "p@ss/w:rd%41"  # noqa: S105 - of servers that are gone when the test has ended
 """Has to be quoted in a URL."""
 

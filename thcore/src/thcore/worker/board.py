@@ -15,6 +15,7 @@ from thcore.monitoring.status import (
     DiskStatus,
     LastOutcome,
     Phase,
+    Reading,
     ServerStatus,
     SpoolStatus,
     Status,
@@ -47,6 +48,7 @@ class Board:
         self._phase = Phase.STARTING
         self._last: collections.deque[LastOutcome] = collections.deque(maxlen=LAST)
         self._refused = 0
+        self._reading = Reading(self._started)
         self.metrics = Metrics(self.status)
 
     @property
@@ -59,6 +61,10 @@ class Board:
     def enter(self, phase: Phase) -> None:
         """The worker is further on its way."""
         self._phase = phase
+
+    def read(self, *, taken: bool) -> None:
+        """The configuration was read again."""
+        self._reading = Reading(_now(), taken)
 
     def ended(self, outcome: Outcome) -> None:
         """A build has its outcome."""
@@ -94,6 +100,7 @@ class Board:
                 for disk in parts.fitness.disks
             ),
             history=parts.chronicle.trouble or "",
+            reading=self._reading,
         )
 
     def _spool(self, now: datetime.datetime) -> SpoolStatus:

@@ -25,7 +25,7 @@ from thcore.monitoring.server import Server
 from thcore.monitoring.status import Phase
 from thcore.monitoring.web import App
 from thcore.pipeline.plan import Plan
-from thcore.plugins import Plugins
+from thcore.plugins import Plugins, look_again
 from thcore.worker import leftovers
 from thcore.worker.board import Board
 from thcore.worker.chronicle import Chronicle
@@ -160,10 +160,10 @@ class Daemon:
         self.roll_call.start()
         self.slots.start()
         self.board.enter(Phase.SERVING)
-        told = f"{len(generation.plans)} jobs, {self.slots.count} slots"
-        log.info("thcore %s as %s: %s", __version__, self.worker.name, told, extra=event("worker_started"))
+        told = f"thcore {__version__} as {self.worker.name}: {generation.extent}"
+        log.info("%s", told, extra=event("worker_started"))
         self._herald.tell(WorkerEventKind.STARTED)
-        self._notifier.ready(told)
+        self._notifier.ready(generation.extent)
         self._watchers.ready(self.worker.name)
 
     def run(self, read_again: Callable[[], Config] | None) -> ExitCode:
@@ -179,10 +179,11 @@ class Daemon:
         return code
 
     def reload(self, read_again: Callable[[], Config]) -> None:
-        """Take a new configuration for new builds; keep the old one when the new one is no good."""
+        """Take a new configuration, and plugins that are new, for new builds; keep the old one when it is no good."""
         old = self.generation
         self._notifier.reloading()
         try:
+            look_again()
             new = old.successor(read_again())
         except Exception as error:  # whatever is wrong with the new one, builds go on with the old one
             for problem in str(error).splitlines() or [type(error).__name__]:
@@ -191,6 +192,7 @@ class Daemon:
                 log.exception("the configuration could not be taken", extra=event("worker_faulty"))
             self._herald.tell(WorkerEventKind.PROBLEM, f"the configuration stays as it was: {error}")
             self._notifier.ready("the new configuration cannot be used; the old one stays")
+            self.board.read(taken=False)
             return
         self.generation = new
         self.link.offer(new.functions)
@@ -199,9 +201,9 @@ class Daemon:
         self.board.metrics.expect(new.plans, new.config.gearman.servers)
         self.courier.hurry()
         self.fitness.look()
-        told = f"{len(new.plans)} jobs, {self.slots.count} slots"
-        log.info("%s", told, extra=event("config_reloaded"))
-        self._notifier.ready(told)
+        log.info("%s", new.extent, extra=event("config_reloaded"))
+        self._notifier.ready(new.extent)
+        self.board.read(taken=True)
 
     def _open_doors(self, config: Config) -> None:
         """Let the worker be seen from now on."""

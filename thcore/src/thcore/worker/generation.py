@@ -19,8 +19,9 @@ from thcore.model import WorkerInfo
 from thcore.monitoring.action import event
 from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import Plan, make_plans, used_plugins
-from thcore.plugins import Plugins
+from thcore.plugins import Plugins, candidates
 from thcore.worker.nursery import Nurseries
+from thcore.worker.waiting import tell_of_imports
 from thcore.worker.ward import Start
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Generation:
     def made(cls, config: Config, worker: WorkerInfo) -> Generation:
         """Load the plugins and make the plans. Raises ConfigError with all problems."""
         plugins = Plugins.installed(used_plugins(config))
+        tell_of_imports(plugins)
         plans = make_plans(config, plugins)
         surroundings = Surroundings(plugins, worker, config.directories.state, config.secrets, config.kill_grace)
         return cls(config, plans, surroundings, Nurseries(Start(config, worker), stock=config.slots))
@@ -84,6 +86,7 @@ class Generation:
         if changed:
             told = ", ".join(changed)
             log.warning("%s: a change takes a restart; the old values stay", told, extra=event("config_reloaded"))
+        self._tell_of_replaced_plugins()
         fixed = {key: getattr(self.config, key) for key in FIXED}
         new = Generation.made(evolve(config, **fixed), self.surroundings.worker)
         try:
@@ -93,10 +96,25 @@ class Generation:
             raise
         return new
 
+    def _tell_of_replaced_plugins(self) -> None:
+        """The nursery of the next generation imports what is installed now; this process cannot import it twice."""
+        installed = {candidate.name: candidate for candidate in candidates()}
+        for name in self.surroundings.plugins.names:
+            loaded, found = self.surroundings.plugins.get(name).info, installed.get(name)
+            if found is not None and (found.distribution, found.version) != (loaded.distribution, loaded.version):
+                told = f"{found} is installed, and does new builds; the worker itself keeps {loaded.version}"
+                log.warning("plugin %s: start it again to have it wholly", told, extra=event("plugin_replaced"))
+
     @property
     def functions(self) -> tuple[str, ...]:
         """The Gearman functions of its jobs."""
         return tuple(name for job in self.config.jobs for name in zuul.functions(job.name, job.nodes))
+
+    @property
+    def extent(self) -> str:
+        """How much it is, for people: ``2 jobs, 1 slot``."""
+        counts = {"job": len(self.plans), "slot": self.config.slots}
+        return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
 
     @property
     def branches(self) -> Mapping[str, str | None]:

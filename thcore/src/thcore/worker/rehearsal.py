@@ -22,7 +22,7 @@ from thcore.pipeline.lifecycle import Surroundings
 from thcore.pipeline.plan import Plan
 from thcore.plugins import Plugins
 from thcore.process.interrupt import Interrupt
-from thcore.worker import message
+from thcore.worker import message, waiting
 from thcore.worker.message import Assignment, Cancel, Ended, Judged
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ def rehearse(plugins: Plugins) -> None:
     """Do the build, and let every plugin prepare itself."""
     for name in plugins.implementing("thcore_preload"):
         try:
-            plugins.preload(name)
+            with waiting.for_hook(plugins.get(name).info, "thcore_preload"):
+                plugins.preload(name)
         except PluginError as error:
             log.warning("%s", error, extra=event("plugin_failed"))
     actor = Plugins()

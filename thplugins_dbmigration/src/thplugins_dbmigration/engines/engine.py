@@ -18,6 +18,7 @@ from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
+from thplugins_dbmigration.measure.lock_view import LockView
 from thplugins_dbmigration.measure.probes import Probes
 from thplugins_dbmigration.schema import Schema
 
@@ -125,7 +126,7 @@ class Server(Protocol):
 
     def reasons(self, address: Address) -> Mapping[str, str]:
         """Why a counter is None, by its name, for people. Under ``statements`` stands why there are none of those where
-        that is so. Asked after a step."""
+        that is so, under ``locks`` why nothing is told of locks. Asked after a step."""
 
     def mark(self, address: Address) -> object:
         """Note the statements that are run from here on; what was noted before is forgotten. No step is running."""
@@ -189,3 +190,7 @@ class Server(Protocol):
 
     def probes(self, address: Address) -> Probes | None:
         """Sessions for a canary beside a step. None where a step has the database for itself whatever it does."""
+
+    def lock_views(self, address: Address) -> Sequence[LockView]:
+        """What to look at locks by beside a step. Where those on tables, or the number of rows locked, are told by none
+        of them, ``reasons`` has ``locks`` or ``rows_locked``. Raises InfrastructureError."""

@@ -14,11 +14,12 @@ from attrs import frozen
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Command, Secret
-from thplugins_dbmigration.engines import mysql_statements
+from thplugins_dbmigration.engines import mysql_locks, mysql_statements
 from thplugins_dbmigration.engines.accounts import acting, give, identity, private_directory
 from thplugins_dbmigration.engines.engine import Installation, memory_of
 from thplugins_dbmigration.engines.mysql_programs import SERVERS, is_mariadb, places, program
-from thplugins_dbmigration.engines.mysql_server import ADMIN, PID, MySQLServer, connect
+from thplugins_dbmigration.engines.mysql_server import PID, MySQLServer
+from thplugins_dbmigration.engines.mysql_session import ADMIN, connect
 from thplugins_dbmigration.engines.private import await_answer, ended_cleanly
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, SYSTEM, find, search_path, version_of
 from thplugins_dbmigration.engines.sockets import server_directory
@@ -145,6 +146,7 @@ class MySQL:
                 installation,
                 directory,
                 *self.settings(installation),
+                mysql_locks.MARIADB if is_mariadb(installation) else mysql_locks.MYSQL,
                 f"--socket={socket}",
                 f"--pid-file={sockets / PID}",
                 f"--tmpdir={scratch}",
@@ -164,6 +166,8 @@ class MySQL:
 
     def freeze(self, build: Build, installation: Installation, directory: Path) -> None:
         """Shrink the redo log, which holds nothing any more; the next start makes it its full size again."""
+        for spare in (directory / "#innodb_redo").glob("#ib_redo*_tmp"):  # of MySQL
+            spare.unlink()
         if is_mariadb(installation):
             self._make(
                 build, installation, _server(installation, directory, "--bootstrap", *SETTINGS, _SMALL_LOG), directory

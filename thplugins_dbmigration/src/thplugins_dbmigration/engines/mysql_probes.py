@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 
 from thcore.errors import InfrastructureError
 from thplugins_dbmigration.engines.mysql_census import quoted
+from thplugins_dbmigration.engines.mysql_share import cost_of_telling, told
 from thplugins_dbmigration.measure.mysql import SESSION_COUNTERS
 from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind
 
@@ -28,7 +29,6 @@ _KEYS = (
     "SELECT table_name, column_name FROM information_schema.key_column_usage "
     "WHERE table_schema = %s AND constraint_name = 'PRIMARY' ORDER BY table_name, ordinal_position"
 )
-_STATUS = "SHOW SESSION STATUS WHERE Variable_name IN ({})".format(", ".join(f"'{name}'" for name in SESSION_COUNTERS))
 # Timeouts of locks (1205, 3572), of the statement (1969), a deadlock (1213).
 _BUSY = frozenset({1205, 1213, 1969, 3572})
 _NO_SUCH_COLUMN = 1054
@@ -58,7 +58,7 @@ class MySQLProbes:
     _keys: dict[str, tuple[str, ...]] = field(factory=dict)
     _rows: dict[str, tuple[_Row, ...]] = field(factory=dict)
     _cost: dict[str, int] = field(factory=dict)
-    """What telling its own counters costs: a session does not count it in its own, but in the server's."""
+    """What telling its own counters costs a session."""
 
     def known(self, tables: Sequence[str]) -> Sequence[str]:
         with self.asked("find the tables to watch") as cursor:
@@ -81,28 +81,28 @@ class MySQLProbes:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")  # lock rows, not what is between
             limits = f"0, max_statement_time = {LEAST_S}" if self.mariadb else "1"
             cursor.execute(f"SET lock_wait_timeout = 1, innodb_lock_wait_timeout = {limits}")
-            if not self._cost:
-                before = self.counters()
-                _told(cursor)
-                after = self.counters()
-                self._cost = {name: (after[name] or 0) - (before[name] or 0) for name in SESSION_COUNTERS}
+            self._cost = self._cost or cost_of_telling(cursor, self.counters)
         return MySQLProbe(self, kind, connection, cursor, self._cost)
 
     def rows(self, table: str) -> tuple[_Row, ...]:
         """The rows to ask for."""
         return self._rows.get(table, ())
 
-    def choose(self, cursor: Any, table: str) -> None:
-        """Look for rows to ask for from now on; none where the table has no primary key or no row."""
+    def choose(self, cursor: Any, table: str) -> int:
+        """Look for rows to ask for from now on; none where the table has no primary key or no row. Answers how many it
+        has read."""
         self._rows[table] = ()
         columns = self._keys.get(table, ())
         names = ", ".join(map(quoted, columns))
         found: dict[tuple[Any, ...], _Row] = {}
+        read = 0
         for end in ENDS if columns else ():
             order = ", ".join(f"{quoted(column)} {end}" for column in columns)
             cursor.execute(f"SELECT {names} FROM {self._name(table)} ORDER BY {order} LIMIT 1")  # noqa: S608 - quoted
+            read += cursor.rowcount
             found |= {tuple(values): _Row(columns, tuple(values)) for values in cursor.fetchall()}
         self._rows[table] = tuple(found.values())
+        return read
 
     def forget(self, table: str) -> None:
         """The table has another key now: ask for the table alone."""
@@ -154,7 +154,7 @@ class MySQLProbe:
             found = self.cursor.execute(statement, values)
             self._read += found
             if self._row is not None and not found:  # it has gone
-                self.probes.choose(self.cursor, table)
+                self._read += self.probes.choose(self.cursor, table)
         except (pymysql.MySQLError, OSError) as error:
             return self._refused(table, error)
         # MySQL cannot be told not to wait for a table.
@@ -163,7 +163,7 @@ class MySQLProbe:
 
     def close(self) -> Mapping[str, int]:
         with _unbroken(), contextlib.closing(self.connection):
-            own = _told(self.cursor)
+            own = told(self.cursor)
         share = {name: own.get(name.lower(), 0) + self.cost.get(name, 0) for name in SESSION_COUNTERS}
         return {**share, "Innodb_rows_read": self._read}
 
@@ -177,11 +177,6 @@ class MySQLProbe:
         if code in _NO_TABLE:
             return Answer.GONE
         raise _broken(error) from error
-
-
-def _told(cursor: Any) -> dict[str, int]:
-    cursor.execute(_STATUS)
-    return {name.lower(): int(value) for name, value in cursor.fetchall()}
 
 
 @contextlib.contextmanager

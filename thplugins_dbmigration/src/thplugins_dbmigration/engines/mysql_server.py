@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import signal
-import socket
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from thplugins_dbmigration.engines import (
     mysql_checksums,
     mysql_emptying,
     mysql_inquiry,
+    mysql_locks,
     mysql_schema,
     mysql_sizes,
     mysql_stage,
@@ -35,17 +35,17 @@ from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.mysql_census import quoted
 from thplugins_dbmigration.engines.mysql_probes import MySQLProbes
 from thplugins_dbmigration.engines.mysql_programs import CLIENTS, is_mariadb, program
+from thplugins_dbmigration.engines.mysql_session import connect
+from thplugins_dbmigration.engines.mysql_share import cost_of_telling
 from thplugins_dbmigration.engines.private import killed
 from thplugins_dbmigration.engines.programs import ENVIRONMENT
 from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
-from thplugins_dbmigration.measure.mysql import COUNTERS, MISSING_COUNTERS, SESSION_COUNTERS
+from thplugins_dbmigration.measure.mysql import ALSO_CALLED, COUNTERS, MISSING_COUNTERS, SESSION_COUNTERS
 from thplugins_dbmigration.schema import Schema
 
-ADMIN = "thcore"
-"""The server's own administrator. Its password is made anew at every start and known to the build alone."""
 PID = "pid"
 """The file beside the socket that holds the number of the server's process."""
 _NO_SUCH_TABLE = 1146
@@ -64,6 +64,7 @@ class MySQLServer:
     service: Service
     check: Callable[[], None]
     reading_cost: dict[str, int] = field(factory=dict, repr=False)
+    telling_cost: dict[str, int] = field(factory=dict, repr=False)
     readings: Iterator[int] = field(factory=itertools.count, repr=False)
 
     @property
@@ -154,7 +155,7 @@ class MySQLServer:
             total = {name.lower(): value for name, value in cursor.fetchall()}
         counters: dict[str, int | None] = {}
         for name in COUNTERS:
-            value = total.get(name.lower())
+            value = total.get(name.lower(), total.get(ALSO_CALLED.get(name, "").lower()))
             if value is None or not str(value).isdigit() or name in MISSING_COUNTERS:
                 counters[name] = None
                 continue
@@ -187,7 +188,10 @@ class MySQLServer:
         reasons = dict.fromkeys(COUNTERS, f"{self.version} does not count it")
         reasons |= dict.fromkeys(MISSING_COUNTERS, "the server keeps no binary log, which nobody reads")
         with self._asked("ask for performance_schema") as cursor:
-            return reasons if mysql_statements.kept(cursor) else {**reasons, "statements": mysql_statements.NOT_KEPT}
+            if not mysql_statements.kept(cursor):
+                return {**reasons, **dict.fromkeys(("statements", "locks", "rows_locked"), mysql_statements.NOT_KEPT)}
+            untold = () if mysql_locks.told_by(cursor) else ("locks", "rows_locked")
+            return {**reasons, **dict.fromkeys(untold, mysql_locks.UNTOLD)}
 
     def mark(self, address: Address) -> mysql_statements.Mark:  # noqa: ARG002 - the server serves one database
         with self._asked("note statements") as cursor:
@@ -251,10 +255,19 @@ class MySQLServer:
         return MySQLProbes(
             address.database,
             is_mariadb(self.installation),
-            lambda: connect(self.path, self.password.reveal()),
+            self._connect,
             self._asked,
             lambda: self.counters(address),
         )
+
+    def lock_views(self, address: Address) -> tuple[mysql_locks.View, ...]:
+        with self._asked("look at locks") as cursor:
+            if not self.telling_cost:
+                self.telling_cost.update(cost_of_telling(cursor, lambda: self.counters(address)))
+            return mysql_locks.views(cursor, address.database, self._connect, self.telling_cost)
+
+    def _connect(self) -> Any:
+        return connect(self.path, self.password.reveal())
 
     def abandon(self) -> None:
         """Ask the server to stop without writing what is in its memory."""
@@ -265,7 +278,7 @@ class MySQLServer:
         self._shut_down("SHUTDOWN")
 
     def _shut_down(self, *statements: str) -> None:
-        connection = connect(self.path, self.password.reveal())
+        connection = self._connect()
         if connection is None:
             raise InfrastructureError("the server does not answer any more", code="server-not-answering")
         with contextlib.suppress(pymysql.MySQLError), contextlib.closing(connection):
@@ -282,37 +295,6 @@ class MySQLServer:
                 f"mysql {self.installation.version}: cannot {what}: {error}",
                 code="server-died" if not self.service.running() else "server-not-answering",
             ) from error
-
-
-def connect(path: Path, password: str) -> Any:
-    """A session of the administrator, or None when the server does not answer."""
-    if not _listens(path):
-        return None  # PyMySQL would leave a socket open
-    try:
-        connection = pymysql.connect(
-            unix_socket=str(path),
-            user=ADMIN,
-            password=password,
-            autocommit=True,
-            charset="utf8mb4",
-            connect_timeout=5,
-            ssl_disabled=True,  # else all certificates of the system are read, which takes as long as a clone
-        )
-        # A migration that waits for us must not be waited for.
-        connection.cursor().execute("SET lock_wait_timeout = 3, innodb_lock_wait_timeout = 3")
-    except (pymysql.MySQLError, OSError):
-        return None
-    return connection
-
-
-def _listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(5)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
 
 
 def _has_sandbox(build: Build, client: Path) -> bool:

@@ -13,13 +13,15 @@ from attrs import define, field
 
 from thcore.errors import InfrastructureError
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines.mysql_innodb import stored
 from thplugins_dbmigration.engines.stage import TIME_LIMIT_S, Change, Effect, Layout, RefusedError, Relation, changes
 from thplugins_dbmigration.engines.wording import about, bare, verb
 
 LADDER = {True: ("INSTANT", "NOCOPY", "INPLACE", "COPY"), False: ("INSTANT", "INPLACE", "COPY")}
 """The algorithms from the lightest to the heaviest, of MariaDB (True) and of MySQL."""
-_TOO_LIGHT = frozenset({1845, 1846, 1221})
-"""The algorithm cannot do that; of MySQL also: INSTANT does not go with what the statement says of LOCK."""
+_TOO_LIGHT = frozenset({1845, 1846, 1221, 4092})
+"""The algorithm cannot do that; of MySQL also: INSTANT does not go with what the statement says of LOCK, or has been
+used on the table as often as it can."""
 _SYNTAX = 1064
 _GONE = frozenset({2006, 2013})
 _ON_A_LADDER = re.compile(
@@ -29,14 +31,10 @@ _ALGORITHM = re.compile(r"\bALGORITHM\s*=?\s*(INSTANT|NOCOPY|INPLACE|COPY)\b", r
 _CLUSTERED = 1
 """The bit in the type of an index that is the table itself."""
 _TABLES = """
-SELECT table_name, CONVERT(CONVERT(table_name USING filename) USING binary) FROM information_schema.tables
+SELECT table_name FROM information_schema.tables
 WHERE table_schema = %s AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
 """
-_STORED = """
-SELECT CAST(t.name AS BINARY), t.table_id, i.index_id, i.type
-FROM information_schema.{kind}_tables t LEFT JOIN information_schema.{kind}_indexes i ON i.table_id = t.table_id
-WHERE t.name LIKE CONCAT(CONVERT(CONVERT(%s USING filename) USING binary), '/%%')
-"""
+_INDEXES = "SELECT table_id, index_id, type FROM information_schema.innodb_{kind}indexes"
 
 
 @define
@@ -107,20 +105,20 @@ class MySQLStage:
 
     def _look(self) -> Layout:
         self.admin.execute(_TABLES, (self.database,))
-        tables = [(str(name), bytes(file)) for name, file in self.admin.fetchall()]
-        self.admin.execute(_STORED.format(kind="innodb_sys" if self.mariadb else "innodb"), (self.database,))
-        storage: dict[bytes, set[str]] = {}
-        indexes: dict[bytes, set[str]] = {}
-        for stored, table, index, kind in self.admin.fetchall():
-            # t, or t#P#first for a partition; # in a table's own name is written otherwise.
-            file = bytes(stored).partition(b"/")[2].partition(b"#")[0]
-            storage.setdefault(file, set()).add(str(table))
-            if index is not None and not int(kind) & _CLUSTERED:
-                indexes.setdefault(file, set()).add(str(index))
+        tables = [str(name) for (name,) in self.admin.fetchall()]
+        self.admin.execute(_INDEXES.format(kind="sys_" if self.mariadb else ""))
+        indexes: dict[int, set[str]] = {}
+        for table, index, kind in self.admin.fetchall():
+            if not int(kind) & _CLUSTERED:
+                indexes.setdefault(int(table), set()).add(str(index))
+        parts = stored(self.admin, self.database, tables, mariadb=self.mariadb)
         # Of a table of another storage engine nothing is known but the name.
         return {
-            name: Relation(frozenset(storage.get(file, {name})), frozenset(indexes.get(file, ())))
-            for name, file in tables
+            name: Relation(
+                frozenset(str(part.table) for part in parts.get(name, ())) or frozenset({name}),
+                frozenset(index for part in parts.get(name, ()) for index in indexes.get(part.table, ())),
+            )
+            for name in tables
         }
 
 

@@ -35,6 +35,7 @@ from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.postgresql_counts import counted
 from thplugins_dbmigration.engines.postgresql_extensions import make_extension
 from thplugins_dbmigration.engines.postgresql_hindrance import hindrance
+from thplugins_dbmigration.engines.postgresql_locks import PostgreSQLLocks
 from thplugins_dbmigration.engines.postgresql_log import UNHEARD
 from thplugins_dbmigration.engines.postgresql_noting import Noting
 from thplugins_dbmigration.engines.postgresql_probes import PostgreSQLProbes
@@ -47,7 +48,7 @@ from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
-from thplugins_dbmigration.measure.postgresql import REPORTED_COUNTERS
+from thplugins_dbmigration.measure.postgresql import NO_ROW_LOCKS, REPORTED_COUNTERS
 from thplugins_dbmigration.schema import Schema
 
 ENDING_S = 0.5
@@ -167,7 +168,7 @@ class PostgreSQLServer:
 
     def reasons(self, address: Address) -> dict[str, str]:  # noqa: ARG002 - the contract's argument
         untold = "a session may have counted something that it has not told yet"
-        return dict.fromkeys(REPORTED_COUNTERS, untold)
+        return {**dict.fromkeys(REPORTED_COUNTERS, untold), "rows_locked": NO_ROW_LOCKS}
 
     def mark(self, address: Address) -> Mark:
         with self._asked("count statements"):
@@ -222,6 +223,11 @@ class PostgreSQLServer:
             lambda what: self._inside(address.database, what),
             self.connection,
         )
+
+    def lock_views(self, address: Address) -> tuple[PostgreSQLLocks]:
+        outside = connect(self.socket, "template1", self.password, {"search_path": "pg_catalog"})
+        with self._inside(address.database, "look at locks") as inside:
+            return (PostgreSQLLocks.open(outside, inside),)
 
     def reread(self) -> None:
         """Tell the server to read its settings again."""

@@ -31,12 +31,13 @@ from thplugins_dbmigration.engines import (
 )
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.inquiry import Ask
+from thplugins_dbmigration.engines.sqlite_locks import SQLiteLocks
 from thplugins_dbmigration.engines.sqlite_observed import SUFFIX, UNOBSERVED, observed
 from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
-from thplugins_dbmigration.measure.sqlite import COUNTERS, OBSERVED
+from thplugins_dbmigration.measure.sqlite import COUNTERS, NO_ROW_LOCKS, OBSERVED
 from thplugins_dbmigration.schema import Schema
 
 UNREAD = "SQLite does not count rows that are read; limit vm_steps instead"
@@ -162,7 +163,8 @@ class SQLiteServer:
         found = seen.reasons() if seen is not None else dict.fromkeys((*OBSERVED, "statements"), UNOBSERVED)
         # Limits of turbo-hipster's name what has another name here.
         changed = {"XInnodb_rows_changed": found["rows_changed"]} if "rows_changed" in found else {}
-        return {**dict.fromkeys(("rows_read", "Innodb_rows_read"), UNREAD), **found, **changed}
+        unread = dict.fromkeys(("rows_read", "Innodb_rows_read"), UNREAD)
+        return {**unread, "rows_locked": NO_ROW_LOCKS, **found, **changed}
 
     def mark(self, address: Address) -> object:  # noqa: ARG002 - the contract's argument; nothing stands there in a step
         return time.monotonic()
@@ -218,6 +220,9 @@ class SQLiteServer:
 
     def probes(self, address: Address) -> None:
         """A file has no sessions of others."""
+
+    def lock_views(self, address: Address) -> tuple[SQLiteLocks]:
+        return (SQLiteLocks(Path(address.database)),)
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         wanted = VersionTable.parse(table)

@@ -16,13 +16,12 @@ from thcore.errors import InfrastructureError
 from thcore.model import Statement, Wait
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.measure.cause import cause
 from thplugins_dbmigration.measure.probes import Kind
 from thplugins_dbmigration.measure.rounds import Rounds, Spell
 
 TABLES = 24
 """How many tables are watched, of those that are given; the first ones count."""
-SLACK_S = 0.02
-"""How exactly the time of a probe and that of a statement can be compared."""
 
 _HARMLESS = {
     Kind.READ: re.compile(r"\s*(select|insert|update|delete|with|values|set|show)\b", re.IGNORECASE),
@@ -110,29 +109,10 @@ def attribute(statements: Iterable[Statement], spells: Iterable[Spell]) -> tuple
     told = tuple(statements)
     caused: dict[int, list[Spell]] = collections.defaultdict(list)
     for spell in spells:
-        number = _cause(told, spell)
+        number = cause(told, spell.table, spell.free_s, spell.began_s, _HARMLESS[spell.kind])
         if number is not None:
             caused[number].append(spell)
     return tuple(evolve(each, waits=_longest_each(caused[number])) for number, each in enumerate(told))
-
-
-def _cause(statements: Sequence[Statement], spell: Spell) -> int | None:
-    """The statement that took what somebody had to wait for. It ran after the table was last free and before the wait
-    began; it keeps what it took until its transaction ends, which may be much later."""
-    table = re.compile(rf"(?<![\w$]){re.escape(spell.table.rpartition('.')[2])}(?![\w$])", re.IGNORECASE)
-    ran = [
-        number
-        for number, each in enumerate(statements)
-        if each.began_s <= spell.began_s + SLACK_S and each.began_s + each.wall_s >= spell.free_s - SLACK_S
-    ]
-    if not ran:
-        return None
-
-    def doubt(number: int) -> tuple[bool, bool, int]:
-        text = statements[number].text
-        return (table.search(text) is None, _HARMLESS[spell.kind].match(text) is not None, number)
-
-    return min(ran, key=doubt)
 
 
 def _longest_each(spells: Iterable[Spell]) -> tuple[Wait, ...]:

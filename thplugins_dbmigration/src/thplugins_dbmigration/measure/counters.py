@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from thplugins_dbmigration.measure import mysql, postgresql, sampling, sizes, sqlite
+from thplugins_dbmigration.measure import mysql, postgresql, sampling, sizes, sqlite, tenures
 from thplugins_dbmigration.measure.meaning import Meaning
 
 MEANINGS: Mapping[str, Mapping[str, Meaning]] = {
@@ -26,7 +26,7 @@ LEGACY: Mapping[str, Meaning] = {
 }
 """turbo-hipster's counters, which every measurement has."""
 
-OWN: Mapping[str, Meaning] = {**sizes.COUNTERS, **sampling.COUNTERS}
+OWN: Mapping[str, Meaning] = {**sizes.COUNTERS, **sampling.COUNTERS, **tenures.COUNTERS}
 """What is found out around the steps that a change adds, on every engine."""
 
 _EQUIVALENTS: Mapping[str, Callable[[dict[str, int | None]], dict[str, int | None]]] = {

@@ -1,4 +1,5 @@
-"""What a step that the change adds is watched with, beside the counters: statements, disk, sizes of tables, waits."""
+"""What a step that the change adds is watched with, beside the counters: statements, disk, sizes of tables, locks and
+waits."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.measure import sizes
 from thplugins_dbmigration.measure.canary import Canary, attribute
+from thplugins_dbmigration.measure.locks import Locks, taken
 from thplugins_dbmigration.measure.sampling import Sampler
+from thplugins_dbmigration.measure.tenures import ROWS_LOCKED
 
 NO_CANARY = "the job's option canary is off"
 """Why nothing is known of waits then."""
@@ -33,6 +36,7 @@ class Instruments:
     """When it was set, on the clock of ``time.monotonic``."""
     _sampler: Sampler
     _canary: Canary
+    _locks: Locks
     after: Mapping[str, TableSize] = field(factory=dict)
     """Of all tables after it, once that is known."""
 
@@ -41,40 +45,60 @@ class Instruments:
         """Set them up, with a canary or without. Raises InfrastructureError when the server does not answer."""
         found = server.sizes(address)
         beside = Canary.start(server, address, sizes.largest(found)) if canary else Canary(NO_CANARY)
+        try:
+            locks = Locks.start(server, address)
+        except BaseException:
+            beside.leave()
+            raise
         mark, marked_s = server.mark(address), time.monotonic()
-        return cls(server, address, found, mark, marked_s, Sampler.start(server.storage), beside)
+        return cls(server, address, found, mark, marked_s, Sampler.start(server.storage), beside, locks)
 
     def begin(self) -> None:
         """The counters were read, and the step begins."""
         self._canary.begin()
+        self._locks.begin()
 
     def end(self) -> None:
         """The step is over; the counters are read next. Raises InfrastructureError. Idempotent."""
+        self._locks.stop()
         self._sampler.stop()
         self._canary.stop()
 
     def leave(self) -> None:
         """Leave the step alone: nobody wants to know any more. Idempotent."""
         self._sampler.stop()
+        self._locks.leave()
         self._canary.leave()
 
     def without(self, counters: Mapping[str, int | None]) -> Mapping[str, int | None]:
         """A reading of the counters without what the instruments themselves did."""
-        return self._canary.without(counters)
+        return self._locks.without(self._canary.without(counters))
 
     def measurement(self, began_s: float, wall_s: float, counters: Mapping[str, int | None]) -> Measurement:
         """All that is known of a step that began at ``began_s`` of ``time.monotonic`` and whose counters are these."""
         late = began_s - self._marked_s
         told = self.server.statements(self.address, self._mark)
         statements = tuple(evolve(each, began_s=max(0.0, each.began_s - late)) for each in told)
-        statements = attribute(statements, self._canary.spells)
+        statements = taken(attribute(statements, self._canary.spells), self._locks.tenures)
         self.after = self.server.sizes(self.address)
-        every = {**counters, **self._sampler.stop(), **sizes.counted(self.sizes, self.after)}
+        reasons = self.server.reasons(self.address)
+        sampled = {**self._sampler.stop(), **self._locks.counters(reasons)}
+        every = {**counters, **sampled, **sizes.counted(self.sizes, self.after)}
         unknown = {
             name: reason
-            for name, reason in self.server.reasons(self.address).items()
-            if (not statements if name == "statements" else name in every and every[name] is None)
+            for name, reason in reasons.items()
+            if name == "locks" or (not statements if name == "statements" else name in every and every[name] is None)
         }
         if self._canary.why_not:
             unknown["waits"] = self._canary.why_not
-        return Measurement(wall_s, every, unknown, statements, self._canary.stop())
+        if self._locks.trouble:
+            unknown |= dict.fromkeys(("locks", ROWS_LOCKED), self._locks.trouble)
+        return Measurement(
+            wall_s,
+            every,
+            unknown,
+            statements,
+            self._canary.stop(),
+            locks=self._locks.locks,
+            locks_unseen_s=None if "locks" in unknown else self._locks.unseen_s,
+        )

@@ -29,7 +29,7 @@ SERVER_COUNTERS = {
     "Innodb_rows_updated": Meaning("rows", "rows updated in InnoDB tables (MySQL, MariaDB before 10.9)"),
     "Innodb_rows_deleted": Meaning("rows", "rows deleted from InnoDB tables (MySQL, MariaDB before 10.9)"),
     "Innodb_os_log_written": Meaning("bytes", "redo log written; index builds and rebuilds show only here"),
-    "Innodb_lsn_current": Meaning("bytes", "redo log made, whether written yet or not (MariaDB)"),
+    "Innodb_lsn_current": Meaning("bytes", "redo log made, whether written yet or not"),
     "Innodb_buffer_pool_read_requests": Meaning("pages", "pages looked at in memory"),
     "Innodb_buffer_pool_write_requests": Meaning("pages", "pages changed in memory"),
     "Innodb_pages_created": Meaning("pages", "pages made"),
@@ -40,6 +40,9 @@ SERVER_COUNTERS = {
     "Innodb_row_lock_time": Meaning("milliseconds", "time that was waited for locks on rows"),
 }
 """Counters of the whole server. The measuring itself does not touch InnoDB tables."""
+
+ALSO_CALLED = {"Innodb_lsn_current": "Innodb_redo_log_current_lsn"}
+"""What MySQL calls a counter that has MariaDB's name here."""
 
 MISSING_COUNTERS = {
     "Binlog_bytes_written": Meaning("bytes", "binary log; always unknown, because the gate's servers keep none"),

@@ -53,6 +53,9 @@ LOGGED = {
 STATEMENT_COUNTERS = COUNTED | LOGGED
 """What is known of a single statement."""
 
+NO_ROW_LOCKS = "PostgreSQL notes the lock of a row in the row itself, and counts none"
+"""Why ``rows_locked`` is not known."""
+
 
 def equivalents(delta: dict[str, int | None]) -> dict[str, int | None]:
     """turbo-hipster's two counters: rows read are ``tup_returned``, rows changed ``tup_inserted + tup_updated +

@@ -35,6 +35,9 @@ OBSERVED = {
 
 COUNTERS = FILE | OBSERVED
 
+NO_ROW_LOCKS = "SQLite locks the whole file, and no row"
+"""Why ``rows_locked`` is not known."""
+
 
 def equivalents(delta: dict[str, int | None]) -> dict[str, int | None]:
     """turbo-hipster's two counters. Rows changed are ``rows_changed``; rows read are counted by nobody here."""

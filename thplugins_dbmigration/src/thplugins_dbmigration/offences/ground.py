@@ -13,8 +13,9 @@ from thplugins_dbmigration.offences.demand import Added, Demand, Holds, Unique, 
 from thplugins_dbmigration.offences.naming import Quote, quoting
 from thplugins_dbmigration.offences.wish import Stored, Wish
 
-STORED = "stored"
-"""What queries call the rows that a statement wants to store, or those of a table with the columns that it adds."""
+STORED = "new_rows"
+"""What queries call the rows that a statement wants to store, or those of a table with the columns that it adds. It
+is no word of SQL's, of which each server has others."""
 
 
 @frozen

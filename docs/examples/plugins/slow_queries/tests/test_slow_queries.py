@@ -56,8 +56,8 @@ def test_the_slowest_statement_comes_first_with_where_it_is_and_what_to_do(tmp_p
     assert str(copy.location) == "migrations/0004.py, dataset shop, step 0003 -> 0004"
     assert copy.evidence[1:] == ("copies orders (60,000 rows)", "writers of orders waited 7.4 s")
     assert copy.hint is not None
-    assert copy.hint.startswith("it copies orders row by row")
-    assert updates.hint == "it was called 60000 times: one statement for all rows may do"
+    assert copy.hint.startswith("It copies orders row by row")
+    assert updates.hint == "It was called 60000 times: one statement for all rows may do."
 
 
 def test_steps_that_the_change_does_not_add_are_not_commented_on(tmp_path: Path) -> None:

@@ -68,9 +68,9 @@ def _advice(statement: Statement) -> str | None:
     for kind, cost in _COSTS.items():
         for work in statement.works:
             if work.kind == kind:
-                return f"it {cost.format(table=work.table)}"
+                return f"It {cost.format(table=work.table)}."
     if statement.calls > 1:
-        return f"it was called {statement.calls} times: one statement for all rows may do"
+        return f"It was called {statement.calls} times: one statement for all rows may do."
     return None
 
 

@@ -71,12 +71,12 @@ def _findings(suite: Suite) -> Iterator[Finding]:
         yield Finding("tests-given-up", Severity.FAILURE, f"The test suite gave up: {_legible(suite.bailed)}")
     elif suite.missing:
         what = f"planned {suite.planned} tests and ran {len(suite.points)}"
-        yield Finding("tests-missing", Severity.FAILURE, f"The test suite {what}", hint="look for where it ended")
+        yield Finding("tests-missing", Severity.FAILURE, f"The test suite {what}", hint="Look for where it ended.")
     for point in suite.failed[:_SHOWN]:
         yield Finding("test-failed", Severity.FAILURE, f"Test failed: {_legible(point.title)}")
     if len(suite.failed) > _SHOWN:
         more = len(suite.failed) - _SHOWN
-        yield Finding("test-failed", Severity.FAILURE, f"{more} more tests failed", hint="see the build log")
+        yield Finding("test-failed", Severity.FAILURE, f"{more} more tests failed", hint="See the build log.")
 
 
 def _legible(text: str) -> str:

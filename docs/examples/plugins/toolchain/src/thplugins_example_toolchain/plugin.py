@@ -50,7 +50,7 @@ class Toolchain:
         for archives in sorted({each.archives for each in options}):
             count = len(list(archives.glob("*.tar.gz")))
             severity = Severity.INFO if count else Severity.UNVERIFIED
-            hint = None if count else f"put NAME-VERSION.tar.gz into {archives}, or name another directory"
+            hint = None if count else f"Put NAME-VERSION.tar.gz into {archives}, or name another directory."
             yield Finding("tools", severity, f"{archives} has {count} tools", hint=hint)
 
 

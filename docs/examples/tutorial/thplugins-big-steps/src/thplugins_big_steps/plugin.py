@@ -38,7 +38,7 @@ class BigSteps:
                         Severity.WARNING,
                         f"One step changes {rows:,} rows",
                         Location(result.step.path, dataset=run.name, step=str(result.step)),
-                        hint="change them in batches, while the service runs",
+                        hint="Change them in batches, while the service runs.",
                     )
 
 

@@ -24,7 +24,10 @@ from thplugins_dbmigration.measure.lock_view import Against, Held, LockView
 from thplugins_dbmigration.measure.tenures import ROWS_LOCKED, Tenure, Tenures, longest_each, most_rows
 
 SHARE = 0.02
-"""The share of the time that looking may take: the more locks there are, the less often it is done."""
+"""The share of the time that looking may take: the more locks there are, and the busier the machine, the less often it
+is done."""
+LONGEST_PAUSE_S = 0.5
+"""But never less often than that."""
 
 _READS = r"begin(?!\s+(immediate|exclusive))|start|select|values|set|show"
 _OF_A_TABLE, _OF_ROWS, _OF_THE_DATABASE = (
@@ -63,9 +66,9 @@ class _Looks:
     def _go_on(self) -> None:
         pause_s = 0.0
         while not self._over.wait(pause_s):
-            began_s = time.thread_time()
+            began_s = self._now()
             self._look()
-            pause_s = max(self.view.interval_s, (time.thread_time() - began_s) / SHARE)
+            pause_s = max(self.view.interval_s, min((self._now() - began_s) / SHARE, LONGEST_PAUSE_S))
 
     def _look(self, until_s: float = float("inf")) -> None:
         if self.trouble is not None:

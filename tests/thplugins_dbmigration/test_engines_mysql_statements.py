@@ -13,6 +13,7 @@ import pytest
 
 from thcore.model import Statement
 from thplugins_dbmigration.address import Address
+from thplugins_dbmigration.engines import mysql_statements
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.engines.mysql_statements import KEPT, LONGEST
 from thplugins_dbmigration.measure.mysql import SESSION_COUNTERS, STATEMENT_COUNTERS
@@ -58,6 +59,11 @@ class Session:
     def run(self, *statements: str) -> None:
         for statement in statements:
             self.connection.cursor().execute(statement)
+
+    def rows(self, question: str) -> list[tuple[Any, ...]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(question)
+            return list(cursor.fetchall())
 
     def fails(self, statement: str) -> None:
         with pytest.raises(pymysql.MySQLError):
@@ -109,6 +115,21 @@ def test_statements_are_told_in_order_with_times_and_rows(told: Any) -> None:
     assert nulls == [{"Innodb_lsn_current"}, {"Innodb_lsn_current", "lock_time_us"}, {"Innodb_lsn_current"}]
     assert (found[0].counters["rows_affected"], found[0].counters["rows_examined"]) == (ROWS, ROWS)
     assert (found[2].counters["rows_sent"], found[2].counters["sort_rows"]) == (2, 2)
+
+
+def test_a_statement_that_is_still_ending_before_is_in_no_sum_and_takes_no_place(
+    server: Server, address: Address, session: Session, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mysql_statements, "ENDING_S", 30.0)
+    before = Session(address)
+    earlier = threading.Thread(target=before.run, args=("SELECT sleep(0.3)",))
+    with contextlib.closing(before.connection):
+        earlier.start()
+        while not session.rows("SELECT id FROM information_schema.processlist WHERE state = 'User sleep'"):
+            assert earlier.is_alive()
+        found = told(*["DO 1"] * (KEPT + 10), work=earlier.join)
+    assert sum(each.calls for each in found) == KEPT + 10
+    assert not [each.text for each in found if "sleep" in each.text.lower()]
 
 
 def test_a_statement_that_failed_is_told_with_the_words_of_the_server(told: Any, session: Session) -> None:

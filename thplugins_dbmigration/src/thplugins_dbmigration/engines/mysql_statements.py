@@ -113,6 +113,7 @@ def marked(cursor: Any) -> Mark:
     if row is None:
         return Mark(None)
     cursor.execute(_OWN, ("NO",))
+    _running(cursor, 0)  # what ends after the sums are emptied would be in them
     cursor.execute("TRUNCATE TABLE performance_schema.events_statements_history_long")
     cursor.execute("TRUNCATE TABLE performance_schema.events_statements_summary_by_digest")
     return Mark(int(row[0]))

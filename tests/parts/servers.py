@@ -139,9 +139,9 @@ def open_directory() -> Iterator[Path]:
         shutil.rmtree(path)
 
 
-def processes(name: str) -> list[psutil.Process]:
+def processes(name: str) -> set[psutil.Process]:
     """The processes of that name that this one has started, directly or not."""
-    return [child for child in psutil.Process(os.getpid()).children(recursive=True) if child.name() == name]
+    return {child for child in psutil.Process(os.getpid()).children(recursive=True) if child.name() == name}
 
 
 def query(address: Address, statement: str) -> list[tuple[Any, ...]]:

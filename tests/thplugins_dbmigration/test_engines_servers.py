@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from thcore.errors import CancelledError, InfrastructureError
@@ -42,6 +43,16 @@ from parts.servers import (
 pytestmark = pytest.mark.system
 
 PROGRAM = {"mysql": program(engine_for("mysql").locate(None), SERVERS).name, "postgresql": "postgres"}
+
+
+Started = Callable[[str], set[psutil.Process]]
+
+
+@pytest.fixture
+def started() -> Started:
+    """The processes of a name that a test has started. Others may have servers that live as long as the run."""
+    before = {name: processes(name) for name in PROGRAM.values()}
+    return lambda name: processes(name) - before[name]
 
 
 @pytest.fixture(params=ALL, ids=str)
@@ -133,17 +144,19 @@ def test_rows_that_a_step_changes_are_counted_exactly(server_ground: Ground) -> 
         assert 100 < log < 100_000
 
 
-def test_nothing_listens_on_the_network(server_ground: Ground) -> None:
+def test_nothing_listens_on_the_network(server_ground: Ground, started: Started) -> None:
     with server_ground.server():
-        found = processes(PROGRAM[server_ground.engine.name])
+        found = started(PROGRAM[server_ground.engine.name])
         assert found
         for process in found:
             assert [entry.laddr for entry in process.net_connections("inet")] == []
 
 
-def test_the_server_does_not_run_as_root_and_no_other_account_can_reach_its_socket(server_ground: Ground) -> None:
+def test_the_server_does_not_run_as_root_and_no_other_account_can_reach_its_socket(
+    server_ground: Ground, started: Started
+) -> None:
     with server_ground.server():
-        (process,) = [one for one in processes(PROGRAM[server_ground.engine.name]) if one.ppid() == os.getpid()]
+        (process,) = [one for one in started(PROGRAM[server_ground.engine.name]) if one.ppid() == os.getpid()]
         inside = Path(f"/proc/{process.pid}/ns/user").readlink() != Path("/proc/self/ns/user").readlink()
         assert inside or process.uids().real != 0
         parent = socket_directory(server_ground.build.id, server_ground.build.attempt)
@@ -157,17 +170,17 @@ class OwnError(Exception):
     """What the body raises."""
 
 
-def test_no_process_is_left_when_the_body_raises(server_ground: Ground) -> None:
+def test_no_process_is_left_when_the_body_raises(server_ground: Ground, started: Started) -> None:
     name = PROGRAM[server_ground.engine.name]
 
     def fail() -> None:
         with server_ground.server():
-            assert processes(name)
+            assert started(name)
             raise OwnError
 
     with pytest.raises(OwnError):
         fail()
-    assert processes(name) == []
+    assert not started(name)
     with server_ground.server() as server:  # it was stopped cleanly: it starts again at once
         assert server.version
 
@@ -175,7 +188,9 @@ def test_no_process_is_left_when_the_body_raises(server_ground: Ground) -> None:
 @pytest.mark.parametrize(
     ("kind", "words"), [(MARIADB, "innodb_fast_shutdown=2"), (SYSTEM, "immediate shutdown")], ids=str
 )
-def test_a_server_whose_data_nobody_wants_stops_without_writing_them(kind: Kind, words: str, tmp_path: Path) -> None:
+def test_a_server_whose_data_nobody_wants_stops_without_writing_them(
+    kind: Kind, words: str, tmp_path: Path, started: Started
+) -> None:
     with ground(tmp_path, kind) as made:
         if PROGRAM[kind.type] == "mysqld":
             pytest.skip("MySQL does not say how it stops")
@@ -185,11 +200,11 @@ def test_a_server_whose_data_nobody_wants_stops_without_writing_them(kind: Kind,
         with made.engine.start(made.build, made.installation, made.data, log=made.log, kept=False):
             pass
         assert words in made.log.read_text()
-        assert processes(PROGRAM[kind.type]) == []
+        assert not started(PROGRAM[kind.type])
 
 
 @pytest.mark.parametrize("kind", [MARIADB, EMBEDDED], ids=str)
-def test_a_cancelled_build_leaves_no_server(kind: Kind, tmp_path: Path) -> None:
+def test_a_cancelled_build_leaves_no_server(kind: Kind, tmp_path: Path, started: Started) -> None:
     def be_cancelled() -> None:
         with Interrupt() as interrupt, ground(tmp_path, kind, interrupt=interrupt) as made, made.server():
             interrupt.cancel("enough")
@@ -197,13 +212,15 @@ def test_a_cancelled_build_leaves_no_server(kind: Kind, tmp_path: Path) -> None:
 
     with pytest.raises(CancelledError):
         be_cancelled()
-    assert processes(PROGRAM[kind.type]) == []
+    assert not started(PROGRAM[kind.type])
 
 
-def test_a_server_that_dies_is_told_as_such_whatever_its_death_made_of_the_step(server_ground: Ground) -> None:
+def test_a_server_that_dies_is_told_as_such_whatever_its_death_made_of_the_step(
+    server_ground: Ground, started: Started
+) -> None:
     def crash() -> None:
         with server_ground.server():
-            (process,) = [one for one in processes(PROGRAM[server_ground.engine.name]) if one.ppid() == os.getpid()]
+            (process,) = [one for one in started(PROGRAM[server_ground.engine.name]) if one.ppid() == os.getpid()]
             process.kill()
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it is not ours to reap
             raise OwnError("lost connection")

@@ -46,6 +46,7 @@ def test_a_server_tells_what_was_observed(database: Path) -> None:
     assert reasons == {
         "rows_read": UNREAD,
         "Innodb_rows_read": UNREAD,
+        "rows_locked": "SQLite locks the whole file, and no row",
         "pages_spilled": "the project's SQLite does not count them",
     }
     [statement] = server.statements(address, 6.0)

@@ -250,7 +250,7 @@ def test_builds_that_are_kept_no_longer_go_when_another_one_is_published(root: P
         plugin.thcore_publish(made, PublishLocalOptions(root, keep=DAY), outcome)  # type: ignore[arg-type] # a number
         log = made.workspace.log.read_text()
     assert not old.exists()
-    assert "removed builds that are kept no longer: 1 builds" in log
+    assert "removed builds that are kept no longer: 1 build," in log
     assert 'href="./45/' not in (root / "index.html").read_text()
     assert (root / "46/1/check/job/new/result.json").exists()
 

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 UV = $(shell command -v uv || echo .uv/bin/uv)
 RUN = $(UV) run --no-sync
 DEMO ?= demo
-PARALLEL ?= --numprocesses 4 --dist worksteal
+PARALLEL ?= --numprocesses 3 --dist worksteal
 BUILDS ?= 3000
 SEED ?= $(shell date +%s)
 

@@ -58,6 +58,7 @@ def use(build: Build, dataset: Dataset) -> None:
 
 def worked_and_killed(path: Path, name: str, datasets: list[Dataset], bound: int | None, after_s: float) -> None:
     """A process that uses datasets until it is killed, which nothing prepares it for."""
+    before = set(psutil.Process().children(recursive=True))  # servers of other tests, which live as long as the run
     child = os.fork()
     if child == 0:
         try:
@@ -71,7 +72,7 @@ def worked_and_killed(path: Path, name: str, datasets: list[Dataset], bound: int
     assert os.waitpid(child, os.WNOHANG) == (0, 0), "it broke before it was killed"
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    for orphan in psutil.Process().children(recursive=True):  # as the worker does
+    for orphan in set(psutil.Process().children(recursive=True)) - before:  # as the worker does
         with contextlib.suppress(psutil.NoSuchProcess):
             orphan.kill()
             orphan.wait(10)

@@ -21,6 +21,7 @@ from thcore.testing import make_build
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.engines.engine import Engine, Installation, Server
+from thplugins_dbmigration.engines.mysql_programs import SERVERS, program
 
 SEED = """\
 CREATE TABLE things (id INTEGER PRIMARY KEY, name VARCHAR(20));
@@ -67,6 +68,8 @@ SYSTEM = Kind("postgresql", Choice(postgresql="system", postgresql_programs=_on_
 SQLITE = Kind("sqlite")
 ALL = (MARIADB, EMBEDDED, SYSTEM, SQLITE)
 WITH_SERVER = (MARIADB, EMBEDDED, SYSTEM)
+ON_MARIADB = program(engine_for("mysql").locate(None), SERVERS).name != "mysqld"
+"""Whether it is MariaDB that serves ``mysql``, or Oracle's server, whose words are others."""
 
 
 _MADE: dict[Installation, Path] = {}

@@ -15,9 +15,7 @@ import pytest
 from thcore.errors import CancelledError, InfrastructureError
 from thcore.process.interrupt import Interrupt
 from thcore.testing import make_build
-from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.engines.engine import Installation
-from thplugins_dbmigration.engines.mysql_programs import SERVERS, program
 from thplugins_dbmigration.engines.sockets import remove_sockets, server_directory, socket_directory
 from thplugins_dbmigration.measure import measured
 
@@ -26,6 +24,7 @@ from parts.servers import (
     BROKEN_SEED,
     EMBEDDED,
     MARIADB,
+    ON_MARIADB,
     SEED,
     SQLITE,
     SYSTEM,
@@ -42,7 +41,7 @@ from parts.servers import (
 
 pytestmark = pytest.mark.system
 
-PROGRAM = {"mysql": program(engine_for("mysql").locate(None), SERVERS).name, "postgresql": "postgres"}
+PROGRAM = {"mysql": "mariadbd" if ON_MARIADB else "mysqld", "postgresql": "postgres"}
 
 
 Started = Callable[[str], set[psutil.Process]]

@@ -66,11 +66,17 @@ def published(tmp_path: Path) -> Path:
 
 
 def publish(directory: Path, log: bytes, marks: Sequence[Mark] = ()) -> Path:
-    (directory / "console.log").write_bytes(log)
-    path = directory / "console.log.html"
-    with path.open("wb") as out:
-        viewer.write(io.BytesIO(log), "console.log", marks, out)
-    return path
+    page = io.BytesIO()
+    viewer.write(io.BytesIO(log), "console.log", marks, page)
+    put(directory / "console.log", log)
+    return put(directory / "console.log.html", page.getvalue())
+
+
+def put(path: Path, content: bytes) -> Path:
+    """Write a file that somebody may be reading: what replaces it is whole, as what publishers put up is."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(content)
+    return new.rename(path)
 
 
 def read(visitor: Visitor, path: Path | str, anchor: str = "", **options: bool) -> Page:
@@ -425,8 +431,7 @@ def tell(directory: Path, pieces: Sequence[str], verdict: Verdict | None = None)
     for name, content in live.files(standing, log, grown, 5.0).items():
         path = directory / name
         path.parent.mkdir(exist_ok=True)
-        path.with_suffix(".new").write_bytes(content)
-        path.with_suffix(".new").rename(path)
+        put(path, content)
 
 
 def test_the_log_of_a_running_build_is_followed_to_its_end(visitor: Visitor, address: str, tmp_path: Path) -> None:

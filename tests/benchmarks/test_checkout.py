@@ -65,8 +65,8 @@ def spent() -> float:
 class Made:
     """A bare repository: ``main``, and changes of a few files each under ``refs/changes/NUMBER/1``. Always the same.
 
-    All versions of a file are written one after the other, so that each is a delta of the one before, as a server that
-    has packed its repository has them.
+    All versions of a file are written one after the other, the newest first, so that each is a delta of the one that
+    came after it: so has them a server that has packed its repository.
     """
 
     def __init__(self, path: Path, changes: int) -> None:
@@ -103,13 +103,15 @@ class Made:
         return " ".join(self._random.choices(self._words, k=8)).encode() + b"\n"
 
     def _versions(self, name: str, length: int, turns: Sequence[int]) -> Iterator[bytes]:
-        """The file in each commit of ``main`` that has it anew, then in each change."""
+        """The file in the last commit of ``main`` that has it anew, in each change, and in the commits before."""
         lines = [self._line() for _ in range(length)]
-        for number in turns:
-            yield from self._blob(self._edited(lines) if number else lines, self._commits[number], name)
+        *before, last = turns
+        yield from self._blob(lines, self._commits[last], name)
         for change in self._changes:
             if name in change:
                 yield from self._blob(self._edited(list(lines)), change, name)
+        for number in reversed(before):
+            yield from self._blob(self._edited(lines), self._commits[number], name)
 
     def _edited(self, lines: list[bytes]) -> list[bytes]:
         for _ in range(EDITS):

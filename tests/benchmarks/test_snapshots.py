@@ -1,7 +1,8 @@
 """How long until a dataset is ready: its dump loaded as turbo-hipster did it, beside a clone of its snapshot.
 
 THCORE_BENCH_MB is the size of the dump (60 megabytes; the goals are for 1000), THCORE_BENCH_GROWTH the sizes of the
-table of growth, such as ``10,100,1000,4000`` (``10,50``).
+table of growth, such as ``10,100,1000,4000`` (``10,50``). To load gigabytes takes long: with THCORE_BENCH_KEPT the
+snapshots of that table are kept in that directory, and used again.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from parts.servers import EMBEDDED, MARIADB, SQLITE, SYSTEM, Kind
 
 MEGABYTES = int(os.environ.get("THCORE_BENCH_MB", "60"))
 GROWTH = tuple(int(size) for size in os.environ.get("THCORE_BENCH_GROWTH", "10,50").split(","))
+KEPT = os.environ.get("THCORE_BENCH_KEPT")
 ROUNDS = 5
 GOALS = {("mysql", "copy"): 80, ("mysql", "reflink"): 300, ("postgresql", "copy"): 20, ("postgresql", "reflink"): 150}
 GOALS |= {("sqlite", "copy"): 50}
@@ -143,7 +145,7 @@ def states(bench: Bench, megabytes: int) -> Iterator[dict[str, Path]]:
 
 
 def bench_of(path: Path, kind: Kind, megabytes: int) -> Bench:
-    path.mkdir(mode=0o755, exist_ok=True)
+    path.mkdir(mode=0o755, parents=True, exist_ok=True)
     return Bench(kind, path, made_dataset(path / "datasets" / "compute", kind.type, megabytes))
 
 
@@ -171,10 +173,11 @@ def test_a_clone_is_ready_long_before_a_dump_is_loaded(kind: Kind, tmp_path: Pat
 def test_a_clone_grows_with_the_data_only_where_it_is_a_copy(kind: Kind, tmp_path: Path) -> None:
     rows = []
     for megabytes in GROWTH:
-        bench = bench_of(tmp_path / f"mb{megabytes}", kind, megabytes)
+        bench = bench_of(Path(KEPT or tmp_path) / f"{kind}-{megabytes}", kind, megabytes)
         with states(bench, megabytes) as found:
             rows += [(megabytes, way, bench.ready(state)) for way, state in found.items()]
-        shutil.rmtree(bench.path)
+        if not KEPT:
+            shutil.rmtree(bench.path)
     print(f"\n{kind}\n{'dump MB':>8} {'way':10} {'clone s':>9} {'start s':>9} {'ready s':>9}")
     for megabytes, way, ready in rows:
         print(f"{megabytes:8} {way:10} {ready.clone_s:9.3f} {ready.start_s:9.3f} {ready.total_s:9.3f}")

@@ -41,4 +41,5 @@ def reflinking(directory: Path, *, megabytes: int) -> Iterator[Path]:
         yield directory
     finally:
         subprocess.run(["umount", "--lazy", str(directory)], check=True)
+        directory.rmdir()
         image.unlink()

@@ -99,11 +99,16 @@ class Writer:
 
 
 def made_dataset(directory: Path, kind: str, megabytes: int) -> Dataset:
-    """A dataset whose dump has about so many megabytes (of a million bytes)."""
+    """A dataset whose dump has about so many megabytes (of a million bytes). One that is there is taken as it is."""
+    seed = directory / "seed.sql"
+    if seed.exists() and seed.stat().st_size:
+        return as_read(directory)
     account = {"database": "app", "db_user": "app", "db_pass": "password"}
     write_dataset(directory.parent, directory.name, "", type=kind, project="example/compute", **account)
-    with (directory / "seed.sql").open("w", encoding="utf-8") as stream:
+    new = directory / "seed.new"
+    with new.open("w", encoding="utf-8") as stream:
         stream.writelines(Writer(kind, megabytes).lines())
+    new.replace(seed)
     return as_read(directory)
 
 

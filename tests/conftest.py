@@ -16,6 +16,7 @@ from typing import Any
 import coverage
 import pytest
 
+from thcore.placement import scatter
 from thcore.testing.swift import Swift
 
 from parts.browser import chromium, visitor  # noqa: F401 - fixtures
@@ -124,6 +125,7 @@ def passable(tmp_path_factory: pytest.TempPathFactory) -> None:
         return opened(make(basename, numbered))
 
     base = opened(tmp_path_factory.getbasetemp())
+    scatter(base)
     if "PYTEST_XDIST_WORKER" in os.environ and os.geteuid() == 0:
         opened(base.parent)
     tmp_path_factory.mktemp = mktemp  # type: ignore[method-assign]  # also what tmp_path is made with

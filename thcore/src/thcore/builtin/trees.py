@@ -26,6 +26,7 @@ from thcore.builtin import mirrors
 from thcore.builtin.git_process import Address, Git, GitCallError
 from thcore.builtin.lock import locked_if_free
 from thcore.errors import InfrastructureError
+from thcore.placement import scatter
 
 _UNUSED_S = 24 * 3600.0
 _CALL_S = 300.0
@@ -97,6 +98,7 @@ class Stock:
     def take(self, target: Path) -> bool:
         """Move a tree to ``target``. False when there is none, or none that can be moved to there."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        scatter(self.directory)
         used = self.directory / "used"
         if used.exists():
             used.touch()

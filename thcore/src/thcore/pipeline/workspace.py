@@ -9,6 +9,7 @@ from pathlib import Path
 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Workspace
+from thcore.placement import scatter
 from thcore.process import mounts
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ def create(work: Path, build_id: str, attempt: int) -> Workspace:
     label = "".join(character if character.isalnum() else "_" for character in build_id)[:40]
     try:
         work.mkdir(parents=True, exist_ok=True)
+        scatter(work)
         root = Path(tempfile.mkdtemp(prefix=f"{label}-{attempt}-", dir=work))
         # Servers of a build may run as another account and must be able to pass through.
         root.chmod(0o711)

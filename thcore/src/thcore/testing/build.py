@@ -28,6 +28,7 @@ from thcore.pipeline import lifecycle
 from thcore.pipeline.build import OptionKeys, Recollect, Remember, StageBuild, nobody, nothing
 from thcore.pipeline.live import Pace
 from thcore.pipeline.plan import Plan
+from thcore.placement import scatter
 from thcore.plugins import Plugins
 from thcore.process.buildlog import BuildLog
 from thcore.process.interrupt import Interrupt
@@ -93,6 +94,8 @@ def make_build(
     Builds that are given the same ``state`` share the directory that the plugin keeps between builds.
     """
     workspace = Workspace(directory / f"workspace-{build_id}-{attempt}")
+    directory.mkdir(parents=True, exist_ok=True)
+    scatter(directory)  # as a worker does where its workspaces are
     workspace.artifacts.mkdir(parents=True, exist_ok=True)
     workspace.temporary.mkdir(exist_ok=True)
     asked = change or Change("example/project", ChangeKind.BRANCH, branch="main")

@@ -36,6 +36,8 @@ FILES = int(os.environ.get("FILES", "4800"))
 COMMITS = int(os.environ.get("COMMITS", "20000"))
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 MADE = os.environ.get("MADE")
+GOALS = {"ours, cold": 15, "ours, warm": 300}
+"""How many times a clone's speed, of a history as large as nova's."""
 EDITS = 4
 """Files that a commit changes, and places in each: with both, objects and pack grow with the commits as nova's do."""
 PROJECT = "example/project"
@@ -210,3 +212,6 @@ def test_a_checkout_beside_a_fresh_clone(tmp_path: Path, origin: Path) -> None:
         passed = f"{wall[name]:9.3f} {every[0]:7.3f} {every[-1]:7.3f} {times:7.0f}"
         print(f"{name:12} {passed} {cpu[name]:12.3f} {cpu_times:7.0f}")
     assert wall["fresh clone"] > wall["ours, cold"] > wall["ours, warm"]
+    if FILES >= 4800 and COMMITS >= 44000:
+        for name, goal in GOALS.items():
+            assert wall["fresh clone"] / wall[name] >= goal, name

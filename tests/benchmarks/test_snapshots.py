@@ -2,7 +2,8 @@
 
 THCORE_BENCH_MB is the size of the dump (60 megabytes; the goals are for 1000), THCORE_BENCH_GROWTH the sizes of the
 table of growth, such as ``10,100,1000,4000`` (``10,50``). To load gigabytes takes long: with THCORE_BENCH_KEPT the
-snapshots of that table are kept in that directory, and used again.
+snapshots of that table are kept in that directory, and used again. nova's dump is taken where it is found (see
+``parts.real_projects``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import psycopg
 import pymysql
 import pytest
+import zstandard
 from attrs import frozen
 
 from benchmarks.stock import stock_server, timed
@@ -31,8 +33,10 @@ from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.engines.engine import Engine, Installation
 from thplugins_dbmigration.snapshots import Snapshot, clone, clone_way, restored, shelf
 
+from parts.dataset import as_read, write_dataset
 from parts.loop import reflinking, unavailable
 from parts.made_dataset import made_dataset
+from parts.real_projects import NOVA, find_datasets
 from parts.servers import EMBEDDED, MARIADB, SQLITE, SYSTEM, Kind
 
 MEGABYTES = int(os.environ.get("THCORE_BENCH_MB", "60"))
@@ -125,7 +129,7 @@ def first_row(address: Address) -> Any:
 
 
 @contextlib.contextmanager
-def states(bench: Bench, megabytes: int) -> Iterator[dict[str, Path]]:
+def states(bench: Bench) -> Iterator[dict[str, Path]]:
     """The state directories to clone from, by way: this file system's, and one that shares blocks where root can."""
     state = bench.path / "state"
     size = sum(path.stat().st_size for path in bench.snapshot(state).data.rglob("*"))
@@ -151,22 +155,42 @@ def bench_of(path: Path, kind: Kind, megabytes: int) -> Bench:
 
 @pytest.mark.parametrize("kind", [MARIADB, SYSTEM, EMBEDDED, SQLITE], ids=str)
 def test_a_clone_is_ready_long_before_a_dump_is_loaded(kind: Kind, tmp_path: Path) -> None:
-    bench = bench_of(tmp_path / "bench", kind, MEGABYTES)
+    ratios = beside_its_dump(bench_of(tmp_path / "bench", kind, MEGABYTES))
+    for way, ratio in ratios.items():
+        assert ratio >= (GOALS.get((kind.type, way), 1) if MEGABYTES >= GOALS_FROM_MB else 1), (str(kind), way)
+
+
+def test_a_clone_of_novas_data_is_ready_long_before_their_dump_is_loaded(tmp_path: Path) -> None:
+    source = find_datasets()
+    if source is None:
+        pytest.skip("there is no dataset of nova")
+    path = tmp_path / "bench"
+    path.mkdir(mode=0o755)
+    directory = path / "datasets" / "nova"
+    account = {"database": "app", "db_user": "app", "db_pass": "password"}
+    write_dataset(directory.parent, directory.name, "", type="mysql", project=NOVA.name, **account)
+    with (source / NOVA.source / NOVA.seed).open("rb") as packed, (directory / "seed.sql").open("wb") as plain:
+        zstandard.ZstdDecompressor().copy_stream(packed, plain)
+    ratios = beside_its_dump(Bench(MARIADB, path, as_read(directory)))
+    assert min(ratios.values()) > 1
+
+
+def beside_its_dump(bench: Bench) -> dict[str, float]:
+    """How many times sooner a clone is ready than its dump is loaded, by way."""
     began = time.perf_counter()
-    bench.snapshot(tmp_path / "bench" / "state")
+    bench.snapshot(bench.path / "state")
     restored_s = time.perf_counter() - began
-    with states(bench, MEGABYTES) as found:
+    with states(bench) as found:
         clones = {way: bench.ready(state) for way, state in found.items()}
     reload_s = bench.reloaded_s()
     dump = bench.dataset.seed.stat().st_size / 1e6
-    print(f"\n{kind}, dump of {dump:.0f} MB: loaded in {reload_s:.2f} s; its snapshot is made in {restored_s:.2f} s")
+    told = f"loaded in {reload_s:.2f} s; its snapshot is made in {restored_s:.2f} s"
+    print(f"\n{bench.kind}, {bench.dataset.project}, dump of {dump:.0f} MB: {told}")
     print(f"{'way':10} {'clone s':>9} {'start s':>9} {'ready s':>9} {'ratio':>9}")
+    ratios = {way: reload_s / ready.total_s for way, ready in clones.items()}
     for way, ready in clones.items():
-        ratio = reload_s / ready.total_s
-        print(f"{way:10} {ready.clone_s:9.3f} {ready.start_s:9.3f} {ready.total_s:9.3f} {ratio:8.1f}x")
-    if MEGABYTES >= GOALS_FROM_MB:
-        for way, ready in clones.items():
-            assert reload_s / ready.total_s >= GOALS.get((kind.type, way), 1), (str(kind), way)
+        print(f"{way:10} {ready.clone_s:9.3f} {ready.start_s:9.3f} {ready.total_s:9.3f} {ratios[way]:8.1f}x")
+    return ratios
 
 
 @pytest.mark.parametrize("kind", [MARIADB, SYSTEM, SQLITE], ids=str)
@@ -174,7 +198,7 @@ def test_a_clone_grows_with_the_data_only_where_it_is_a_copy(kind: Kind, tmp_pat
     rows = []
     for megabytes in GROWTH:
         bench = bench_of(Path(KEPT or tmp_path) / f"{kind}-{megabytes}", kind, megabytes)
-        with states(bench, megabytes) as found:
+        with states(bench) as found:
             rows += [(megabytes, way, bench.ready(state)) for way, state in found.items()]
         if not KEPT:
             shutil.rmtree(bench.path)

@@ -76,8 +76,8 @@ def test_no_verdict_changes_with_the_weather(engine: str) -> None:
                 if told != entry.expected:
                     changed.append(f"{entry}, {'busy' if turn.busy else 'idle'}: {told}, not {entry.expected}")
             took = f"{'busy' if turn.busy else 'idle'}, {time.monotonic() - began:.0f} s"
-            otherwise = changed[before:]
-            print(f"{engine}: {number + 1} of {REPEATS}: {took}: {len(otherwise)} told otherwise", *otherwise, flush=True)
+            new = changed[before:]
+            print(f"{engine}: {number + 1} of {REPEATS}: {took}: {len(new)} told otherwise", *new, flush=True)
     print(f"\n{engine}: {len(entries)} migrations, {REPEATS} times each, {len(changed)} times told otherwise")
     print("\n".join(table(entries, turns)))
     assert not changed, "\n".join(changed)

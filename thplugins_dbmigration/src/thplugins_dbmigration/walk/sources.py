@@ -23,8 +23,8 @@ class Sources:
     """
 
     checkout: Path
-    _beside: dict[Path, tuple[Path, ...]] = field(factory=dict)
-    """By directory: the files in it and one directory below, in order."""
+    _beside: dict[Path, tuple[tuple[str, Path], ...]] = field(factory=dict)
+    """By directory: the files in it and one directory below with their names, in order."""
 
     def has(self, path: str) -> bool:
         """Whether there is a step's file. ``path`` is relative to the checkout, as everywhere here."""
@@ -60,7 +60,9 @@ class Sources:
             return
         if place not in self._beside:
             found = sorted({*place.glob("*"), *place.glob("*/*")})
-            self._beside[place] = tuple(file for file in found if file.suffix not in _MODULES and file.is_file())
-        for file in self._beside[place]:
-            if file != step and (file.name.startswith(f"{step.stem}.") or os.fsencode(file.name) in text):
+            files = (file for file in found if file.suffix not in _MODULES and file.is_file())
+            self._beside[place] = tuple((file.name, file) for file in files)
+        stem, words = f"{step.stem}.", os.fsdecode(text)
+        for name, file in self._beside[place]:
+            if (name.startswith(stem) or name in words) and file != step:
                 yield file

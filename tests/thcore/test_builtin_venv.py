@@ -1,23 +1,26 @@
 from __future__ import annotations
 
+import platform
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
 
-from thcore.builtin import seal
+from thcore.builtin import interpreters, seal
 from thcore.builtin.lock import locked
 from thcore.builtin.requirements import Requirements, logical_lines, read
 from thcore.builtin.uv_process import judged, variables
-from thcore.builtin.venv import VenvOptions, plugin
+from thcore.builtin.venv import VenvOptions, VenvPlugin, plugin
 from thcore.errors import CancelledError, ChangeError, InfrastructureError
-from thcore.hooks import Build
-from thcore.model import Attempt, Checkout, Command, Environment
+from thcore.hooks import Build, hookimpl
+from thcore.model import Attempt, Checkout, Command, Environment, Execution, Verdict
 from thcore.process import Interrupt
-from thcore.testing import make_build
+from thcore.testing import make_build, run_job
 
 from parts.package import project_files, wheel
 
@@ -141,6 +144,118 @@ def test_the_content_decides_not_the_name_of_the_file(tmp_path: Path, options: V
 
     make(tmp_path, options, {"requirements.txt": "needed==1.0\n"}, "b3")
     assert len(bases(tmp_path)) == 2
+
+
+def test_a_wheel_that_is_added_counts(tmp_path: Path, options: VenvOptions) -> None:
+    for version in ("1.0", "2.0"):
+        wheel(tmp_path / "wheels", "tool", version)
+        environment, _ = make(tmp_path, options, {"requirements.txt": "tool"}, f"b{version}")
+        assert environment.description == (f"tool=={version}",)
+    assert len(bases(tmp_path)) == 2
+
+
+class Asking(VenvPlugin):
+    """Asks how a job is prepared, and makes no environment."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    @hookimpl
+    def thcore_checkout(self, build: Build) -> Checkout:
+        return tree(build.workspace.source, {"README": ""})
+
+    @hookimpl
+    def thcore_environment(self) -> Environment:
+        return Environment()
+
+    @hookimpl
+    def thcore_execute(self, build: Build) -> Execution:
+        self.told.append(build.preparation())
+        return Execution(0)
+
+
+@pytest.fixture
+def preparation(tmp_path: Path) -> Callable[[VenvOptions], str]:
+    """Says how a job with such options is prepared at this moment."""
+    asking = Asking()
+
+    def told(options: VenvOptions) -> str:
+        outcome, _ = run_job(tmp_path / f"job{len(asking.told)}", {"venv": asking}, options={"venv": options})
+        assert outcome.verdict is Verdict.SUCCESS, outcome.summary
+        return asking.told[-1]
+
+    return told
+
+
+def test_the_words_of_a_workers_constraint_file_are_part_of_the_preparation(
+    tmp_path: Path, preparation: Callable[[VenvOptions], str]
+) -> None:
+    upper, included = tmp_path / "upper.txt", tmp_path / "included.txt"
+    options = VenvOptions(constraints=("in/the/checkout.txt", str(upper)))
+    upper.write_text("tool<2\n-c included.txt\n")
+    included.write_text("other<2\n")
+    first = preparation(options)
+    upper.write_text("# the same\ntool<2\n-c included.txt\n")
+    assert preparation(options) == first
+    included.write_text("other<3\n")
+    second = preparation(options)
+    upper.write_text("tool<3\n-c included.txt\n")
+    assert len({first, second, preparation(options)}) == 3
+
+
+@pytest.mark.parametrize("address", ["{}", "file://{}"])
+def test_the_wheels_of_a_directory_are_part_of_the_preparation(
+    tmp_path: Path, preparation: Callable[[VenvOptions], str], address: str
+) -> None:
+    directory = tmp_path / "wheels"
+    options = VenvOptions(find_links=("https://wheels.example.org/", address.format(directory)))
+    told = [preparation(options)]
+    directory.mkdir()
+    for version in ("1.0", "2.0"):
+        wheel(directory, "tool", version)
+        told += [preparation(options), preparation(options)]
+    (directory / "tool-2.0-py3-none-any.whl").write_bytes(b"built again")
+    told.append(preparation(options))
+    assert told[1] == told[2]
+    assert told[3] == told[4]
+    assert len(set(told)) == 4
+
+
+def test_the_interpreter_that_a_version_means_is_part_of_the_preparation(
+    preparation: Callable[[VenvOptions], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def machine(path: str, version: str) -> None:
+        found = interpreters.Interpreter(Path(path), version)
+        monkeypatch.setattr(interpreters, "find", lambda *_arguments, **_keys: found)
+
+    told = []
+    for path, version in (
+        ("/opt/a/python3.9", "CPython 3.9.18"),
+        ("/opt/a/python3.9", "CPython 3.9.18"),
+        ("/opt/a/python3.9", "CPython 3.9.19"),
+        ("/opt/b/python3.9", "CPython 3.9.19"),
+    ):
+        machine(path, version)
+        told.append(preparation(VenvOptions(python="3.9")))
+    assert told[0] == told[1]
+    assert len(set(told)) == 3
+
+
+def test_the_interpreter_of_a_preparation_is_found_as_for_environments(
+    preparation: Callable[[VenvOptions], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[interpreters.Interpreter] = []
+    find = interpreters.find
+
+    def noted(*arguments: Any, **keys: Any) -> interpreters.Interpreter:
+        found.append(find(*arguments, **keys))
+        return found[-1]
+
+    monkeypatch.setattr(interpreters, "find", noted)
+    own = Path(sys.executable).resolve()
+    preparation(VenvOptions(python=str(own)))
+    (python,) = found
+    assert python.identity == [str(own), f"CPython {platform.python_version()}"]
 
 
 def test_builds_at_once_make_an_environment_once(tmp_path: Path, options: VenvOptions) -> None:

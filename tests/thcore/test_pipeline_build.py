@@ -267,6 +267,64 @@ def test_a_preparation_is_told_by_plugins_and_options(tmp_path: Path) -> None:
     assert same == also != other
 
 
+class Listing:
+    """Makes an environment as files say; whenever it looks into one, ``looked`` has it."""
+
+    def __init__(self) -> None:
+        self.looked: list[Path] = []
+
+        def content(_build: Any, path: Path) -> str:
+            self.looked.append(path)
+            return path.read_text()
+
+        @frozen
+        class Options:
+            path: Path = option("Which.", stands_for=content)
+
+        self.options = Options
+
+    @hookimpl
+    def thcore_environment(self) -> Environment:
+        return Environment()
+
+
+def listed(directory: Path, listing: Listing, path: Path, *others: Path) -> tuple[list[str], Outcome]:
+    """The preparations with one file, and with others in its place; and how the job ended."""
+    seen: list[str] = []
+
+    def act(build: Any) -> None:
+        seen.append(build.preparation())
+        seen.extend(build.preparation(options={"listing": {"path": str(other)}}) for other in others)
+
+    plugins = {"tree": FakeCheckout(), "listing": listing, "execute": FakeExecutor(act)}
+    outcome, _ = run_job(directory, plugins, options={"listing": listing.options(path)})
+    return seen, outcome
+
+
+def test_a_preparation_is_told_by_what_the_options_stand_for(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    seen = []
+    for number, text in enumerate(("one", "one", "two")):
+        path.write_text(text)
+        seen += listed(tmp_path / str(number), Listing(), path)[0]
+    assert seen[0] == seen[1] != seen[2]
+
+
+def test_a_preparation_stays_the_same_for_the_whole_attempt(tmp_path: Path) -> None:
+    first, other, listing = tmp_path / "first", tmp_path / "other", Listing()
+    for path in (first, other):
+        path.write_text("text")
+    seen, _ = listed(tmp_path / "job", listing, first, other, other)
+    assert seen[0] != seen[1] == seen[2]
+    assert listing.looked == [first, other]
+
+
+def test_an_option_that_cannot_be_looked_at_is_told_by_plugin_and_name(tmp_path: Path) -> None:
+    _, outcome = listed(tmp_path / "job", Listing(), tmp_path / "none")
+    assert outcome.verdict is Verdict.UNVERIFIED
+    assert "plugin listing (local 0), option path raised FileNotFoundError" in outcome.summary
+
+
 def test_a_provision_that_fails_can_be_tried_again_and_does_not_take_anothers_place(tmp_path: Path) -> None:
     class Flaky:
         def __init__(self) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,13 @@ class Tree:
         return self.change.provision().environment
 
 
+@frozen
+class Listed:
+    """Options of an environment that is made as a file says."""
+
+    path: Path = option("Which.", stands_for=lambda _build, path: path.read_text())
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     trunk = AlembicProject(tmp_path / "trunk").revision("a", None)
@@ -79,6 +87,26 @@ def test_a_whole_job_answers_what_the_migrations_did(
     assert [run.name for run in outcome.datasets] == ["small"]
     assert json.loads((workspace.artifacts / "datasets" / "small" / "steps.json").read_text())["name"] == "small"
     assert "step a->b starts" in workspace.log.read_text()
+
+
+def test_the_state_of_the_target_branch_is_made_again_when_a_file_that_an_option_names_has_changed(
+    tmp_path: Path, tree: Tree
+) -> None:
+    write_dataset(tmp_path / "datasets", "small", SEED)
+    tree.trunk.revision("b", "a", "alter table item add column b integer")
+    tree.change.revision("b", "a", "alter table item add column b integer").revision("c", "b", "select 1")
+    constraints = tmp_path / "constraints.txt"
+    options = {"dbmigration": DbmigrationOptions(datasets=tmp_path / "datasets"), "tree": Listed(constraints)}
+    made = []
+    for text in ("tool<2", "tool<3"):
+        constraints.write_text(text)
+        plugins = {"tree": tree, "dbmigration": Dbmigration()}
+        outcome, workspace = run_job(tmp_path / "job", plugins, options=options, change=CHANGE)
+        shutil.rmtree(workspace.root)
+        assert outcome.verdict is Verdict.SUCCESS, outcome.summary
+        (run,) = outcome.datasets
+        made.append([result.step.version for result in run.steps if not result.from_snapshot])
+    assert made == [["b", "c"], ["b", "c"]]
 
 
 def test_a_job_without_a_dataset_is_unverified(tmp_path: Path, tree: Tree) -> None:

@@ -241,6 +241,17 @@ def test_an_edited_migration_that_a_release_has_run_is_walked_from_before_that_r
     ]
 
 
+def test_an_edit_of_the_sql_that_a_migration_reads_edits_the_migration(project: Releases) -> None:
+    body = "from pathlib import Path\nop.execute(Path(__file__).with_suffix('.sql').read_text())"
+    for name in ("master", "change"):
+        project.tree(name).revision("e", "d", body=body)
+        project.tree(name).file("e").with_suffix(".sql").write_text("update item set d = 1")
+    project.tree("change").file("e").with_suffix(".sql").write_text("update item set d = 2")
+    execution = project.gate()
+    assert said(execution) == {"step-edited": Severity.WARNING}
+    assert walked(only(execution))[3:] == ["change d->e ok added", "change e->f ok added"]
+
+
 def test_a_migration_that_only_the_release_has_otherwise_is_no_edit(project: Releases) -> None:
     project.tree("kilo").revision("c", "b", "alter table item add column c varchar(9)")
     assert said(project.gate(KILO, LIBERTY)) == {}

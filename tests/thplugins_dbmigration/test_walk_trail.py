@@ -10,7 +10,8 @@ import pytest
 from thcore.errors import InfrastructureError
 from thcore.model import Measurement, Step, StepResult
 from thplugins_dbmigration.walk.release import Fixup
-from thplugins_dbmigration.walk.trail import Trail, digests
+from thplugins_dbmigration.walk.sources import Sources
+from thplugins_dbmigration.walk.trail import Trail
 
 FIRST = Step("a", (), "first", "versions/a.py")
 SECOND = Step("b", ("a",), "second", "versions/b.py")
@@ -21,18 +22,20 @@ RESULTS = tuple(
 )
 
 
-def checkout(root: Path, **texts: str) -> Path:
+def checkout(root: Path, **texts: str) -> Sources:
     (root / "versions").mkdir(parents=True)
     for name, text in texts.items():
         (root / "versions" / f"{name}.py").write_text(text)
-    return root
+    return Sources(root)
 
 
 @pytest.fixture
 def trail(tmp_path: Path) -> Trail:
     trunk = checkout(tmp_path / "trunk", a="one", b="two")
     versions = {"": ("b",), "fab": ("x",)}
-    return Trail({"": ()}, versions, RESULTS, digests(trunk, RESULTS), (Fixup("a", command=("true",)),))
+    return Trail(
+        {"": ()}, versions, RESULTS, trunk.digests({"versions/a.py", "versions/b.py"}), (Fixup("a", command=("true",)),)
+    )
 
 
 def test_a_trail_comes_back_from_the_notes_of_a_snapshot_and_says_so(trail: Trail) -> None:

@@ -33,14 +33,15 @@ _TOO_OLD_FOR_UV = re.compile(r"\w+ 3\.6\.")
 
 @frozen
 class Recipe:
-    """All that decides what is in a base environment. ``nonce`` keeps one from being shared."""
+    """All that decides what is in a base environment. ``find_links`` are places of packages, each with what is there
+    (``package_places.listed``). ``nonce`` keeps one from being shared."""
 
     lines: tuple[str, ...]
     constraints: tuple[str, ...]
     python: Path
     python_version: str
     exclude_newer: str | None = None
-    find_links: tuple[str, ...] = ()
+    find_links: tuple[tuple[str, ...], ...] = ()
     nonce: str = ""
 
     @property

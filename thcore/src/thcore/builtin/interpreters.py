@@ -26,6 +26,11 @@ class Interpreter:
     path: Path
     version: str
 
+    @property
+    def identity(self) -> list[str]:
+        """The program that the path leads to, and the version: another one means another Python."""
+        return [os.path.realpath(self.path), self.version]
+
 
 def find(uv: Uv, wanted: str | None, places: tuple[str, ...], *, cwd: Path) -> Interpreter:
     """The interpreter for a version or a path; without either, the one that runs the worker.

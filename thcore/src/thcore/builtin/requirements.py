@@ -138,11 +138,7 @@ def read(
             raise _wrong(f"the change has no {name}")
     for name in constraints:
         if Path(name).is_absolute():
-            if not Path(name).is_file():
-                raise InfrastructureError(f"the constraint file {name} is not there", code="environment-not-made")
-            operators = _Reader(Path(name).resolve().parent)
-            operators.read(Path(name).resolve(), constraint=True)
-            reader.constraints.extend(operators.constraints)
+            reader.constraints.extend(operators_constraints(Path(name)))
         else:
             reader.read(reader.inside(reader.root / name, reader.root / name), constraint=True)
     declared = True
@@ -152,6 +148,16 @@ def read(
         for line in needs or ():
             reader.take(line, reader.root / "pyproject.toml")
     return Requirements(tuple(reader.lines), tuple(reader.constraints), tuple(reader.local), reader.unsteady, declared)
+
+
+def operators_constraints(path: Path) -> tuple[str, ...]:
+    """The lines of a constraint file of the worker, with all includes written out. Raises InfrastructureError
+    (``environment-not-made``) when it is not there, and ChangeError like ``read``."""
+    if not path.is_file():
+        raise InfrastructureError(f"the constraint file {path} is not there", code="environment-not-made")
+    reader = _Reader(path.resolve().parent)
+    reader.read(path.resolve(), constraint=True)
+    return tuple(reader.constraints)
 
 
 def completed(needs: Requirements, checkout: Path, requires: tuple[str, ...], extras: set[str]) -> Requirements:

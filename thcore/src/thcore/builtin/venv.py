@@ -14,7 +14,8 @@ from thcore.builtin.base_environment import Base, Bounds, forget
 from thcore.builtin.environments import Environments, Recipe, create
 from thcore.builtin.installed_project import ProjectInstaller
 from thcore.builtin.interpreters import Interpreter
-from thcore.builtin.requirements import Local, Requirements
+from thcore.builtin.package_places import listed
+from thcore.builtin.requirements import Local, Requirements, operators_constraints
 from thcore.builtin.thin_environment import attach
 from thcore.builtin.uv_process import Uv
 from thcore.hooks import Build, hookimpl, option
@@ -22,6 +23,21 @@ from thcore.model import Attempt, Bytes, Checkout, Environment, Finding, Seconds
 
 _DEFAULT_FILES = ("requirements.txt",)
 _PYTHON = re.compile(r"(?!-)[\x21-\x7e]+")
+
+
+def _constraints(_build: Build, names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """What the worker's own files say; the commit decides about those of the checkout."""
+    return [operators_constraints(Path(name)) for name in names if Path(name).is_absolute()]
+
+
+def _interpreter(build: Build, wanted: str | None) -> list[str]:
+    uv = Uv(build, build.state / "cache")
+    python = interpreters.find(uv, wanted, _settings(build).pythons, cwd=build.workspace.temporary)
+    return python.identity
+
+
+def _places(_build: Build, names: tuple[str, ...]) -> list[list[str]]:
+    return [listed(name) for name in names]
 
 
 @frozen
@@ -37,6 +53,7 @@ class VenvOptions:
         "Constraint files: paths in the checkout, or absolute ones of the worker.",
         default=(),
         example="[/etc/thcore/constraints/shop.txt]",
+        stands_for=_constraints,
     )
     packages: tuple[str, ...] = option(
         "More packages, such as a database driver.", default=(), example="[PyMySQL, setuptools]"
@@ -45,6 +62,7 @@ class VenvOptions:
         "Version of Python, or path of an interpreter; it is never downloaded. Without it, the worker's own.",
         default=None,
         example='"3.12"',
+        stands_for=_interpreter,
     )
     exclude_newer: str | None = option(
         "Ignore packages that were published after this date.", default=None, example='"2026-01-31"'
@@ -54,7 +72,10 @@ class VenvOptions:
         "Install the project so that its files are used where they are, in the checkout.", default=True
     )
     find_links: tuple[str, ...] = option(
-        "More places of packages: absolute directories or URLs.", default=(), example="[/srv/wheels]"
+        "More places of packages: absolute directories or URLs.",
+        default=(),
+        example="[/srv/wheels]",
+        stands_for=_places,
     )
     offline: bool = option("Do not use the network.", default=False)
 
@@ -139,6 +160,11 @@ class VenvPlugin:
 plugin = VenvPlugin()
 
 
+def _settings(build: Build) -> VenvSettings:
+    settings: VenvSettings | None = build.settings
+    return settings or VenvSettings()
+
+
 def _environments(state: Path) -> Path:
     return state / "environments"
 
@@ -157,7 +183,7 @@ class _Preparation:
 
     @classmethod
     def of(cls, build: Build, options: VenvOptions, checkout: Checkout) -> _Preparation:
-        settings = build.settings or VenvSettings()
+        settings = _settings(build)
         uv = Uv(build, build.state / "cache", options.offline, options.exclude_newer, options.find_links)
         python = interpreters.find(uv, options.python, settings.pythons, cwd=build.workspace.temporary)
         venv = build.workspace.root / "venv"
@@ -209,7 +235,7 @@ class _Preparation:
             self.python.path,
             self.python.version,
             self.options.exclude_newer,
-            self.options.find_links,
+            tuple(tuple(listed(place)) for place in self.options.find_links),
             # What the lines mean may have changed since; such an environment is for one build.
             nonce=f"{self.build.id} {self.build.attempt}" if needs.unsteady else "",
         )

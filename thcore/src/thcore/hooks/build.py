@@ -161,8 +161,10 @@ class Build(Protocol):
 
     def preparation(self, *, options: Mapping[str, Mapping[str, Any]] | None = None) -> str:
         """A digest of how the job prepares a revision: the plugins of the stages checkout and environment, their
-        versions and their options, with ``options`` laid over them as for ``provision``. The same text means the same
-        preparation; for keys of what is kept between builds. Raises InfrastructureError (``options-invalid``).
+        versions and their options, with ``options`` laid over them as for ``provision``, and what those stand for
+        that name something (``stands_for`` of ``option``). The same text means the same preparation; for keys of what
+        is kept between builds. It stays the same for the whole attempt. Raises InfrastructureError
+        (``options-invalid``), and what the plugins raise.
         """
 
     def past(self, step: Step, run: DatasetRun, *, limit: int = 100) -> tuple[Measurement, ...]:

@@ -99,6 +99,7 @@ class StageBuild:
     stage: StageName | None = None
     provisions: Memo[tuple[Revision, str], Provision] = field(factory=Memo)
     commits: Memo[Revision, str] = field(factory=Memo)
+    preparations: Memo[str, str] = field(factory=Memo)
     tally: Tally = field(factory=Tally)
     programs: Iterator[int] = field(factory=itertools.count)
     """Tells the programs of the build apart."""
@@ -169,18 +170,25 @@ class StageBuild:
         return prepared
 
     def provision(self, revision: Revision, *, options: OptionKeys | None = None) -> Provision:
-        given = {name: keys for name, keys in (options or {}).items() if keys != {}}
-        key = revision, json.dumps(given, sort_keys=True, default=str)
-        return self.provisions.get(key, lambda: self._provision(revision, given))
+        given, key = _given(options)
+        return self.provisions.get((revision, key), lambda: self._provision(revision, given))
 
     def resolve(self, revision: Revision) -> str:
         return self.commits.get(revision, lambda: self._resolve(revision))
 
     def preparation(self, *, options: OptionKeys | None = None) -> str:
-        changed = self._changed(None, options or {})
+        given, key = _given(options)
+        return self.preparations.get(key, lambda: self._preparation(given))
+
+    def _preparation(self, given: OptionKeys) -> str:
+        all_options = {**self.plan.options, **self._changed(None, given)}
         versions = {info.name: info.version for info in self.plan.infos}
+        used = []
         names = (*self.plan.stages[StageName.CHECKOUT], *self.plan.stages[StageName.ENVIRONMENT])
-        used = [[name, versions.get(name), unstructure({**self.plan.options, **changed}.get(name))] for name in names]
+        for name in dict.fromkeys(names):
+            options = all_options.get(name)
+            stands_for = self.plugins.stands_for(name, self.view(name), options)
+            used.append([name, versions.get(name), unstructure(options), unstructure(stands_for)])
         return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()[:32]
 
     def _provision(self, revision: Revision, given: OptionKeys) -> Provision:
@@ -281,6 +289,12 @@ class StageBuild:
 
     def _source(self, source: str) -> str:
         return source if self.name in {"", source} else f"{self.name}:{source}"
+
+
+def _given(options: OptionKeys | None) -> tuple[OptionKeys, str]:
+    """The keys that there are, and a text that is the same for the same ones."""
+    given = {name: keys for name, keys in (options or {}).items() if keys != {}}
+    return given, json.dumps(given, sort_keys=True, default=str)
 
 
 def _numbered(place: Path) -> Path:

@@ -174,6 +174,17 @@ class Plugins:
         label = _label(self._loaded[name].info, "thcore_resolve")
         raise PluginError(f"{label} answered {_shown(answer)} where a commit of 40 hexadecimal digits was expected")
 
+    def stands_for(self, name: str, build: Build, options: Any) -> dict[str, Any]:
+        """What those of the named plugin's options stand for now that name something, by field."""
+        info, named = self._loaded[name].info, {}
+        for each in attrs.fields(type(options)) if options is not None else ():
+            if ask := each.metadata.get("stands_for"):
+                value = getattr(options, each.name)
+                named[each.name] = self._guarded(
+                    info, f"option {each.name}", lambda ask=ask, value=value: [ask(build, value)]
+                )
+        return named
+
     def environment(self, name: str, build: Build, options: Any, checkout: Checkout) -> Environment:
         """Stage 2, by the named plugin."""
         return self._expect(Environment, name, "thcore_environment", build=build, options=options, checkout=checkout)

@@ -16,7 +16,8 @@ from thplugins_dbmigration.walk.ground import Ground, Site
 from thplugins_dbmigration.walk.halt import Halt
 from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.route import Waypoint
-from thplugins_dbmigration.walk.trail import Trail, Versions, digests
+from thplugins_dbmigration.walk.sources import Sources
+from thplugins_dbmigration.walk.trail import Trail, Versions
 
 
 def ascend(site: Site, ground: Ground, waypoint: Waypoint, provision: Provision, before: Trail) -> Trail:
@@ -58,7 +59,7 @@ def ascend(site: Site, ground: Ground, waypoint: Waypoint, provision: Provision,
         before.start or _listed({chain: plan.current for chain, plan in course.plans.items()}),
         {**before.versions, **_listed(final)},
         tuple(evolve(result, limits=()) for result in walked),
-        digests(provision.checkout.path, walked),
+        Sources(provision.checkout.path).digests({result.step.path for result in walked if result.step.path}),
         tuple(course.done) if waypoint.kind == "trunk" else (),
     )
 

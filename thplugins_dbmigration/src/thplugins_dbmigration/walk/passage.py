@@ -30,6 +30,7 @@ from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.manner import Manner
 from thplugins_dbmigration.walk.reason import Reason, discreet, reason
 from thplugins_dbmigration.walk.route import route
+from thplugins_dbmigration.walk.sources import Sources
 from thplugins_dbmigration.walk.states import State, States
 from thplugins_dbmigration.walk.trail import Trail
 from thplugins_dbmigration.walk.trial import Trial
@@ -176,8 +177,8 @@ class Passage:
         if self.branch is None:
             return state, None
         self.policy = state.trail.policy
-        checkout = self.change.checkout.path
-        edited, lacking = state.trail.edited(checkout), state.trail.lacking(checkout)
+        sources = Sources(self.change.checkout.path)
+        edited, lacking = state.trail.edited(sources), state.trail.lacking(sources)
         if not edited and not lacking:
             return state, state.trail
         leg = next(result.leg for result in state.trail.steps if result.step in (*edited, *lacking))

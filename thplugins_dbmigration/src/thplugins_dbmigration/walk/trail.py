@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import cattrs
@@ -14,6 +12,7 @@ from thcore.errors import InfrastructureError
 from thcore.model import Step, StepResult
 from thplugins_dbmigration.census import TableCensus
 from thplugins_dbmigration.walk.release import Fixup
+from thplugins_dbmigration.walk.sources import Sources
 
 Versions = Mapping[str, tuple[str, ...]]
 """The versions of a database, by chain."""
@@ -24,9 +23,9 @@ class Trail:
     """The way from a dataset to a state.
 
     ``start`` and ``versions`` are where the database was and is, ``steps`` what was run, leg by leg. ``files`` are the
-    digests of the steps' source files as they are in the code of the last leg, by path. ``fixups`` are those of the
-    job or the dataset itself that are done. ``policy`` is the policy file of that code, empty where it has none.
-    ``census`` is what the database holds there, None where nobody has counted.
+    digests of the steps' source files, and of what belongs to them, as they are in the code of the last leg, by path.
+    ``fixups`` are those of the job or the dataset itself that are done. ``policy`` is the policy file of that code,
+    empty where it has none. ``census`` is what the database holds there, None where nobody has counted.
     """
 
     start: Versions = field(factory=dict)
@@ -58,40 +57,23 @@ class Trail:
         """Whether a step has been walked, in whatever file."""
         return self._known(step) is not None
 
-    def edits(self, step: Step, checkout: Path) -> bool:
+    def edits(self, step: Step, sources: Sources) -> bool:
         """Whether a checkout has a step with another content than the last leg's code."""
         known = self._known(step)
         expected = self.files.get(known.path or "") if known else None
-        return expected is not None and step.path is not None and digest(checkout, step.path) != expected
+        return expected is not None and step.path is not None and sources.digest(step.path) != expected
 
-    def lacking(self, checkout: Path) -> tuple[Step, ...]:
+    def lacking(self, sources: Sources) -> tuple[Step, ...]:
         """The steps whose files the last leg's code has and a checkout has not."""
         steps = (result.step for result in self.steps if result.step.path in self.files)
-        return tuple(step for step in steps if step.path and digest(checkout, step.path) is None)
+        return tuple(step for step in steps if step.path and not sources.has(step.path))
 
-    def edited(self, checkout: Path) -> tuple[Step, ...]:
+    def edited(self, sources: Sources) -> tuple[Step, ...]:
         """The steps whose files a checkout has with another content."""
-        lacking = self.lacking(checkout)
+        lacking = self.lacking(sources)
         steps = (result.step for result in self.steps if result.step not in lacking)
-        return tuple(step for step in steps if self.edits(step, checkout))
+        return tuple(step for step in steps if self.edits(step, sources))
 
     def _known(self, step: Step) -> Step | None:
         same = (known.step for known in self.steps if known.step.chain == step.chain)
         return next((known for known in same if known.version == step.version), None)
-
-
-def digests(checkout: Path, steps: Iterable[StepResult]) -> dict[str, str]:
-    """The digests of the steps' source files, of those that a checkout has."""
-    paths = {result.step.path for result in steps if result.step.path}
-    found = {path: digest(checkout, path) for path in sorted(paths)}
-    return {path: text for path, text in found.items() if text is not None}
-
-
-def digest(checkout: Path, path: str) -> str | None:
-    """SHA-256 of a file in a checkout; None when there is no such file."""
-    place = checkout / path
-    try:
-        # A checkout is somebody else's: opening what is no file may wait for ever.
-        return hashlib.sha256(place.read_bytes()).hexdigest() if place.is_file() else None
-    except OSError:
-        return None

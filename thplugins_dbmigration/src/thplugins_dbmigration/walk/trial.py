@@ -19,6 +19,7 @@ from thplugins_dbmigration.walk.ground import Ground, Site
 from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.manner import Manner
 from thplugins_dbmigration.walk.route import digest_of_fixups, fixups
+from thplugins_dbmigration.walk.sources import Sources
 from thplugins_dbmigration.walk.states import State
 from thplugins_dbmigration.walk.trail import Trail
 
@@ -37,7 +38,11 @@ class Trial:
 
     def added(self, step: Step) -> bool:
         """Whether the change adds a step: the target branch has not got it, or has it with another content."""
-        return self.trunk is None or not self.trunk.knows(step) or self.trunk.edits(step, self.change.checkout.path)
+        return (
+            self.trunk is None
+            or not self.trunk.knows(step)
+            or self.trunk.edits(step, Sources(self.change.checkout.path))
+        )
 
     def leg(self, ground: Ground, config: Path, short_of: Step | None = None) -> Leg:
         """The change's leg, ready to be walked; up to a step, where one is named."""

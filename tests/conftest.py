@@ -16,7 +16,7 @@ from typing import Any
 import coverage
 import pytest
 
-from thcore.placement import scatter
+from thcore.hooks import scatter
 from thcore.testing.swift import Swift
 
 from parts.browser import chromium, visitor  # noqa: F401 - fixtures

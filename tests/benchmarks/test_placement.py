@@ -12,7 +12,7 @@ import statistics
 import time
 from pathlib import Path
 
-from thcore.placement import scatter
+from thcore.hooks import scatter
 
 FILES = int(os.environ.get("FILES", "4800"))
 ROUNDS = 5

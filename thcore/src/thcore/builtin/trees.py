@@ -26,7 +26,7 @@ from thcore.builtin import mirrors
 from thcore.builtin.git_process import Address, Git, GitCallError
 from thcore.builtin.lock import locked_if_free
 from thcore.errors import InfrastructureError
-from thcore.placement import scatter
+from thcore.hooks import scatter
 
 _UNUSED_S = 24 * 3600.0
 _CALL_S = 300.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thcore.hooks.build import Build, Converse, Service, Workspace
 from thcore.hooks.markers import PROJECT, hookimpl, hookspec
 from thcore.hooks.option import option
+from thcore.hooks.placement import scatter
 from thcore.hooks.premises import Premises, json_option, with_premises
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "hookspec",
     "json_option",
     "option",
+    "scatter",
     "with_premises",
 ]

@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 
 from thcore.errors import InfrastructureError
-from thcore.hooks import Workspace
-from thcore.placement import scatter
+from thcore.hooks import Workspace, scatter
 from thcore.process import mounts
 
 log = logging.getLogger(__name__)

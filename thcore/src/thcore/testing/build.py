@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from thcore.hooks import Workspace
+from thcore.hooks import Workspace, scatter
 from thcore.model import (
     BuildEvent,
     BuildRequest,
@@ -28,7 +28,6 @@ from thcore.pipeline import lifecycle
 from thcore.pipeline.build import OptionKeys, Recollect, Remember, StageBuild, nobody, nothing
 from thcore.pipeline.live import Pace
 from thcore.pipeline.plan import Plan
-from thcore.placement import scatter
 from thcore.plugins import Plugins
 from thcore.process.buildlog import BuildLog
 from thcore.process.interrupt import Interrupt

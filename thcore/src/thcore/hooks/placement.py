@@ -19,6 +19,8 @@ def scatter(directory: Path) -> None:
     ext4 puts a new directory near its parent, and for some minutes does not use the place of a removed file again, but
     looks at each such place anew for every file that is made near it (``recently_deleted`` in Linux' fs/ext4/ialloc.c).
     Where a tree of thousands of files is removed and the next one made beside it, that takes seconds of processor time.
+    The worker does it where its workspaces are; a plugin may where it makes and drops large directories itself, in any
+    process.
     """
     flags = array.array("i", [0, 0])  # the kernel writes an int, whatever the numbers say
     # A number that the machine does not know, a file system without flags, another account's directory.

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from thcore.builtin.trees import Stock
+from thcore.hooks import scatter
 from thcore.pipeline import workspace
-from thcore.placement import scatter
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from parts.alembic_project import AlembicProject
 from parts.distribution import Site
 
 PROJECT = "example/shop"
-MAIN = (sys.executable, "-m", "thcore.cli.main", "datasets")
+MAIN = (sys.executable, "-m", "thcore.cli.main")
+CHANGE = "refs/changes/01/1/1"
 SEED = """
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 INSERT INTO alembic_version VALUES ('a');
@@ -54,9 +55,10 @@ plugin = Here()
 
 @frozen
 class Curator:
-    """Calls ``thcore datasets`` with a configuration below ``path``."""
+    """Calls ``thcore datasets``, or another ``group`` of thcore, with a configuration below ``path``."""
 
     path: Path
+    group: str = "datasets"
 
     @classmethod
     def at(cls, path: Path) -> Curator:
@@ -69,7 +71,7 @@ class Curator:
     @property
     def command(self) -> tuple[str, ...]:
         """What ``call`` calls."""
-        return MAIN
+        return (*MAIN, self.group)
 
     @property
     def datasets(self) -> Path:
@@ -81,7 +83,7 @@ class Curator:
         return written
 
     def make_project(self) -> None:
-        """Kilo ends at c, liberty at d, main at e."""
+        """Kilo ends at c, liberty at d, main at e; a change adds f."""
         files = AlembicProject(self.path / "files")
         files.revision("a", None).revision("b", "a", "alter table item add column price integer")
         files.revision("c", "b", "create unique index u on item (name)")
@@ -92,13 +94,15 @@ class Curator:
         repository.git("branch", "liberty")
         files.revision("e", "d", "create table other (id integer)")
         repository.commit(files_below(files.path))
+        files.revision("f", "e", "alter table other add column name varchar(20)")
+        repository.change(CHANGE, files_below(files.path))
 
     def call(
         self, *arguments: str, code: int = 0, text: str | None = None, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """One command, which must end with ``code``."""
         done = subprocess.run(
-            [*MAIN, *arguments],
+            [*self.command, *arguments],
             input=text,
             capture_output=True,
             text=True,

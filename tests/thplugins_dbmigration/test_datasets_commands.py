@@ -156,6 +156,18 @@ def test_a_fingerprint_of_a_broken_dataset_is_an_error(curator: Curator) -> None
     assert done.stdout.endswith("  shop\n")
 
 
+def test_fingerprints_of_no_datasets_are_none_and_said_to_be_none(curator: Curator, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = curator.call("fingerprint", "-d", "empty")
+    assert (done.stdout, done.stderr) == ("", "No datasets; thcore datasets add makes one.\n")
+    assert curator.json("fingerprint", "-d", "empty") == {}
+
+
+def test_a_branch_that_would_not_count_is_refused(curator: Curator) -> None:
+    done = curator.call("shell", "shop", "--branch", "stable/kilo", code=ExitCode.USAGE)
+    assert "--branch counts for --at trunk only" in done.stderr
+
+
 @pytest.mark.parametrize("command", [("show",), ("verify",), ("fingerprint",), ("shell",), ("update", "--to", "kilo")])
 def test_a_name_that_is_not_there_is_told_with_those_that_are(curator: Curator, command: tuple[str, ...]) -> None:
     done = curator.call(command[0], "shpo", *command[1:], code=ExitCode.USAGE)

@@ -117,6 +117,7 @@ def test_nothing_is_overwritten_and_nothing_half_made_stays(curator: Curator, du
     [
         ((), "say where the data comes from"),
         (("--dump", "thcore.yaml", "--url", "mysql://u@h/d"), "say either --dump or --url"),
+        (("--dump", "thcore.yaml", "--password-file", "thcore.yaml"), "--password-file is for --url"),
         (("--url", "mysql://u:pw@h/d"), "everyone on this machine can read the password"),
         (("--url", "oracle://u@h/d"), "begins with oracle; there are mysql"),
         (("--url", "mysql://u@h"), "names no database"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,9 +93,13 @@ def test_warming_restores_each_dataset_once_and_listing_shows_what_it_depends_on
 
 def test_a_dataset_that_cannot_be_restored_does_not_keep_others_from_it(site: Site) -> None:
     site.dataset("broken", "CREATE TABLE;\n")
-    done = site.warm("--json")
+    site.dataset("empty")
+    (site.path / "datasets" / "empty" / "seed.sql").unlink()
+    done = site.warm("--json", "gate", "other")
     assert done.returncode == ExitCode.UNVERIFIED
     told: dict[str, dict[str, Any]] = {entry["dataset"]: entry for entry in json.loads(done.stdout)}
+    assert [*told] == ["broken", "empty", "shop"]
+    assert "seed_data: there is no file seed.sql" in told["empty"]["problem"]
     assert "seed.sql cannot be loaded: line 1" in told["broken"]["problem"]
     assert (told["shop"]["problem"], told["shop"]["made"]) == ("", True)
     assert "Traceback" not in done.stderr
@@ -104,13 +109,26 @@ def test_a_dataset_that_cannot_be_restored_does_not_keep_others_from_it(site: Si
     ("arguments", "words"),
     [
         (("nowhere",), "no job 'nowhere' uses the plugin dbmigration; there is gate, other"),
-        (("--dataset", "x"), "no job"),
+        (
+            ("--dataset", "shop", "--dataset", "shpo", "--dataset", "x"),
+            "there is no dataset 'shpo', 'x'; there is shop",
+        ),
     ],
 )
-def test_warming_what_is_not_there_says_what_there_is(site: Site, arguments: tuple[str, ...], words: str) -> None:
+def test_warming_what_is_not_there_says_what_there_is_and_restores_nothing(
+    site: Site, arguments: tuple[str, ...], words: str
+) -> None:
     done = site.warm(*arguments)
     assert done.returncode == ExitCode.USAGE
     assert words in done.stderr
+    assert not site.places()
+
+
+def test_warming_without_any_dataset_is_refused(site: Site) -> None:
+    shutil.rmtree(site.path / "datasets" / "shop")
+    done = site.warm()
+    assert done.returncode == ExitCode.USAGE
+    assert "no job has a dataset; thcore config show says which directories are looked at" in done.stderr
 
 
 def test_verifying_reads_every_byte_and_removes_what_is_damaged(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,6 +173,31 @@ def test_dropping_removes_what_is_named_unless_it_is_used(site: Site, capsys: py
     held.release()
     assert called(site, "drop", "--dataset", "shop", "--json", capsys=capsys)[0] == 0
     assert not site.places()
+
+
+def test_dropping_a_dataset_that_there_is_not_says_which_there_are_and_removes_nothing(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.warm()
+    shutil.rmtree(site.path / "datasets" / "shop")
+    site.dataset("other")
+    code, out, err = called(site, "drop", "--dataset", "shop", "--dataset", "typo", "--json", capsys=capsys)
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert "there is no dataset 'typo'; there is other, shop" in err
+    assert site.places()
+    assert called(site, "drop", "--dataset", "shop", capsys=capsys)[0] == 0, "its snapshot is there, it is not"
+    assert not site.places()
+
+
+@pytest.mark.parametrize("arguments", [("drop", "--all"), ("drop", "--dataset", "shop"), ("verify",), ("list",)])
+def test_a_command_that_finds_no_snapshots_says_so(
+    site: Site, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = called(site, *arguments, capsys=capsys)
+    assert code == 0
+    assert out.startswith("No snapshots")
+    code, out, _ = called(site, *arguments, "--json", capsys=capsys)
+    assert (code, json.loads(out)) == (0, [])
 
 
 def read(place: Path) -> Key:

@@ -348,13 +348,25 @@ def damaging(times: Container[int], monkeypatch: pytest.MonkeyPatch) -> list[str
     return cloned
 
 
-@pytest.mark.parametrize(("time", "kind", "times"), [(1, "dataset", 2), (2, "release", 2), (3, "trunk", 3)])
+@pytest.mark.parametrize(
+    ("time", "kind", "times", "what"),
+    [
+        (1, "dataset", 2, "the dataset as it was restored"),
+        (2, "release", 2, "release kilo"),
+        (3, "trunk", 3, "master"),
+    ],
+)
 def test_a_state_that_is_damaged_while_it_is_cloned_is_made_again_in_the_same_build(
-    project: Releases, monkeypatch: pytest.MonkeyPatch, time: int, kind: str, times: int
+    project: Releases, monkeypatch: pytest.MonkeyPatch, time: int, kind: str, times: int, what: str
 ) -> None:
     cloned = damaging([time], monkeypatch)
     execution = project.gate(KILO)
-    assert said(execution) == {}
+    (finding,) = execution.findings
+    assert (finding.code, finding.severity) == ("snapshot-remade", Severity.INFO)
+    assert finding.message == f"A damaged snapshot was made again: {what}"
+    assert finding.location.dataset == "small"
+    (wrong,) = finding.evidence
+    assert "sqlite" in wrong
     assert [line.partition(" added")[0] for line in walked(only(execution))][:2] == ALL[:2]
     assert cloned.count(kind) == times
     (log,) = project.logs()

@@ -92,7 +92,7 @@ def discover(root: Path, project: str) -> tuple[tuple[Dataset, ...], tuple[str, 
     turbo-hipster compared whole names; a config.json that says ``nova`` means ``openstack/nova`` too.
     """
     found, problems = every(root)
-    return tuple(dataset for dataset in found if _same_project(dataset.project, project)), problems
+    return tuple(dataset for dataset in found if same_project(dataset.project, project)), problems
 
 
 def every(root: Path) -> tuple[tuple[Dataset, ...], tuple[str, ...]]:
@@ -189,7 +189,8 @@ def directories(root: Path, depth: int = 0) -> Iterator[Path]:
                 yield from directories(entry, depth + 1)
 
 
-def _same_project(written: str, project: str) -> bool:
+def same_project(written: str, project: str) -> bool:
+    """Whether a dataset whose config.json says ``written`` is for the project that Zuul names so."""
     return written == project or ("/" not in written and written == project.rpartition("/")[2])
 
 

@@ -255,6 +255,19 @@ def lacking(step: Step, branch: str, dataset: str, since: str) -> Finding:
     )
 
 
+def snapshot_remade(what: str, problem: str, dataset: str) -> Finding:
+    """A frozen state was no longer what it was. ``what`` names it beside the dataset."""
+    return Finding(
+        "snapshot-remade",
+        Severity.INFO,
+        f"A damaged snapshot was made again: {what}",
+        Location(dataset=dataset),
+        evidence=(problem,),
+        hint="Nothing of this build was run on the damaged one. Somebody writes below the state directory, or the disk "
+        "is failing.",
+    )
+
+
 def infrastructure(error: InfrastructureError, dataset: str) -> Finding:
     """Something of ours broke while the migrations ran."""
     first, *rest = str(error).splitlines() or [error.code]

@@ -54,7 +54,7 @@ def installed(site: Site, code: Code) -> Fresh:
     Raises ImpossibleError when the code makes none of an empty database.
     """
     what = f"a fresh install of {code.name}"
-    kept = snapshots.frozen(site.build, _key(site, code), what, lambda data: _make(site, code, what, data))
+    kept = site.frozen(_key(site, code), what, lambda data: _make(site, code, what, data))
     try:
         return Fresh.of(kept.notes)
     except InfrastructureError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,13 +80,21 @@ def find(premises: Premises, name: str, *, root: Path | None = None, job: str | 
     """The dataset of that name. Raises click.UsageError when there is none, or more than one."""
     there = entries(premises, root=root, job=job)
     found = [entry for entry in there if entry.name == name]
-    if not found:
-        known = ", ".join(entry.name for entry in there) or "none"
-        raise click.UsageError(f"there is no dataset {name!r}; there is {known}")
+    refuse_unknown((name,), (entry.name for entry in there))
     if len(found) > 1:
         places = " and ".join(str(entry.directory) for entry in found)
         raise click.UsageError(f"{name!r} is both {places}; say which with --directory")
     return found[0]
+
+
+def refuse_unknown(names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise click.UsageError for names that are none of the known ones, which it says as well."""
+    there = sorted(set(known))
+    unknown = [name for name in dict.fromkeys(names) if name not in there]
+    if unknown:
+        raise click.UsageError(
+            f"there is no dataset {', '.join(map(repr, unknown))}; there is {', '.join(there) or 'none'}"
+        )
 
 
 def options_of(premises: Premises, job: str | None) -> DbmigrationOptions:

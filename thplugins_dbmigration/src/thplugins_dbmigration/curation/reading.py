@@ -23,6 +23,8 @@ from thplugins_dbmigration.curation.verification import verify as verified
 from thplugins_dbmigration.snapshots import dataset_key, store
 from thplugins_dbmigration.tables import say
 
+_NONE = "No datasets; thcore datasets add makes one."
+
 
 @click.command("list", short_help="List the datasets, and what is wrong with broken ones.")
 @click.argument(
@@ -51,7 +53,7 @@ def list_(premises: Premises, root: Path | None, *, job: str | None, as_json: bo
             tables.row(table, card.name, card.project, card.type, *cells, ", ".join(card.releases), snapshot)
         tables.show(table)
     elif not cards:
-        say("No datasets; thcore datasets add makes one.")
+        say(_NONE)
     for card in cards:
         for problem in card.problems:
             say(f"{card.name}: broken: {problem}")
@@ -115,7 +117,7 @@ def verify(
     if as_json:
         click.echo(json.dumps(told, indent=2))
     elif not chosen:
-        say("No datasets; thcore datasets add makes one.")
+        say(_NONE)
     return ExitCode.SUCCESS if all(entry["whole"] for entry in told) else ExitCode.UNVERIFIED
 
 
@@ -148,6 +150,8 @@ def fingerprint(
             say(*(f"Error: {line}" for line in str(error).splitlines()), err=True)
     if as_json:
         click.echo(json.dumps(prints, indent=2))
+    elif not chosen:
+        say(_NONE, err=True)
     else:
         say(*(f"{digest}  {name}" for name, digest in prints.items() if digest))
     return ExitCode.SUCCESS if None not in prints.values() else ExitCode.UNVERIFIED

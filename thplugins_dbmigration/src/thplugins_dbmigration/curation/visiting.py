@@ -23,7 +23,7 @@ TRUNK = "trunk"
 @click.command(short_help="Talk to a clone of a dataset with its database's own client.")
 @of_a_dataset
 @click.option("--at", "where", help="A release that the dataset climbs through, or trunk. Default: the dataset itself.")
-@click.option("--branch", default="main", show_default=True, help="The target branch, for --at trunk.")
+@click.option("--branch", show_default="main", help="The target branch, for --at trunk.")
 @project_option
 @with_premises(PLUGIN)
 def shell(
@@ -33,7 +33,7 @@ def shell(
     root: Path | None,
     job: str | None,
     where: str | None,
-    branch: str,
+    branch: str | None,
     project: str | None,
 ) -> ExitCode:
     """Start mariadb, psql or sqlite3 on a clone of the dataset NAME. Whatever is done there is thrown away.
@@ -47,8 +47,12 @@ def shell(
     """
     entry = catalogue.find(premises, name, root=root, job=job)
     number = _number(entry, where)
+    if branch is not None and where != TRUNK:
+        raise click.UsageError(f"--branch counts for --at {TRUNK} only")
     with catalogue.opened(premises, entry, project) as site:
-        states = States.of(site, route(entry.options, site.dataset, branch if where == TRUNK else None)[:number])
+        states = States.of(
+            site, route(entry.options, site.dataset, (branch or "main") if where == TRUNK else None)[:number]
+        )
         state = states.at(number)
         with site.ground(state.snapshot, site.place / "data") as ground:
             say(_greeting(site, states.name(number), ground.server.version), err=True)

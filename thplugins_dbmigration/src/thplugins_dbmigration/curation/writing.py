@@ -91,6 +91,8 @@ def add(
         given_url = click.get_current_context().get_parameter_source("url")
         if given_url is click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError("say either --dump or --url")
+        if password_file is not None:
+            raise click.UsageError("--password-file is for --url; a dump has no password")
         source: Source | Path = dump
     elif url is not None:
         source = _source(url, password_file)

@@ -1,10 +1,9 @@
-"""``thcore snapshots``: list, warm, verify and drop."""
+"""``thcore snapshots``: the command group, and list, verify and drop."""
 
 from __future__ import annotations
 
 import datetime
 import json
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,17 @@ from typing import Any
 import click
 from attrs import asdict, frozen
 
-from thcore.errors import ExitCode, InfrastructureError
+from thcore.errors import ExitCode
 from thcore.hooks import Premises, json_option, with_premises
-from thcore.model import Change, ChangeKind
-from thcore.model.quantity import format_duration, format_size
-from thplugins_dbmigration import datasets, tables
-from thplugins_dbmigration.datasets import Dataset
-from thplugins_dbmigration.engines.drivers import engine_for
+from thcore.model.quantity import format_size
+from thplugins_dbmigration import tables
+from thplugins_dbmigration.curation import catalogue
+from thplugins_dbmigration.curation.catalogue import PLUGIN
 from thplugins_dbmigration.snapshots import shelf, store
-from thplugins_dbmigration.snapshots.restore import dataset_key, restored
+from thplugins_dbmigration.snapshots.warming import warm
 
-PLUGIN = "dbmigration"
 _SHORT = 12
+_NONE = "No snapshots."
 
 
 @click.group(short_help="List, make, verify and drop frozen states of datasets.")
@@ -60,29 +58,7 @@ def list_(premises: Premises, *, as_json: bool) -> None:
     click.echo(f"{len(found)} of {format_size(sum(seen.size for seen in found))} in {premises.state / 'snapshots'}")
 
 
-@snapshots.command(short_help="Restore datasets now, so that no build has to.")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
-@click.option("--dataset", "names", multiple=True, help="Only the dataset of this name. May be repeated.")
-@json_option
-@with_premises(PLUGIN)
-def warm(premises: Premises, jobs: tuple[str, ...], *, names: tuple[str, ...], as_json: bool) -> ExitCode:
-    """Restore the datasets of JOB, or of all jobs, so that no build has to. What is there already stays.
-
-    Exits with 2 when one cannot be restored; the others are.
-
-    \b
-    Example: thcore snapshots warm gate-real-db-upgrade_nova_mysql
-    """
-    wanted = tuple(_wanted(premises, jobs, frozenset(names)))
-    if not wanted:
-        raise click.UsageError("no job has such a dataset; thcore config show says which directories are looked at")
-    told = [_warmed(premises, job, dataset) for job, dataset in wanted]
-    if as_json:
-        click.echo(json.dumps([asdict(warmed) for warmed in told], indent=2))
-    else:
-        for warmed in told:
-            click.echo(_line(warmed))
-    return ExitCode.UNVERIFIED if any(warmed.problem for warmed in told) else ExitCode.SUCCESS
+snapshots.add_command(warm)
 
 
 @snapshots.command(short_help="Read every file again, and remove what is damaged.")
@@ -110,6 +86,8 @@ def verify(premises: Premises, which: tuple[str, ...], *, as_json: bool) -> Exit
             click.echo(f"{place.name[:_SHORT]} {what}")
     if as_json:
         click.echo(json.dumps(told, indent=2))
+    elif not told:
+        click.echo(_NONE)
     return ExitCode.UNVERIFIED if damaged else ExitCode.SUCCESS
 
 
@@ -124,19 +102,24 @@ def drop(
 ) -> ExitCode:
     """Remove SNAPSHOT (the beginning of its name), unless a build uses it. Exits with 2 when one stays.
 
+    A dataset may be gone and its snapshots still there; a name that is neither one's is refused.
+
     \b
     Example: thcore snapshots drop --dataset nova_juno
     """
     chosen = list(_chosen(premises, which))
-    for place in shelf.places(premises.state):
-        record = shelf.read(place)
-        if (everything or (record and record.key.dataset in names)) and place not in chosen:
-            chosen.append(place)
     if not chosen and not (everything or names):
         raise click.UsageError("say which: SNAPSHOT, --dataset NAME or --all; thcore snapshots list shows them")
+    owners = {place: _owner(place) for place in shelf.places(premises.state)}
+    if names:
+        kept = (owner for owner in owners.values() if owner is not None)
+        catalogue.refuse_unknown(names, (*kept, *(entry.name for entry in catalogue.entries(premises))))
+    chosen += [place for place, owner in owners.items() if (everything or owner in names) and place not in chosen]
     told = [{"snapshot": place.name, "removed": shelf.take_away(place)} for place in chosen]
     if as_json:
         click.echo(json.dumps(told, indent=2))
+    elif not told:
+        click.echo(_NONE)
     else:
         for entry in told:
             words = "removed" if entry["removed"] else "stays: a build makes or uses it"
@@ -160,16 +143,6 @@ class _Seen:
     state: str
 
 
-@frozen
-class _Warmed:
-    job: str
-    dataset: str
-    snapshot: str = ""
-    made: bool = False
-    took_s: float = 0.0
-    problem: str = ""
-
-
 def _seen(place: Path) -> _Seen:
     record = shelf.read(place)
     if record is None:
@@ -182,43 +155,10 @@ def _seen(place: Path) -> _Seen:
     )
 
 
-def _wanted(premises: Premises, jobs: tuple[str, ...], names: frozenset[str]) -> Iterator[tuple[str, Dataset]]:
-    """The datasets to restore, each with a job that uses it. Raises click.UsageError."""
-    for job in jobs:
-        if job not in premises.jobs:
-            known = ", ".join(premises.jobs) or "none"
-            raise click.UsageError(f"no job {job!r} uses the plugin {PLUGIN}; there is {known}")
-    seen: set[Path] = set()
-    for job, options in premises.jobs.items():
-        if jobs and job not in jobs:
-            continue
-        found, problems = datasets.every(options.datasets)
-        for problem in problems:
-            click.echo(f"Warning: {problem}", err=True)
-        for dataset in found:
-            if dataset.directory not in seen and (not names or dataset.name in names):
-                seen.add(dataset.directory)
-                yield job, dataset
-
-
-def _warmed(premises: Premises, job: str, dataset: Dataset) -> _Warmed:
-    began = time.monotonic()
-    try:
-        with premises.build(job, Change(dataset.project, ChangeKind.BRANCH)) as build:
-            engine = engine_for(dataset.type)
-            installation = engine.installation(build)
-            there = store.find(build, dataset_key(build, engine, installation, dataset)) is not None
-            snapshot = restored(build, engine, installation, dataset)
-    except InfrastructureError as error:
-        return _Warmed(job, dataset.name, problem=str(error))
-    return _Warmed(job, dataset.name, snapshot.key.digest, not there, time.monotonic() - began)
-
-
-def _line(warmed: _Warmed) -> str:
-    if warmed.problem:
-        return f"{warmed.dataset}: {warmed.problem}"
-    how = f"restored in {format_duration(warmed.took_s)}" if warmed.made else "was there already"
-    return f"{warmed.dataset}: {how} ({warmed.snapshot[:_SHORT]})"
+def _owner(place: Path) -> str | None:
+    """The dataset that a snapshot is of. None: it is damaged."""
+    record = shelf.read(place)
+    return record.key.dataset if record else None
 
 
 def _chosen(premises: Premises, which: Iterable[str]) -> Iterator[Path]:

@@ -35,13 +35,15 @@ _MAKING, _GONE, _LOCKS = "making-", "gone-", "locks"
 class Snapshot:
     """A frozen data directory at ``data``, which must not be changed: clone it. ``notes`` are what its maker said.
 
-    ``hold`` keeps it from being removed for as long as this value lives.
+    ``hold`` keeps it from being removed for as long as this value lives. ``remade_for`` is what was wrong with the one
+    that it was made in the place of just now, empty where there was none.
     """
 
     key: Key
     data: Path
     notes: Mapping[str, Any] = field(factory=dict)
     hold: Hold | None = field(default=None, eq=False, repr=False)
+    remade_for: str = field(default="", eq=False)
 
 
 @frozen

@@ -41,7 +41,8 @@ def frozen(build: Build, key: Key, what: str, make: Make) -> Snapshot:
     bounds.keep(build)  # only now: what was found is held, and may be all that there is room for
     if snapshot is None:
         with alone(shelf.lock_of(place), _waiting(build, what)):
-            snapshot = find(build, key) or _made(build, key, place, what, make)
+            found = _look(place)
+            snapshot = found if isinstance(found, Snapshot) else _made(build, key, place, what, make, found or "")
         bounds.keep(build)
     return snapshot
 
@@ -74,7 +75,7 @@ def _look(place: Path, *, everything: bool = False) -> Snapshot | str | None:
     return Snapshot(record.key, place / shelf.DATA, record.notes, hold)
 
 
-def _made(build: Build, key: Key, place: Path, what: str, make: Make) -> Snapshot:
+def _made(build: Build, key: Key, place: Path, what: str, make: Make, damage: str) -> Snapshot:
     if place.exists():
         shelf.discard(place)
         build.log(f"{what}: the snapshot is damaged; making it again")
@@ -96,7 +97,7 @@ def _made(build: Build, key: Key, place: Path, what: str, make: Make) -> Snapsho
             f"{what}: cannot keep the snapshot {error.filename or place}: {error.strerror or error}",
             code="snapshot-not-made",
         ) from error
-    return Snapshot(key, place / shelf.DATA, notes, hold)
+    return Snapshot(key, place / shelf.DATA, notes, hold, damage)
 
 
 def _go_on() -> None:

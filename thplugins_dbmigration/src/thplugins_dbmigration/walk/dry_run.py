@@ -14,7 +14,6 @@ from attrs import evolve, frozen
 
 from thcore.errors import StoppedError
 from thcore.model import Measurement, Progress, Statement, Step, StepResult
-from thplugins_dbmigration import snapshots
 from thplugins_dbmigration.census import keeps_versions
 from thplugins_dbmigration.engines.wording import changes_schema
 from thplugins_dbmigration.measure.sizes import Sizes
@@ -115,7 +114,7 @@ class _Rehearsal:
             site.freeze(data)
             return {}
 
-        return snapshots.frozen(site.build, key, f"{site.dataset.name}, without rows", make)
+        return site.frozen(key, "without rows", make)
 
     def _log(self, told: str) -> None:
         self.trial.site.build.log(told, source=self.trial.site.dataset.name)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build
-from thcore.model import DatasetRun
+from thcore.model import DatasetRun, Finding
 from thplugins_dbmigration import messages, snapshots
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.engine import Engine, Installation, Server
-from thplugins_dbmigration.snapshots import Snapshot, clone_way
+from thplugins_dbmigration.snapshots import Key, Snapshot, clone_way
 from thplugins_dbmigration.snapshots.ways import file_system
 from thplugins_dbmigration.turns import Turns
 from thplugins_dbmigration.walk.halt import Halt
@@ -44,6 +44,8 @@ class Site:
     installation: Installation
     evidence: Path
     place: Path
+    remade: list[Finding] = field(factory=list, eq=False)
+    """What there is to tell of snapshots that were damaged and are made again. It grows."""
 
     def record(self, **values: Any) -> DatasetRun:
         """What is known of the dataset before anything is run on it, with ``values`` of what was."""
@@ -67,9 +69,21 @@ class Site:
     def restored(self) -> Snapshot:
         """The dataset as its seed is. Raises Halt when it cannot be had."""
         try:
-            return snapshots.restored(self.build, self.engine, self.installation, self.dataset, turn=self.turns.beside)
+            snapshot = snapshots.restored(
+                self.build, self.engine, self.installation, self.dataset, turn=self.turns.beside
+            )
         except InfrastructureError as error:
             raise Halt(messages.seed_not_set_up(error, self.dataset.name)) from error
+        return self._noted(snapshot, "the dataset as it was restored")
+
+    def frozen(self, key: Key, what: str, make: Callable[[Path], Mapping[str, Any]]) -> Snapshot:
+        """What ``snapshots.frozen`` answers, and raises; ``what`` names it beside the dataset."""
+        return self._noted(snapshots.frozen(self.build, key, f"{self.dataset.name}, {what}", make), what)
+
+    def _noted(self, snapshot: Snapshot, what: str) -> Snapshot:
+        if snapshot.remade_for:
+            self.remade.append(messages.snapshot_remade(what, snapshot.remade_for, self.dataset.name))
+        return snapshot
 
     @contextmanager
     def ground(self, snapshot: Snapshot, data: Path, *, kept: bool = True) -> Iterator[Ground]:

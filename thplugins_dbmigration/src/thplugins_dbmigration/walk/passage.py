@@ -128,6 +128,7 @@ class Passage:
                 self.build.log(f"{error}; once more, with one that is made again", source=self.dataset.name)
                 self.run, self.findings = None, []
                 self._pass(site, states)
+            self.findings += site.remade
         except Halt as halt:
             self.findings.append(halt.finding)
             if halt.steps and self.run is None:

@@ -63,9 +63,8 @@ class States:
         if number == 0:
             return State(self.site.restored(), Trail())
         build, dataset, key = self.site.build, self.site.dataset, self.keys[number]
-        what = f"{dataset.name}, {self.waypoints[number - 1].label}"
-        snapshot = snapshots.find(build, key) or snapshots.frozen(
-            build, key, what, lambda data: self._make(number, data)
+        snapshot = snapshots.find(build, key) or self.site.frozen(
+            key, self.waypoints[number - 1].label, lambda data: self._make(number, data)
         )
         state = State.of(snapshot)
         steps = (

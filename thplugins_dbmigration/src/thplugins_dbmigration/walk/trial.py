@@ -97,13 +97,13 @@ class Trial:
         """Make the state before a step of the change that has failed, and freeze it with the ``results`` of the steps
         before that one, as they were judged. That it cannot be made is told in the build log only: the verdict stands.
         Raises only CancelledError and DeadlineError."""
-        name = f"dataset {self.site.dataset.name}, before {messages.way(step)}"
+        name = f"before {messages.way(step)}"
         try:
-            snapshots.frozen(self.site.build, self._key, name, lambda data: self._before(step, results, data))
+            self.site.frozen(self._key, name, lambda data: self._before(step, results, data))
         except StoppedError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the verdict stands
-            self.site.build.log(f"{name}: cannot be kept: {error}", source=self.site.dataset.name)
+            self.site.build.log(f"the state {name} cannot be kept: {error}", source=self.site.dataset.name)
 
     @property
     def _key(self) -> Key:

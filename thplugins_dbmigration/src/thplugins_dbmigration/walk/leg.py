@@ -60,7 +60,8 @@ class Leg:
     _watch: Watch | None = None
     """Of the step that runs."""
     _turn: ExitStack = field(factory=ExitStack)
-    """Held while a step runs."""
+    """Held while the program runs, another one for each step: a real project's program computes for seconds before its
+    first one."""
     _census: Mapping[str, TableCensus] | None = None
     """What the database held after the last step, where that is known."""
 
@@ -72,6 +73,7 @@ class Leg:
         self._read(needed=False)
         while True:
             with self._turn:  # a program may end in the middle of a step
+                self._turn.enter_context(self.turns.beside())
                 stop = chosen.tool.walk(self.build, chosen.options, self.project, self)
             if stop.failed is not None or self.course.due is None:
                 break
@@ -110,6 +112,7 @@ class Leg:
         self.course.before(step)
         label = f"{self.name}: " if self.name else ""
         self.build.emit(Progress(f"{self.dataset.name}: {label}{way(step)}", len(self.results), self._total))
+        self._turn.close()  # whoever waits to be alone comes first
         self._turn.enter_context(self.turns.alone() if self.added(step) else self.turns.beside())
         self.build.log(f"step {way(step)} starts", source=self.dataset.name)
         if self.counting and self._census is None and self.added(step):
@@ -132,6 +135,7 @@ class Leg:
         self.build.log(f"step {way(step)} {told} after {measurement.wall_s:.3f} s", source=self.dataset.name)
         self._keep(step, "ok" if ok else "failed", measurement, self._lost(step, measurement, ok=ok))
         self._turn.close()
+        self._turn.enter_context(self.turns.beside())
 
     def _lost(self, step: Step, measurement: Measurement, *, ok: bool) -> tuple[Loss, ...]:
         before, self._census = self._census, None

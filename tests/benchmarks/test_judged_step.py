@@ -29,8 +29,8 @@ STEPS = 20
 ROUNDS = 3
 INFORMS_MS = 50
 """The most for a step that informs."""
-JUDGED_MS = 400
-"""The most for one that is judged."""
+JUDGED_MS = 500
+"""The most for one that is judged, on a busy machine too."""
 CLI = (sys.executable, "-m", "alembic", "upgrade", "heads")
 DRIVERS = {"mysql": "pymysql", "postgresql": "psycopg"}
 SEED = """

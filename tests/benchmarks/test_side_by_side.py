@@ -6,14 +6,17 @@ import os
 import shutil
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from attrs import frozen
 
 from thcore.model import Change, ChangeKind, Execution, StepResult
 from thcore.testing import make_build
 from thplugins_dbmigration import gate
+from thplugins_dbmigration.lanes import shares
 from thplugins_dbmigration.options import DbmigrationOptions, DbmigrationSettings
 
 from parts.alembic_project import AlembicProject
@@ -25,6 +28,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.timeout(1800)]
 CHANGE = Change("example/shop", ChangeKind.CHANGE, branch="master", ref="refs/changes/1", number="1", patchset="1")
 DATASETS = ("first", "second")
 ROUNDS = 3
+MOST = 2.0
+"""How many times as long a judged step may take beside another dataset as alone on the same processors."""
 SEED = """
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 INSERT INTO alembic_version VALUES ('a');
@@ -40,18 +45,36 @@ def root() -> Iterator[Path]:
         yield path
 
 
-def through_the_gate(root: Path, trunk: AlembicProject, change: AlembicProject, slots: int, number: int) -> Execution:
+def through_the_gate(root: Path, trunk: AlembicProject, change: AlembicProject, slots: int, build_id: str) -> Execution:
     with make_build(
         root,
         change=CHANGE,
         provide=lambda _revision: trunk.provision(),
         settings=DbmigrationSettings(dataset_slots=slots),
         state=root / "state",
-        build_id=f"b{slots}-{number}",
+        build_id=f"b{build_id}",
     ) as build:
         provision = change.provision()
         options = DbmigrationOptions(datasets=root / "datasets")
         return gate.run(build, options, provision.checkout, provision.environment)
+
+
+@frozen
+class Way:
+    """How datasets are taken through: so many at a time, on these processors."""
+
+    name: str
+    slots: int
+    processors: Collection[int]
+
+    @contextmanager
+    def on_its_processors(self) -> Iterator[None]:
+        every = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, self.processors)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, every)
 
 
 def judged(execution: Execution) -> list[StepResult]:
@@ -68,32 +91,43 @@ def test_datasets_side_by_side_take_less_time_and_cost_the_same(engine: str, roo
     for name in DATASETS:
         write_dataset(root / "datasets", name, SEED, type=engine)
 
-    took: dict[tuple[str, int], list[float]] = {}
-    steps: dict[int, list[list[StepResult]]] = {1: [], 2: []}
+    every = os.sched_getaffinity(0)
+    ways = (Way("alone", 1, every), Way("alone on its share", 1, shares(every, 2)[0]), Way("side by side", 2, every))
+    took: dict[tuple[str, str], list[float]] = {}
+    steps: dict[str, list[StepResult]] = {way.name: [] for way in ways}
     for number in range(ROUNDS):
-        for slots, results in steps.items():
+        for way in ways:
             shutil.rmtree(root / "state", ignore_errors=True)
             for what in ("cold", "warm"):  # everything is restored and walked; all of that is there already
                 began = time.perf_counter()
-                execution = through_the_gate(root, trunk, change, slots, 2 * number + (what == "warm"))
-                took.setdefault((what, slots), []).append(time.perf_counter() - began)
-                results.append(judged(execution))
+                with way.on_its_processors():
+                    execution = through_the_gate(root, trunk, change, way.slots, f"{ways.index(way)}-{number}-{what}")
+                took.setdefault((what, way.name), []).append(time.perf_counter() - began)
+                steps[way.name] += judged(execution)
 
-    processors = len(os.sched_getaffinity(0))
-    print(f"\n{engine}, {len(DATASETS)} datasets, {processors} processors, seconds of {ROUNDS} rounds")
+    print(f"\n{engine}, {len(DATASETS)} datasets, {len(every)} processors, seconds of {ROUNDS} rounds")
     for what in ("cold", "warm"):
-        one, two = (statistics.median(took[what, slots]) for slots in steps)
-        print(f"  {what}: one at a time {one:6.2f}, side by side {two:6.2f}; ratio {one / two:.2f}")
-    for index, step in enumerate(steps[1][0][: len(steps[1][0]) // len(DATASETS)]):
-        for slots, results in steps.items():
-            walls = (one.measurement for every in results for one in every[index::2])
-            times = [measured.wall_s for measured in walls if measured is not None]
-            spread = f"{statistics.median(times):.3f} [{min(times):.3f}-{max(times):.3f}]"
-            print(f"  judged step {step.step}, {slots} at a time: {spread} s")
-    counted = {
-        slots: {_rows(step) for all_of_them in results for step in all_of_them} for slots, results in steps.items()
-    }
-    assert counted[1] == counted[2]
+        told = ", ".join(f"{way.name} {statistics.median(took[what, way.name]):6.2f}" for way in ways)
+        print(f"  {what}: {told}")
+    longer = {}
+    for version in ("c", "d"):
+        times = {
+            name: [_wall_s(step) for step in found if step.step.version == version] for name, found in steps.items()
+        }
+        for name, found in times.items():
+            print(
+                f"  judged step {version}, {name}: {statistics.median(found):.3f} [{min(found):.3f}-{max(found):.3f}] s"
+            )
+        longer[version] = statistics.median(times["side by side"]) / statistics.median(times["alone on its share"])
+        print(f"  judged step {version} takes {longer[version]:.2f} times as long beside another dataset")
+    counted = [{_rows(step) for step in found} for found in steps.values()]
+    assert counted == [counted[0]] * len(ways)
+    assert max(longer.values()) < MOST
+
+
+def _wall_s(step: StepResult) -> float:
+    assert step.measurement is not None
+    return step.measurement.wall_s
 
 
 def _rows(step: StepResult) -> tuple[str, int | None, int | None]:

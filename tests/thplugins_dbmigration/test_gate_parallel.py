@@ -15,13 +15,16 @@ import pytest
 from attrs import frozen
 
 from thcore.errors import CancelledError
-from thcore.model import BuildEvent, BuildEventKind, Change, ChangeKind, DatasetRun, Execution, Loss
+from thcore.model import BuildEvent, BuildEventKind, Change, ChangeKind, DatasetRun, Execution, Loss, Provision
 from thcore.process.interrupt import Interrupt
 from thcore.testing import make_build
 from thplugins_dbmigration import gate, messages, snapshots
+from thplugins_dbmigration.checks.likeness import Likeness
+from thplugins_dbmigration.engines.sqlite import SQLite
 from thplugins_dbmigration.measure import meaning
 from thplugins_dbmigration.options import DbmigrationOptions, DbmigrationSettings
 from thplugins_dbmigration.snapshots import restore
+from thplugins_dbmigration.tools.alembic import Alembic
 from thplugins_dbmigration.turns import Turns
 
 from parts.alembic_project import AlembicProject
@@ -52,10 +55,10 @@ class Yard:
         trunk, change = AlembicProject(root / "trunk"), AlembicProject(root / "change")
         return cls(root, trunk.revision("a", None), change.revision("a", None))
 
-    def revision(self, name: str, parent: str, *statements: str, body: str = "", added: bool = False) -> None:
+    def revision(self, name: str, parent: str, *statements: str, added: bool = False, **more: Any) -> None:
         """Add a revision to the change, and to the target branch unless it is ``added`` by the change."""
         for tree in (self.change,) if added else (self.trunk, self.change):
-            tree.revision(name, parent, *statements, body=body)
+            tree.revision(name, parent, *statements, **more)
 
     def dataset(self, name: str, more: str = "", **keys: Any) -> None:
         write_dataset(self.root / "datasets", name, SEED.format(name=name) + more, **keys)
@@ -67,12 +70,15 @@ class Yard:
         state: str = "state",
         events: list[BuildEvent] | None = None,
         interrupt: Interrupt | None = None,
+        provide: Callable[[], Provision] | None = None,
+        **options: Any,
     ) -> tuple[Execution, Path]:
-        """What the gate says, and the build log."""
+        """What the gate says, and the build log. ``options`` are the job's."""
         with make_build(
             self.root,
             change=CHANGE,
-            provide=lambda _revision: self.trunk.provision(),
+            provide=lambda _revision: (provide or self.trunk.provision)(),
+            resolve=lambda _revision: self.trunk.provision().checkout.commit,
             events=events,
             interrupt=interrupt,
             settings=DbmigrationSettings(dataset_slots=slots),
@@ -80,8 +86,8 @@ class Yard:
             build_id=f"b{len(list(self.root.iterdir()))}",
         ) as build:
             provision = self.change.provision()
-            options = DbmigrationOptions(datasets=self.root / "datasets")
-            return gate.run(build, options, provision.checkout, provision.environment), build.workspace.log
+            wanted = DbmigrationOptions(datasets=self.root / "datasets", **options)
+            return gate.run(build, wanted, provision.checkout, provision.environment), build.workspace.log
 
 
 def meeting(place: Path) -> str:
@@ -141,6 +147,41 @@ with (place / "witness").open("a") as file:
 """A step that waits for the same one of another dataset, in vain when it is judged, and writes down when it ran."""
 
 
+class Witness:
+    """Sees that what is ``watched`` begins and ends in a turn beside others."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: list[str] = []
+        self._here = threading.local()
+        for turn in (Turns.alone, Turns.beside):
+            monkeypatch.setattr(Turns, turn.__name__, self._within(turn))
+
+    def _within(self, turn: Callable[[Turns], Any]) -> Callable[[Turns], Any]:
+        @contextmanager
+        def having(turns: Turns) -> Iterator[None]:
+            with turn(turns):
+                self._here.turn = turn.__name__
+                try:
+                    yield
+                finally:
+                    self._here.turn = None
+
+        return having
+
+    def watched(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        def working(*arguments: Any, **options: Any) -> Any:
+            self._look(work)
+            result = work(*arguments, **options)
+            self._look(work)
+            self.done.append(work.__name__)
+            return result
+
+        return working
+
+    def _look(self, work: Callable[..., Any]) -> None:
+        assert getattr(self._here, "turn", None) == "beside", f"{work.__name__} without a turn"
+
+
 def test_nothing_runs_beside_a_step_that_is_judged(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     there = yard.root / "there"
     there.mkdir()
@@ -149,37 +190,13 @@ def test_nothing_runs_beside_a_step_that_is_judged(yard: Yard, monkeypatch: pyte
         yard.revision(name, parent, body=body, added=name != "b")
     for name in ("first", "second"):
         yard.dataset(name)
-    here = threading.local()
-    done: list[str] = []
-
-    def within(turn: Callable[[Turns], Any]) -> Callable[[Turns], Any]:
-        @contextmanager
-        def having(turns: Turns) -> Iterator[None]:
-            with turn(turns):
-                here.turn = turn.__name__
-                try:
-                    yield
-                finally:
-                    here.turn = None
-
-        return having
-
-    def watched(work: Callable[..., Any]) -> Callable[..., Any]:
-        def working(*arguments: Any, **options: Any) -> Any:
-            assert here.turn == "beside", f"{work.__name__} without a turn"
-            done.append(work.__name__)
-            return work(*arguments, **options)
-
-        return working
-
-    monkeypatch.setattr(Turns, "alone", within(Turns.alone))
-    monkeypatch.setattr(Turns, "beside", within(Turns.beside))
-    monkeypatch.setattr(restore, "restore", watched(restore.restore))
-    monkeypatch.setattr(snapshots, "clone", watched(snapshots.clone))
+    witness = Witness(monkeypatch)
+    monkeypatch.setattr(restore, "restore", witness.watched(restore.restore))
+    monkeypatch.setattr(snapshots, "clone", witness.watched(snapshots.clone))
     execution, _ = yard.gate(2)
 
     assert [step[2] for run in execution.datasets for step in steps(run)] == ["ok"] * 6
-    assert sorted(done) == ["clone"] * 4 + ["restore"] * 2
+    assert sorted(witness.done) == ["clone"] * 4 + ["restore"] * 2
     seen = [line.split() for line in (there / "witness").read_text().splitlines()]
     spans = [(dataset, step, float(began), float(ended)) for dataset, step, began, ended in seen]
     assert len(spans) == 6
@@ -187,6 +204,28 @@ def test_nothing_runs_beside_a_step_that_is_judged(yard: Yard, monkeypatch: pyte
         if step != "b":
             others = [span for span in spans if span[0] != dataset]
             assert all(other[3] <= began or other[2] >= ended for other in others)
+
+
+def test_whatever_else_computes_for_a_dataset_waits_for_steps_that_are_judged(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.revision("a", None, "create table item (id integer primary key, name varchar(20), price integer)")
+    yard.revision("c", "a", "update item set price = 1", added=True, back=["update item set price = null"])
+    yard.dataset("first", "ALTER TABLE item ADD COLUMN price INTEGER;\nCREATE TABLE stray (id INTEGER);")
+    witness = Witness(monkeypatch)
+    provide = witness.watched(yard.trunk.provision)
+    for name in ("walk", "back", "unlike_models"):
+        monkeypatch.setattr(Alembic, name, witness.watched(getattr(Alembic, name)))
+    monkeypatch.setattr(SQLite, "initialise", witness.watched(SQLite.initialise))
+    monkeypatch.setattr(Likeness, "of", staticmethod(witness.watched(Likeness.of)))
+
+    execution, _ = yard.gate(1, provide=provide)
+    assert execution.findings == ()
+    assert witness.done == ["initialise", "provision", "walk", "walk"]
+    witness.done.clear()
+    execution, _ = yard.gate(1, provide=provide, same_schema=True, round_trip=True)
+    assert [check.result for check in execution.datasets[0].checks] == ["ok"] * 2
+    assert set(witness.done) == {"walk", "of", "initialise", "unlike_models", "provision", "back"}
 
 
 def test_the_end_of_the_build_ends_all_datasets(yard: Yard) -> None:

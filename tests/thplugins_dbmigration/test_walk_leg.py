@@ -85,3 +85,19 @@ def test_a_counter_that_is_kept_back_is_waited_for_only_where_a_limit_can_fail_t
         walked.walk(Chosen(tool, None))
     assert (server.readings > LONG) is waited
     assert [result.result for result in walked.results] == ["ok"]
+
+
+def test_steps_that_follow_each_other_at_once_share_a_calibration_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(leg, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    told = iter([1.0, 2.0])
+    monkeypatch.setattr(leg, "slowness", lambda *_places: next(told))
+    with make_build(tmp_path) as build:
+        walked: Any = leg.Leg(build, None, None, "sqlite", None, None)
+        found = []
+        for now[0] in (5.0, 5.9, 6.0, 6.1, 7.0):
+            found.append(walked._slow())
+
+    assert found == [1.0, 1.0, 1.0, 2.0, 2.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +84,14 @@ def _key(site: Site, code: Code) -> Key:
 def _make(site: Site, code: Code, what: str, data: Path) -> Mapping[str, Any]:
     site.build.emit(Progress(f"{site.dataset.name}: {what}"))
     provision = code.provide()
-    with scratch(site, "fresh") as directory:
+    with scratch(site, "fresh") as directory, ExitStack() as stack:
         with site.turns.beside():
             site.engine.initialise(site.build, site.installation, directory)
-        log = site.evidence / "fresh.log"
-        with site.engine.start(site.build, site.installation, directory, log=log, kept=False) as server:
+            log = site.evidence / "fresh.log"
+            start = site.engine.start(site.build, site.installation, directory, log=log, kept=False)
+            server = stack.enter_context(start)
             address = snapshots.created(server, site.dataset)
-            notes = _migrated(site, code, provision, Ground(server, address))
+        notes = _migrated(site, code, provision, Ground(server, address))
     data.mkdir()  # what is kept is in the notes
     return notes
 
@@ -108,5 +110,6 @@ def _migrated(site: Site, code: Code, provision: Provision, ground: Ground) -> M
     if missed or not leg.walked:
         raise ImpossibleError(f"the fresh install of {code.name} runs no migration that leads to the head")
     tool = chosen.tool
-    models = tool.unlike_models(build, chosen.options, made) if isinstance(tool, Modelled) else None
+    with site.turns.beside():
+        models = tool.unlike_models(build, chosen.options, made) if isinstance(tool, Modelled) else None
     return {"schema": schema.written(schema_of(ground)), "models": None if models is None else list(models)}

@@ -110,7 +110,8 @@ def _interrupted(rerun: Rerun, step: Step, victim: Victim, end: Likeness, statem
 
 def _walk(rerun: Rerun, leg: Leg, breach: Breach) -> None:
     trial = rerun.trial
-    trial.chosen.tool.walk(trial.site.build, trial.chosen.options, leg.project, breach)
+    with trial.site.turns.beside():
+        trial.chosen.tool.walk(trial.site.build, trial.chosen.options, leg.project, breach)
 
 
 @contextmanager
@@ -154,9 +155,9 @@ def _again(rerun: Rerun, ground: Ground, before: Leg, breach: Breach, victim: Vi
 
 def _left(rerun: Rerun, ground: Ground, step: Step) -> tuple[str, ...]:
     """What the interruption has left of a step, in comparison with the state before it."""
-    now = Likeness.of(ground)
+    now = rerun.look(ground)
     with rerun.clone(before=step) as (other, _leg):
-        before = Likeness.of(other)
+        before = rerun.look(other)
     return tuple(before.unlike(now, here="before the step", there="after the interruption").values())
 
 
@@ -164,10 +165,10 @@ def _otherwise(rerun: Rerun, ground: Ground, end: Likeness) -> tuple[str, ...]:
     """In what the dataset has ended otherwise than without the interruption. What is another one in each run, such as
     the time of day, is left out."""
     here, there = "without an interruption", "after one"
-    told = end.unlike(Likeness.of(ground), here=here, there=there)
+    told = end.unlike(rerun.look(ground), here=here, there=there)
     if told:
         with rerun.clone(before=rerun.first) as (other, led):
             rerun.ended_well(rerun.leg(other, after=led))
-            by_chance = end.unlike(Likeness.of(other), here=here, there=there)
+            by_chance = end.unlike(rerun.look(other), here=here, there=there)
         told = {about: line for about, line in told.items() if about not in by_chance}
     return tuple(told.values())

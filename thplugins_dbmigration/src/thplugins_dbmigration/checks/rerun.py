@@ -12,6 +12,7 @@ from attrs import frozen
 from thcore.errors import InfrastructureError
 from thcore.model import Step
 from thplugins_dbmigration import faults, messages, project
+from thplugins_dbmigration.checks.likeness import Likeness
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.walk.ground import Ground, Site
 from thplugins_dbmigration.walk.leg import Leg
@@ -60,6 +61,11 @@ class Rerun:
         stop = leg.walk(self.trial.chosen)
         if stop.failed is not None:
             raise ImpossibleError(f"{messages.way(stop.failed)} failed this time: {self.said(stop)}")
+
+    def look(self, ground: Ground) -> Likeness:
+        """What a dataset is like at the moment."""
+        with self.trial.site.turns.beside():
+            return Likeness.of(ground)
 
     def said(self, stop: Stop) -> str:
         """Why a step failed, in one line. Raises InfrastructureError (``machine-fault``) when that was the machine's

@@ -31,17 +31,18 @@ def round_trip(rerun: Rerun, steps: Sequence[Step]) -> Check:
     if not isinstance(tool, Reversible):
         raise ImpossibleError(f"the tool {tool.name} cannot take steps back")
     with rerun.clone(before=steps[0]) as (ground, there):
-        before = Likeness.of(ground)
+        before = rerun.look(ground)
         leg = rerun.leg(ground, after=there)
         rerun.ended_well(leg)
-        top = Likeness.of(ground)
+        top = rerun.look(ground)
         try:
-            result = tool.back(build, trial.chosen.options, leg.project, steps)
+            with trial.site.turns.beside():
+                result = tool.back(build, trial.chosen.options, leg.project, steps)
         except OneWay as reason:
             raise ImpossibleError(str(reason)) from reason
         if not result.ok:
             return _stuck(trial, result)
-        after = Likeness.of(ground)
+        after = rerun.look(ground)
         told = _still_there(trial, leg, steps)
         lost = before.unlike(after, here="before", there="after going back")
         stop = rerun.leg(ground, after=leg).walk(trial.chosen)
@@ -49,7 +50,7 @@ def round_trip(rerun: Rerun, steps: Sequence[Step]) -> Check:
         if stop.failed is not None:
             told.append(f"{messages.way(stop.failed)} fails when it is run again: {rerun.said(stop)}")
         else:
-            told += _otherwise(before, top, Likeness.of(ground), lost)
+            told += _otherwise(before, top, rerun.look(ground), lost)
     return Check(NAME, "failed" if told else "ok", details=tuple(told))
 
 

@@ -57,11 +57,11 @@ def _change(trial: Trial) -> Code:
 
 
 def _target(trial: Trial, states: States) -> Code:
-    build, waypoint = trial.site.build, states.waypoints[-1]
+    site, waypoint = trial.site, states.waypoints[-1]
     return Code(
         waypoint.name,
         waypoint.manner,
-        build.resolve(waypoint.revision),
-        build.preparation(options=waypoint.provisioning),
-        lambda: build.provision(waypoint.revision, options=waypoint.provisioning),
+        site.build.resolve(waypoint.revision),
+        site.build.preparation(options=waypoint.provisioning),
+        lambda: site.provision(waypoint),
     )

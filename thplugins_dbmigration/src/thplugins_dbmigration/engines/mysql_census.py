@@ -8,7 +8,8 @@ from typing import Any
 
 from thplugins_dbmigration.census import Column, Count, Of, TableCensus, counted, told_apart
 
-# A generated column has no values of its own. MariaDB's tables that keep their history are of a type of their own.
+# A generated column has no values of its own. MariaDB's tables that keep their history are of a type of their own. Each
+# schema is compared with the name alone: if both were compared as well, MariaDB would open the tables of all databases.
 _COLUMNS = """
 SELECT c.table_name, c.column_name, c.is_nullable = 'NO',
     c.data_type IN ('char', 'varchar', 'tinytext', 'text', 'mediumtext', 'longtext', 'enum'),
@@ -17,7 +18,7 @@ SELECT c.table_name, c.column_name, c.is_nullable = 'NO',
         'multipoint', 'multilinestring', 'multipolygon', 'geometrycollection', 'geomcollection', 'vector'
     )
 FROM information_schema.tables t JOIN information_schema.columns c
-ON c.table_schema = t.table_schema AND c.table_name = t.table_name
+ON c.table_name = t.table_name
 WHERE t.table_schema = %s AND c.table_schema = %s AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
 AND coalesce(c.generation_expression, '') = ''
 ORDER BY c.table_name, c.ordinal_position

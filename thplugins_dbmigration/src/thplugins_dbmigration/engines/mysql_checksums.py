@@ -9,13 +9,14 @@ from typing import Any
 from thplugins_dbmigration.checksums import SummedColumn, TableSum, key_of
 from thplugins_dbmigration.engines.mysql_census import quoted
 
+# Schemas are compared with the name alone, as for a census.
 _COLUMNS = """
 SELECT c.table_name, c.column_name, coalesce(s.seq_in_index, 0)
 FROM information_schema.tables t JOIN information_schema.columns c
-ON c.table_schema = t.table_schema AND c.table_name = t.table_name
-LEFT JOIN information_schema.statistics s ON s.table_schema = c.table_schema AND s.table_name = c.table_name
+ON c.table_name = t.table_name
+LEFT JOIN information_schema.statistics s ON s.table_schema = %s AND s.table_name = c.table_name
 AND s.column_name = c.column_name AND s.index_name = 'PRIMARY'
-WHERE t.table_schema = %s AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
+WHERE t.table_schema = %s AND c.table_schema = %s AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
 AND coalesce(c.generation_expression, '') = ''
 ORDER BY c.table_name, c.ordinal_position
 """
@@ -23,7 +24,7 @@ ORDER BY c.table_name, c.ordinal_position
 
 def taken(cursor: Any, database: str, check: Callable[[], None]) -> dict[str, TableSum]:
     """The sums of a database; ``check`` raises when the build is told to end."""
-    cursor.execute(_COLUMNS, (database,))
+    cursor.execute(_COLUMNS, (database,) * 3)
     sums: dict[str, TableSum] = {}
     for table, rows in itertools.groupby(cursor.fetchall(), key=lambda row: str(row[0])):
         check()

@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen
 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build
-from thcore.model import DatasetRun, Finding
+from thcore.model import DatasetRun, Finding, Provision
 from thplugins_dbmigration import messages, snapshots
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.datasets import Dataset, fingerprint
@@ -22,6 +22,7 @@ from thplugins_dbmigration.snapshots.ways import file_system
 from thplugins_dbmigration.turns import Turns
 from thplugins_dbmigration.walk.halt import Halt
 from thplugins_dbmigration.walk.manner import digest_of
+from thplugins_dbmigration.walk.route import Waypoint
 
 
 @frozen
@@ -65,6 +66,11 @@ class Site:
             },
         )
         return evolve(run, **values)
+
+    def provision(self, waypoint: Waypoint) -> Provision:
+        """The checkout and the environment of a waypoint. Raises as ``Build.provision`` does."""
+        with self.turns.beside():  # wheels are built and modules compiled
+            return self.build.provision(waypoint.revision, options=waypoint.provisioning)
 
     def restored(self) -> Snapshot:
         """The dataset as its seed is. Raises Halt when it cannot be had."""

@@ -28,6 +28,9 @@ from thplugins_dbmigration.walk.fixups import run_fixup
 PATIENCE_S = 3.0
 """How long to wait for a counter that the server does not tell at the moment, where a limit may be for it."""
 
+CALIBRATED_S = 1.0
+"""For how long a calibration of the machine holds: a step that takes longer always gets one of its own."""
+
 
 @define
 class Leg:
@@ -60,7 +63,11 @@ class Leg:
     _watch: Watch | None = None
     """Of the step that runs."""
     _turn: ExitStack = field(factory=ExitStack)
-    """Held while a step runs."""
+    """Held while the program runs, another one for each step: a real project's program computes for seconds before its
+    first one."""
+    _slowness: float | None = None
+    """Of the machine, when it was calibrated last."""
+    _calibrated_s: float = float("-inf")
     _census: Mapping[str, TableCensus] | None = None
     """What the database held after the last step, where that is known."""
 
@@ -72,6 +79,7 @@ class Leg:
         self._read(needed=False)
         while True:
             with self._turn:  # a program may end in the middle of a step
+                self._turn.enter_context(self.turns.beside())
                 stop = chosen.tool.walk(self.build, chosen.options, self.project, self)
             if stop.failed is not None or self.course.due is None:
                 break
@@ -110,6 +118,7 @@ class Leg:
         self.course.before(step)
         label = f"{self.name}: " if self.name else ""
         self.build.emit(Progress(f"{self.dataset.name}: {label}{way(step)}", len(self.results), self._total))
+        self._turn.close()  # whoever waits to be alone comes first
         self._turn.enter_context(self.turns.alone() if self.added(step) else self.turns.beside())
         self.build.log(f"step {way(step)} starts", source=self.dataset.name)
         if self.counting and self._census is None and self.added(step):
@@ -127,11 +136,19 @@ class Leg:
         self.sizes[step] = self._watch.sizes.having(rows)
         self._watch = None
         if self.added(step):
-            measurement = evolve(measurement, slowness=slowness(self.build.state, self.build.workspace.temporary))
+            measurement = evolve(measurement, slowness=self._slow())
         told = "ended" if ok else "failed"
         self.build.log(f"step {way(step)} {told} after {measurement.wall_s:.3f} s", source=self.dataset.name)
         self._keep(step, "ok" if ok else "failed", measurement, self._lost(step, measurement, ok=ok))
         self._turn.close()
+        self._turn.enter_context(self.turns.beside())
+
+    def _slow(self) -> float | None:
+        """How slow the machine is; steps that follow each other at once share a calibration."""
+        if time.monotonic() - self._calibrated_s > CALIBRATED_S:
+            self._slowness = slowness(self.build.state, self.build.workspace.temporary)
+            self._calibrated_s = time.monotonic()
+        return self._slowness
 
     def _lost(self, step: Step, measurement: Measurement, *, ok: bool) -> tuple[Loss, ...]:
         before, self._census = self._census, None

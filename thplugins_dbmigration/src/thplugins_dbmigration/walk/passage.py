@@ -151,7 +151,8 @@ class Passage:
             except ChangeError as error:
                 self.findings.append(self._unusable(error))
                 return
-            end = checks.look(ground, self.options)
+            with self.turns.beside():
+                end = checks.look(ground, self.options)
         self._tell(steps=rehearsed(trial, leg, self.run.steps))
         self.findings = [self._tried_without_rows(finding) for finding in self.findings]
         if (

@@ -86,7 +86,7 @@ class States:
         site, waypoint = self.site, self.waypoints[number - 1]
         site.build.emit(Progress(f"{site.dataset.name}: {waypoint.label}: checkout and environment"))
         try:
-            provision = site.build.provision(waypoint.revision, options=waypoint.provisioning)
+            provision = site.provision(waypoint)
         except (ChangeError, InfrastructureError) as error:
             raise _unprepared(site, waypoint, error, before.trail) from error
         policy = content(provision.checkout.path)  # before its programs have run

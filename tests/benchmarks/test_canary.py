@@ -108,3 +108,4 @@ def test_a_canary_costs_less_than_a_tenth_of_a_step(seeded: Ground, number: int)
         f"{with_one / without:.3f}, with its start and end {(with_one + statistics.median(beside)) / without:.3f} "
         f"(goal: below {GOAL}); waited: {found}"
     )
+    assert with_one / without < GOAL

@@ -92,7 +92,9 @@ def cost(server: Any, address: Address, step: Callable[[sqlalchemy.Connection], 
         connection.commit()
         began, used_s = time.perf_counter(), used()
         watch = (
-            Watch.start("mysql", server, address, partial(server.counters, address), closely=True) if closely else None
+            Watch.start("mysql", server, address, partial(server.counters, address), closely=True, canary=True)
+            if closely
+            else None
         )
         step(connection)
         connection.commit()

@@ -75,7 +75,9 @@ def seconds(server: Server, address: Address, step: tuple[str, ...], *, closely:
         began = time.perf_counter()
         watch = None
         if closely:
-            watch = Watch.start("postgresql", server, address, lambda: server.counters(address), closely=True)
+            watch = Watch.start(
+                "postgresql", server, address, lambda: server.counters(address), closely=True, canary=True
+            )
         starts = time.perf_counter()
         for statement in step:
             session.execute(statement.encode())

@@ -34,7 +34,9 @@ def busy(directory: Path) -> Iterator[None]:
     programs = [[_PROCESSOR, parent]] * len(os.sched_getaffinity(0)) + [[_DISK, parent, str(place)]]
     with contextlib.ExitStack() as stack:
         stack.callback(place.unlink, missing_ok=True)
+        processes = []
         for program in programs:
-            process = stack.enter_context(subprocess.Popen([sys.executable, "-c", *program]))
-            stack.callback(process.kill)
+            processes.append(stack.enter_context(subprocess.Popen([sys.executable, "-c", *program])))
+            stack.callback(processes[-1].kill)
         yield
+        assert [process.poll() for process in processes] == [None] * len(programs), "the weather was fair"

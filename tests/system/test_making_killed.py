@@ -218,8 +218,8 @@ def test_a_worker_killed_while_it_makes_things_uses_none_that_is_damaged_and_sta
             for build in builds:
                 build.wait_started()
             threading.Event().wait(moment)  # the moment is chance
+            half_made = ground.half_made()  # now: builds that see the worker go tidy up themselves
             kill(struck, whom)
-        half_made = ground.half_made()
         ended = sum(build.ended for build in builds)
         caught += bool(half_made)
         print(

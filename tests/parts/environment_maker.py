@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from pathlib import Path
 
+from thcore.builtin import seal
 from thcore.builtin.venv import VenvOptions, VenvSettings, plugin
 from thcore.model import Checkout, Command
 from thcore.testing import make_build
@@ -43,3 +46,14 @@ def alone(directory: Path, state: Path, options: VenvOptions, build_id: str, num
     """The same in a process group of its own, where what it starts is, too."""
     os.setpgid(0, 0)
     use(directory, state, options, build_id, number)
+
+
+def damaged(environments: Path) -> list[Path]:
+    """Environments that say that they are complete and are not."""
+    found = []
+    for ok in environments.glob("*/OK"):
+        with contextlib.suppress(FileNotFoundError):
+            said = json.loads((ok.parent / "contents.json").read_text())
+            if seal.contents(ok.parent / "venv") != said and ok.exists():
+                found.append(ok.parent)
+    return found

@@ -48,10 +48,11 @@ def wheel(
     text: str = "",
     requires: Iterable[str] = (),
     scripts: Mapping[str, str] | None = None,
+    beside: Mapping[str, str] | None = None,
     recorded: bool = True,
 ) -> Path:
-    """Write a wheel of one module; ``scripts`` are console scripts, such as ``{"tool": "module:function"}``. Its record
-    has digests, as it should, if ``recorded``."""
+    """Write a wheel of one module; ``scripts`` are console scripts, such as ``{"tool": "module:function"}``, ``beside``
+    more files. Its record has digests, as it should, if ``recorded``."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
@@ -59,6 +60,7 @@ def wheel(
         f"{name}.py": text,
         f"{info}/METADATA": _metadata(name, version, requires),
         f"{info}/WHEEL": WHEEL,
+        **(beside or {}),
     }
     if scripts:
         files[f"{info}/entry_points.txt"] = _entry_points(scripts)

@@ -33,7 +33,8 @@ class Worker:
 
     ``jobs`` and ``defaults`` are as in the configuration file; anything else of it may be given by keyword; ``options``
     are those of ``thcore serve``. Where there
-    is no state directory yet it makes one, with an empty history unless it is ``bare``.
+    is no state directory yet it makes one, with an empty history unless it is ``bare``. It leads a process group of its
+    own if it is to have its ``own_group``.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Worker:
         name: str = "worker-under-test",
         environment: Mapping[str, str] | None = None,
         bare: bool = False,
+        own_group: bool = False,
         options: Sequence[str] = (),
         **configuration: Any,
     ) -> None:
@@ -58,6 +60,7 @@ class Worker:
         self.results = directory / "results"
         self.output: list[str] = []
         self._options = options
+        self._own_group = own_group
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.configuration = directory / "thcore.yaml"
@@ -91,6 +94,7 @@ class Worker:
             text=True,
             env=self._environment,
             cwd=self.directory,
+            process_group=0 if self._own_group else None,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import multiprocessing
 import os
 import random
@@ -19,7 +18,7 @@ from thcore.builtin import seal
 from thcore.builtin.venv import plugin
 from thcore.model import Attempt
 
-from parts.environment_maker import SETTINGS, VERSIONS, alone, use, wheels
+from parts.environment_maker import SETTINGS, VERSIONS, alone, damaged, use, wheels
 from parts.processes import KILLS
 
 SEED = int(os.environ.get("THCORE_KILLS_SEED", "20261126"))
@@ -31,17 +30,6 @@ LONGEST_S = 0.5
 def _no_index(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_CACHE_DIR", "UV_FIND_LINKS"):
         monkeypatch.delenv(name, raising=False)
-
-
-def damaged(environments: Path) -> list[Path]:
-    """Environments that say that they are complete and are not."""
-    found = []
-    for ok in environments.glob("*/OK"):
-        with contextlib.suppress(FileNotFoundError):
-            said = json.loads((ok.parent / "contents.json").read_text())
-            if seal.contents(ok.parent / "venv") != said and ok.exists():
-                found.append(ok.parent)
-    return found
 
 
 @pytest.mark.system

@@ -28,6 +28,7 @@ from thplugins_dbmigration.offences.confidential import blotted, is_confidential
         ('malformed array literal: "{ann"', "malformed array literal: ***"),
         ('CONTEXT:  COPY users, line 1, column age: "ann"', "CONTEXT:  COPY users, line 1, column age: ***"),
         ("LINE 1: UPDATE users SET age = 'ann'", "LINE 1: ***"),
+        ("backend] STATEMENT:  UPDATE users SET age = 'ann'", "backend] STATEMENT:  ***"),
         ("[SQL: UPDATE users SET mail = 'ann']", "[SQL: ***]"),
         ("[SQL: UPDATE users SET mail = 'ann", "[SQL: ***"),
         ("[parameters: {'a': 'ann', 'b': ['x']}]", "[parameters: ***]"),

@@ -20,7 +20,7 @@ _TOKENS: Mapping[str, re.Pattern[str]] = {
         """,
         re.VERBOSE | re.DOTALL,
     ),
-    # Where SQLite knows no such name, what stands in double quotes is a string.
+    # What stands in double quotes is a string where SQLite knows no such name; what looks like one is taken for one.
     "sqlite": re.compile(
         rf"""
         (?P<nothing> \s+ | --[^\n]* | /\*.*?(?:\*/|\Z) )

@@ -22,6 +22,7 @@ _VALUES = (
     r"(malformed [\w ]+ literal: )\".*?\"(\s*$|\s*LINE |\\n)",
     r"(\bCOPY \S+, line \d+(?:, column [^:\n]+)?: )\".*?\"(\s*$|\\n)",
     r"(\bLINE \d+: )[^\n]+()",
+    r"(\bSTATEMENT:  )[^\n]+()",
     # SQLAlchemy. What is not closed was cut.
     r"(\[SQL: ).*?(\]\s*$|\Z)",
     r"(\[parameters: ).*?(\]\s*$|\Z)",

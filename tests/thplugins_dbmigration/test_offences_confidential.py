@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from thplugins_dbmigration.offences.confidential import is_confidential, masked, without_values
+from thplugins_dbmigration.offences.confidential import blotted, is_confidential, without_values
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,14 @@ from thplugins_dbmigration.offences.confidential import is_confidential, masked,
         ('invalid input value for enum mood: "glad" CONTEXT: x', "invalid input value for enum mood: *** CONTEXT: x"),
         ('date/time field value out of range: "2024-02-30"', "date/time field value out of range: ***"),
         ('value "99999" is out of range for type smallint', "value *** is out of range for type smallint"),
+        ("near 'ann' and 1' at line 1", "near 'ann' and 1' at line 1"),
+        ("syntax to use near 'ann' and 1' at line 1", "syntax to use near *** at line 1"),
+        ('malformed array literal: "{ann"', "malformed array literal: ***"),
+        ('CONTEXT:  COPY users, line 1, column age: "ann"', "CONTEXT:  COPY users, line 1, column age: ***"),
+        ("LINE 1: UPDATE users SET age = 'ann'", "LINE 1: ***"),
+        ("backend] STATEMENT:  UPDATE users SET age = 'ann'", "backend] STATEMENT:  ***"),
+        ("[SQL: UPDATE users SET mail = 'ann']", "[SQL: ***]"),
+        ("[SQL: UPDATE users SET mail = 'ann", "[SQL: ***"),
         ("[parameters: {'a': 'ann', 'b': ['x']}]", "[parameters: ***]"),
         ("UNIQUE constraint failed: t.a", "UNIQUE constraint failed: t.a"),
         ("nothing of the kind", "nothing of the kind"),
@@ -37,9 +45,12 @@ def test_a_value_of_several_lines_is_masked() -> None:
     assert without_values(lines) == ("before", "IntegrityError: (1062) Duplicate entry *** for key 'one'", "after")
 
 
-def test_nothing_is_masked_where_nothing_is_confidential() -> None:
-    assert masked(["Duplicate entry 'ann' for key 'one'"], {}) == ("Duplicate entry 'ann' for key 'one'",)
-    assert masked([], {"users": ("mail",)}) == ()
+def test_a_value_is_blotted_as_it_is_written_and_bare() -> None:
+    said = "a = 'O''Brien' broke: O'Brien, 'x', x, 1234, 12345"
+    assert blotted(said, {"'O''Brien'", "'x'", "1234"}, shortest=4) == "a = *** broke: ***, ***, x, ***, 12345"
+    assert blotted("a > 1 AND a < 10", {"1"}) == "a > *** AND a < 10"
+    assert blotted("it's \\ dollars", {"$$it's$$", r"E'\\'"}) == "*** *** dollars"
+    assert blotted("as it is", ()) == "as it is"
 
 
 def test_a_column_is_known_whatever_its_case_and_its_tables_schema() -> None:

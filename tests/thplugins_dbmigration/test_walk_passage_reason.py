@@ -69,12 +69,18 @@ def test_what_rows_hold_is_never_taken_for_a_fault_of_the_machine(project: Relea
     assert "  id 1, mail No space left on device" in finding.evidence
 
 
-def test_values_of_a_confidential_column_are_nowhere_in_what_is_published(project: Releases) -> None:
+def test_values_of_a_confidential_column_are_not_in_what_is_told_of_a_step(project: Releases) -> None:
     shutil.rmtree(project.datasets / "small")
     write_dataset(project.datasets, "small", SEED, start=["a"], confidential={"users": ["mail"]})
     # What MySQL says, which has the values in it.
     error = "(1062) Duplicate entry 'ann@x' for key 'one_mail'"
-    project.tree("change", like="master").revision("b", "a", body=f"raise RuntimeError({error!r})")
-    finding, _ = failed(project.gate())
+    body = f"raise RuntimeError({error!r})"
+    project.tree("change", like="master").revision("b", "a", "update users set mail = 'ann@x' where id = 3", body=body)
+    finding, result = failed(project.gate())
     assert "Duplicate entry *** for key 'one_mail'" in finding.evidence[0]
+    assert result.measurement is not None
+    assert "update users set mail = ? where id = ?" in [each.text for each in result.measurement.statements]
+    (written,) = project.root.glob("workspace-*/artifacts/datasets/small/steps.json")
+    assert "ann@x" not in written.read_text()
+    # The line of the migration is the project's own, and everybody can read it.
     assert "ann@x" not in "\n".join(line for line in finding.evidence if "raise RuntimeError" not in line)

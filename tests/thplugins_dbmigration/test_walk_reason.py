@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from thcore.model import Measurement, Statement, Step, StepResult
+from thcore.model import Measurement, Statement, Step
 from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.walk.ground import Ground
-from thplugins_dbmigration.walk.reason import Reason, discreet, reason
+from thplugins_dbmigration.walk.reason import Reason, reason
 
 INDEX = "CREATE UNIQUE INDEX one ON t (a)"
 ERROR = "UNIQUE constraint failed: t.a"
@@ -103,13 +103,3 @@ def test_the_line_is_the_one_of_the_steps_file_that_the_program_names(
     stop = Stop(evolve(STEP, path=path), evidence=tuple(said))
     assert why(place, stop).line == line
     assert why(place, evolve(stop, line=99)).line == 99
-
-
-def test_the_errors_of_statements_have_no_values_where_a_column_is_confidential() -> None:
-    error = "1062 (23000): Duplicate entry 'ann' for key 'one'"
-    measured = Measurement(1, statements=(evolve(FAILED, error=error),))
-    result = StepResult(STEP, added=True, result="failed", measurement=measured)
-    (shown,) = discreet([result], {"t": ("a",)})
-    assert shown.measurement is not None
-    assert shown.measurement.statements[0].error == "1062 (23000): Duplicate entry *** for key 'one'"
-    assert discreet([result], {}) == (result,)

@@ -87,7 +87,7 @@ def _make(site: Site, code: Code, what: str, data: Path) -> Mapping[str, Any]:
     with scratch(site, "fresh") as directory, ExitStack() as stack:
         with site.turns.beside():
             site.engine.initialise(site.build, site.installation, directory)
-            log = site.evidence / "fresh.log"
+            log = site.logs / "fresh.log"
             start = site.engine.start(site.build, site.installation, directory, log=log, kept=False)
             server = stack.enter_context(start)
             address = snapshots.created(server, site.dataset)

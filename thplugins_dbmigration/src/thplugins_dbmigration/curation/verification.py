@@ -79,7 +79,7 @@ def _restored(site: Site, entry: Entry, seen: list[Contents], *, again: bool) ->
     if again:
         snapshots.shelf.passable(site.place)
         restore(site.build, site.engine, site.installation, site.dataset, data)
-        with site.engine.start(site.build, site.installation, data, log=site.evidence / "server.log") as server:
+        with site.engine.start(site.build, site.installation, data, log=site.logs / "server.log") as server:
             dataset = site.dataset
             address = server.address(dataset.database, dataset.user, dataset.password.reveal())
             seen.append(contents(Ground(server, address), entry.options, dataset.tool_options))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 # What is not closed goes on to the end: a text may be cut.
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""
     (?P<nothing> \s+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
     | (?P<value> [eE]'(?:[^'\\]|\\.|'')*(?:'|\Z) | (?:[bBnNxX]|[uU]&)?'(?:[^']|'')*(?:'|\Z)
@@ -17,6 +17,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+"""A piece of a statement, and what it is."""
 _ATOMIC = re.compile(r"\bBEGIN\s+ATOMIC\b", re.IGNORECASE)
 _TRANSACTIONS = frozenset(("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"))
 _MANY = frozenset(
@@ -44,7 +45,7 @@ def parts(text: str) -> tuple[str, ...]:
     if _ATOMIC.search(text):
         return (text.strip(),)
     found, begin, empty = [], 0, True
-    for token in _TOKEN.finditer(text):
+    for token in TOKEN.finditer(text):
         if token.lastgroup == "end":
             if not empty:
                 found.append(text[begin : token.start()].strip())
@@ -80,7 +81,7 @@ def likeness(text: str, query: int) -> str:
 
 def _tokens(text: str) -> Iterator[str]:
     minus = False
-    for token in _TOKEN.finditer(text):
+    for token in TOKEN.finditer(text):
         kind = token.lastgroup
         if kind == "nothing":
             continue

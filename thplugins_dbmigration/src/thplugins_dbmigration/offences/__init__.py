@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thplugins_dbmigration.offences.confidential import Confidential, masked, without_values
+from thplugins_dbmigration.offences.confidential import Confidential, blotted, without_values
 from thplugins_dbmigration.offences.explanation import Explained, Failed, explain
 
-__all__ = ["Confidential", "Explained", "Failed", "explain", "masked", "without_values"]
+__all__ = ["Confidential", "Explained", "Failed", "blotted", "explain", "without_values"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 Confidential = Mapping[str, tuple[str, ...]]
 MASK = "***"
@@ -11,6 +11,7 @@ MASK = "***"
 _VALUES = (
     # MySQL and MariaDB
     r"(Duplicate entry )'.*?'( for key)",
+    r"(syntax to use near )'.*?'( at line \d)",
     r"((?:Incorrect|Truncated incorrect) [\w ]*value: )'.*?'( for column|\s*$|\"|\))",
     # PostgreSQL
     r"(Key \([^\n=]*\)=)\(.*?\)( already exists| is duplicated| is not present| is still ref| conflicts)",
@@ -18,10 +19,16 @@ _VALUES = (
     r"(invalid input (?:syntax|value) for [^:\n]+: )\".*?\"(\s*$|\s*LINE |\s*CONTEXT|\\n)",
     r"(date/time field value out of range: )\".*?\"(\s*$|\s*LINE |\s*CONTEXT|\\n)",
     r"(value )\".*?\"( is out of range for type)",
-    # SQLAlchemy
-    r"(\[parameters: ).*?(\]\s*$)",
+    r"(malformed [\w ]+ literal: )\".*?\"(\s*$|\s*LINE |\\n)",
+    r"(\bCOPY \S+, line \d+(?:, column [^:\n]+)?: )\".*?\"(\s*$|\\n)",
+    r"(\bLINE \d+: )[^\n]+()",
+    r"(\bSTATEMENT:  )[^\n]+()",
+    # SQLAlchemy. What is not closed was cut.
+    r"(\[SQL: ).*?(\]\s*$|\Z)",
+    r"(\[parameters: ).*?(\]\s*$|\Z)",
 )
 """What stands around the values in the words of servers."""
+_QUOTES = re.compile(r"^(?:\w{0,2}&?['\"]|\$\w*\$)|(?:['\"]|\$\w*\$)$")
 
 
 def is_confidential(confidential: Confidential, table: str, column: str) -> bool:
@@ -34,17 +41,29 @@ def touches(confidential: Confidential, tables: Collection[str]) -> bool:
     return any(_columns(confidential, table) for table in tables)
 
 
-def masked(lines: Sequence[str], confidential: Confidential) -> tuple[str, ...]:
-    """Lines of an error as anybody may read them."""
-    return without_values(lines) if confidential and lines else tuple(lines)
-
-
 def without_values(lines: Iterable[str]) -> tuple[str, ...]:
     """Lines of an error, with what servers quote of rows masked."""
     text = "\n".join(lines)
     for pattern in _VALUES:
         text = re.sub(pattern, lambda found: f"{found[1]}{MASK}{found[2] or ''}", text, flags=re.MULTILINE | re.DOTALL)
     return tuple(text.split("\n"))
+
+
+def blotted(text: str, literals: Collection[str], *, shortest: int = 1) -> str:
+    """A text without these values, whether they stand in it as in a statement or bare; bare ones that have fewer
+    characters than ``shortest`` may be parts of anything, and stay."""
+    quoted = {each for each in literals if not each[0].isdigit()}
+    bare = {form for each in literals for form in _bare(each) if len(form) >= shortest}
+    forms = [re.escape(each) for each in sorted(quoted, key=len, reverse=True)]
+    forms += [rf"(?<!\w){re.escape(each)}(?!\w)" for each in sorted(bare, key=len, reverse=True)]
+    return re.sub("|".join(forms), MASK, text) if forms else text
+
+
+def _bare(literal: str) -> set[str]:
+    """What a literal says, as it is written and as it is meant."""
+    said = _QUOTES.sub("", literal)
+    meant = re.sub(r"\\(.)", r"\1", said.replace("''", "'"), flags=re.DOTALL)
+    return {said, meant} - {""}
 
 
 def _columns(confidential: Confidential, table: str) -> set[str]:

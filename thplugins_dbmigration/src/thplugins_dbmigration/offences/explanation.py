@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from thcore.model import Offence
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.engines.inquiry import Unanswered
+from thplugins_dbmigration.engines.literals import literals
 from thplugins_dbmigration.offences import removal
 from thplugins_dbmigration.offences.catalogue import Ask, look_up, referring
 from thplugins_dbmigration.offences.clause import Name, Unreadable
-from thplugins_dbmigration.offences.confidential import MASK, Confidential, is_confidential, touches
+from thplugins_dbmigration.offences.confidential import MASK, Confidential, blotted, is_confidential, touches
 from thplugins_dbmigration.offences.definition import Definition
 from thplugins_dbmigration.offences.demand import Demand, Fits, Refers, columns_of
 from thplugins_dbmigration.offences.demanded import demanded
@@ -46,6 +47,11 @@ class Explained:
     offence: Offence
     sentence: str
 
+    def without(self, values: Collection[str]) -> Explained:
+        """The same, without these values of the statement."""
+        offence = evolve(self.offence, query=blotted(self.offence.query, values))
+        return Explained(offence, blotted(self.sentence, values))
+
     def lines(self) -> tuple[str, ...]:
         """It in full, for people."""
         rows = [", ".join(f"{name} {_shown(value)}" for name, value in row.items()) for row in self.offence.rows]
@@ -60,7 +66,8 @@ class Explained:
 
 def explain(server: Server, address: Address, failed: Failed, confidential: Confidential) -> tuple[Explained, ...]:
     """The rows on the server that a statement failed for, as far as they can be found. Nothing where its error is not
-    about rows, or where the statement or the database does not let them be found. ``confidential`` columns are masked.
+    about rows, or where the statement or the database does not let them be found. ``confidential`` columns are masked,
+    and where there are any, so is every value that the query has from the statement.
 
     Takes a minute at most, and leaves nothing behind.
     """
@@ -71,9 +78,11 @@ def explain(server: Server, address: Address, failed: Failed, confidential: Conf
         made = wish(address.dialect, failed.text)
         with server.inquiry(address, failed.earlier) as ask:
             wishes = (made,) if made is not None else _late(ask, address.dialect, said)
-            return tuple(
+            found = [
                 explained for each in wishes for explained in _explained(ask, address.dialect, each, said, confidential)
-            )
+            ]
+            values = literals(address.dialect, failed.text) if confidential else ()
+            return tuple(explained.without(values) for explained in found)
     except (Unreadable, Unanswered, RecursionError):
         return ()
 

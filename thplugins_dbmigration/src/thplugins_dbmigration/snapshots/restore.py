@@ -59,7 +59,9 @@ def restore(build: Build, engine: Engine, installation: Installation, dataset: D
     def tell(done: int, message: str) -> None:
         build.emit(Progress(f"{dataset.name}: {message}", done, total))
 
-    log = build.workspace.artifacts / "datasets" / dataset.name / "restore.log"
+    # A server quotes what it cannot store.
+    place = build.workspace.temporary if dataset.confidential else build.workspace.artifacts
+    log = place / "datasets" / dataset.name / "restore.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     tell(0, f"making a {engine.name} server")
     engine.initialise(build, installation, data)

@@ -35,15 +35,15 @@ class Ground:
 
 @frozen
 class Site:
-    """Where the servers of one dataset are run in one build. ``evidence`` and ``place`` are the dataset's directories
-    for what is published and for the rest."""
+    """Where the servers of one dataset are run in one build. ``place`` is the dataset's
+    directory for what is not published; the servers write to ``logs``, which is, unless they may not be read."""
 
     build: Build
     turns: Turns
     dataset: Dataset
     engine: Engine
     installation: Installation
-    evidence: Path
+    logs: Path
     place: Path
     remade: list[Finding] = field(factory=list, eq=False)
     """What there is to tell of snapshots that were damaged and are made again. It grows."""
@@ -113,9 +113,7 @@ class Site:
                 with self.turns.beside():
                     prepare()
                     server = stack.enter_context(
-                        self.engine.start(
-                            self.build, self.installation, data, log=self.evidence / "server.log", kept=kept
-                        )
+                        self.engine.start(self.build, self.installation, data, log=self.logs / "server.log", kept=kept)
                     )
             except InfrastructureError as error:
                 if error.code == snapshots.DAMAGED:

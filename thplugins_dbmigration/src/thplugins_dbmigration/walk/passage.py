@@ -15,7 +15,7 @@ from attrs import define, evolve, field
 from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
 from thcore.model import DatasetRun, Finding, Provision, Step, repetition
-from thplugins_dbmigration import checks, faults, messages, offences, project, snapshots
+from thplugins_dbmigration import checks, faults, messages, project, snapshots
 from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.limits.rules import Rules
@@ -23,12 +23,13 @@ from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.turns import Turns
 from thplugins_dbmigration.walk.course import named
+from thplugins_dbmigration.walk.discretion import Discretion
 from thplugins_dbmigration.walk.dry_run import rehearsed
 from thplugins_dbmigration.walk.ground import Ground, Site
 from thplugins_dbmigration.walk.halt import Halt
 from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.manner import Manner
-from thplugins_dbmigration.walk.reason import Reason, discreet, reason
+from thplugins_dbmigration.walk.reason import Reason, reason
 from thplugins_dbmigration.walk.route import route
 from thplugins_dbmigration.walk.sources import Sources
 from thplugins_dbmigration.walk.states import State, States
@@ -100,6 +101,14 @@ class Passage:
             self.build.log(traceback.format_exc(), source=self.dataset.name)
             told = f"The gate broke: {type(error).__name__}: {error}"
             self._prove_nothing(InfrastructureError(told, code="gate-failed"))
+        if self.dataset.confidential:
+            self._be_discreet()
+
+    def _be_discreet(self) -> None:
+        """Leave out what nobody is to read, before anybody can."""
+        discretion = Discretion.about(self.dataset.type, self.run)
+        self.findings = [discretion.finding(finding) for finding in self.findings]
+        self.run = discretion.run(self.run) if self.run is not None else None
 
     def _prove_nothing(self, error: InfrastructureError) -> None:
         """What was run on a server that broke says nothing, neither for nor against the change."""
@@ -114,7 +123,9 @@ class Passage:
             self._fingerprint = fingerprint(self.dataset, self.build.state)
             engine = engine_for(self.dataset.type)
             installation = engine.installation(self.build)
-            site = Site(self.build, self.turns, self.dataset, engine, installation, self.evidence, self._place)
+            logs = self._place if self.dataset.confidential else self.evidence  # they quote statements that fail
+            logs.mkdir(parents=True, exist_ok=True)
+            site = Site(self.build, self.turns, self.dataset, engine, installation, logs, self._place)
         except InfrastructureError as error:
             self.findings.append(messages.seed_not_set_up(error, self.dataset.name))
             return
@@ -202,7 +213,7 @@ class Passage:
             self._tell(
                 start_version=named(trail.start or current),
                 expected_version=named({chain: course.expected(chain) for chain in course.plans}),
-                steps=discreet((*trail.steps, *leg.results), self.dataset.confidential),
+                steps=(*trail.steps, *leg.results),
             )
         self._tell(final_version=named(course.last(final)))
         if stop.failed is not None:
@@ -248,8 +259,7 @@ class Passage:
 
     def _evidence(self, stop: Stop, why: Reason | None) -> tuple[str, ...]:
         """What was said, and after the error in one line why it came to that."""
-        first, *rest = project.said(stop, self.change)
-        lines = offences.masked((first, *rest), self.dataset.confidential)
+        lines = project.said(stop, self.change)
         return (*lines[:1], *(why.lines if why is not None else ()), *lines[1:])
 
     def _repeat(self, failed: Step) -> str:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from thcore.model import Measurement, Offence, Statement, StepResult
+from thcore.model import Measurement, Offence, Statement
 from thplugins_dbmigration import offences
 from thplugins_dbmigration.engines.inquiry import is_rollback, with_begin
 from thplugins_dbmigration.offences import Confidential, Failed
@@ -46,24 +46,9 @@ def reason(
     path = stop.failed.path if stop.failed is not None else None
     return Reason(
         tuple(explained.offence for explained in found),
-        (*offences.masked(_said(stop, statements), confidential), *lines),
+        (*_said(stop, statements), *lines),
         stop.line or _line(path, (stop.message, *stop.evidence)),
     )
-
-
-def discreet(results: Iterable[StepResult], confidential: Confidential) -> tuple[StepResult, ...]:
-    """Results as anybody may read them: without the values of rows that the errors of statements quote."""
-    return tuple(_discreet(result) for result in results) if confidential else tuple(results)
-
-
-def _discreet(result: StepResult) -> StepResult:
-    if result.measurement is None:
-        return result
-    statements = tuple(
-        evolve(each, error="\n".join(offences.without_values(each.error.split("\n")))) if each.error else each
-        for each in result.measurement.statements
-    )
-    return evolve(result, measurement=evolve(result.measurement, statements=statements))
 
 
 def _asked(stop: Stop, statements: Sequence[Statement]) -> Iterator[Failed]:

@@ -101,3 +101,26 @@ def test_steps_that_follow_each_other_at_once_share_a_calibration_of_the_machine
             found.append(walked._slow())
 
     assert found == [1.0, 1.0, 1.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("told", "slower"),
+    [([3.0, 1.0], 3.0), ([1.0, 3.0], 3.0), ([None, 2.0], 2.0), ([2.0, None], 2.0), ([None] * 2, None)],
+)
+def test_a_step_was_as_slow_as_the_slower_of_the_calibrations_before_and_after_it(
+    told: list[float | None], slower: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(step=2)  # no calibration holds until the next question
+    monkeypatch.setattr(leg, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    calibrations = iter(told)
+    monkeypatch.setattr(leg, "slowness", lambda *_places: next(calibrations))
+    dataset = Dataset("d", tmp_path, "p", "postgresql", "db", "user", Secret("pw"), tmp_path / "seed")
+    project: Any = SimpleNamespace(server=Server(), address=None)
+    with make_build(tmp_path) as build:
+        walked = leg.Leg(build, Turns(build.check), dataset, "postgresql", project, Course(), added=lambda _step: True)
+        tool: Any = Tool()
+        walked.walk(Chosen(tool, None))
+    (result,) = walked.results
+    assert result.measurement is not None
+    assert result.measurement.slowness == slower
+    assert next(calibrations, "no more") == "no more"

@@ -164,7 +164,8 @@ class Measurement:
     ``statements`` are in the order in which they began, ``waits`` the longest of each kind on each table that made
     anybody wait, ``locks`` the longest of each mode on each table. A lock that was held for less than
     ``locks_unseen_s`` may not have been seen; that is None where nobody looked, and ``unknown`` may say why.
-    ``slowness`` is how many times slower than usual the machine was (1 is as usual), None where that is not known.
+    ``slowness`` is how many times slower than usual the machine was, before the step or after it, whichever is more (1
+    is as usual), None where that is not known.
     ``began`` is when the step began, in seconds since 1970 (UTC), None where nobody noted it.
     """
 
@@ -198,9 +199,10 @@ class Limit:
     set (``config.json: maximum_migration_times.default``).
 
     ``table`` is the one table that it is about, empty where it is about the step. ``severity`` is what it is when a
-    step that the change adds goes above it. ``false_alarms`` is the share of runs that may be expected to go above it
-    although nothing is wrong, None where nobody can tell. ``value`` is what the step came to, None where that is no
-    more than its counters tell, or was not measured. ``excuse`` is why it may be above the limit, where it is.
+    step that the change adds goes above it; a little above a limit on ``wall_s`` it is a warning at most.
+    ``false_alarms`` is the share of runs that may be expected to go above it although nothing is wrong, None where
+    nobody can tell. ``value`` is what the step came to, None where that is no more than its counters tell, or was not
+    measured. ``excuse`` is why it may be above the limit, where it is.
     """
 
     counter: str

@@ -21,8 +21,10 @@ CODES = {
 }
 VERBS = {"Innodb_rows_read": "read", "XInnodb_rows_changed": "changed"}
 WAITERS = {"reads_wait_s": "readers", "writes_wait_s": "writers"}
-SLOW = 1.2
-"""From here on a machine counts as slower than usual: less is within what two calibrations differ by."""
+ROOM = 2.0
+"""How many times its limit on time a step of the change may take, as fast as the machine usually is, before it fails.
+Calibrations before and after a step do not see all that slows it down in between. Another dataset beside it may make it
+take twice as long, which is the bound that the benchmark ``test_side_by_side`` holds; nobody is to fail for that."""
 SAME_WORK = "This work is the same on every run and machine; fewer passes over the tables make it less."
 
 
@@ -105,27 +107,38 @@ _WEIGHTS = (Severity.INFO, Severity.WARNING, Severity.UNVERIFIED, Severity.FAILU
 def _too_long(told: Finding, step: StepResult, limit: Limit, found: Figure) -> Finding:
     name = messages.way(step.step)
     slowness = step.measurement.slowness if step.measurement else None
-    evidence = [f"It took {found.value:.1f} s; the limit is {limit.maximum:g} s ({limit.origin})."]
+    usual, most = found.value / max(slowness or 1.0, 1.0), limit.maximum * ROOM
+    evidence = [f"It took {found.value:.1f} s; the limit is {_number(limit.maximum)} s ({limit.origin})."]
     if slowness is not None:
-        evidence.append(f"The machine was {slowness:.1f} times slower than usual.")
-    if told.severity is Severity.FAILURE and slowness is not None and slowness >= SLOW:
-        usual = found.value / slowness
-        if usual <= limit.maximum:
-            return evolve(
-                told,
-                code="machine-too-slow",
-                severity=Severity.UNVERIFIED,
-                message=f"Migration {name} took {found.value:.1f} s on a machine that was {slowness:.1f} times slower "
-                f"than usual; the limit is {limit.maximum:g} s",
-                evidence=(*evidence, f"That would be {usual:.1f} s as usual."),
-                hint="The change is not at fault. It can be judged when the machine has less to do.",
-            )
-    return evolve(
+        slower = f"{slowness:g} times slower than usual: as usual it would be {usual:.1f} s"
+        evidence.append(f"The machine was {slower if slowness > 1 else 'not slower than usual'}.")
+    if told.severity is Severity.FAILURE:
+        evidence.append(
+            f"A build fails above {ROOM:g} times the limit: {_number(most)} s as fast as the machine usually is."
+        )
+    too_long = evolve(
         told,
         code="migration-too-long",
         message=messages.TOO_LONG % name,
         evidence=tuple(evidence),
         hint="Reconsider what the migration does on large tables, or ask for a higher limit of this dataset.",
+    )
+    if told.severity is not Severity.FAILURE or usual > most:
+        return too_long
+    if found.value > most:
+        return evolve(
+            too_long,
+            code="machine-too-slow",
+            severity=Severity.UNVERIFIED,
+            message=f"Migration {name} took {found.value:.1f} s on a machine that was {slowness:g} times slower "
+            f"than usual; the limit is {_number(limit.maximum)} s",
+            hint="The change is not failed for it. It can be judged when the machine has less to do.",
+        )
+    return evolve(
+        too_long,
+        severity=Severity.WARNING,
+        hint="This fails no build: time depends on the machine as well. Reconsider what the migration does on large "
+        "tables before it takes longer.",
     )
 
 

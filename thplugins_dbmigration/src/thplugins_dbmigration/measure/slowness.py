@@ -2,7 +2,7 @@
 
 The same work is done each time: a digest of a megabyte, over and over, and a small file that is written through to the
 disk. What is usual is the median of the calibrations that builds of this worker have made, so that it is this machine's
-own. It is said beside wall-clock times; no counter is corrected by it.
+own. It is said beside wall-clock times, and limits on time allow for it; no counter is corrected by it.
 """
 
 from __future__ import annotations

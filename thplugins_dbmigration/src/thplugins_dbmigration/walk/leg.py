@@ -29,7 +29,7 @@ PATIENCE_S = 3.0
 """How long to wait for a counter that the server does not tell at the moment, where a limit may be for it."""
 
 CALIBRATED_S = 1.0
-"""For how long a calibration of the machine holds: a step that takes longer always gets one of its own."""
+"""For how long a calibration of the machine holds: a step that takes longer always gets another one at its end."""
 
 
 @define
@@ -68,6 +68,8 @@ class Leg:
     _slowness: float | None = None
     """Of the machine, when it was calibrated last."""
     _calibrated_s: float = float("-inf")
+    _slowness_before: float | None = None
+    """Of the machine, when the step that runs was about to start."""
     _census: Mapping[str, TableCensus] | None = None
     """What the database held after the last step, where that is known."""
 
@@ -125,6 +127,8 @@ class Leg:
             self._census = self._count()
         server, address = self.project.server, self.project.address
         read = partial(self._read, needed=self.added(step))  # the project's policy may limit any of them
+        if self.added(step):
+            self._slowness_before = self._slow()
         self._watch = Watch.start(self.engine, server, address, read, closely=self.added(step), canary=self.canary)
         self._turn.callback(self._watch.leave)
 
@@ -136,7 +140,7 @@ class Leg:
         self.sizes[step] = self._watch.sizes.having(rows)
         self._watch = None
         if self.added(step):
-            measurement = evolve(measurement, slowness=self._slow())
+            measurement = evolve(measurement, slowness=_larger(self._slowness_before, self._slow()))
         told = "ended" if ok else "failed"
         self.build.log(f"step {way(step)} {told} after {measurement.wall_s:.3f} s", source=self.dataset.name)
         self._keep(step, "ok" if ok else "failed", measurement, self._lost(step, measurement, ok=ok))
@@ -192,6 +196,11 @@ class Leg:
             self._keep(step, "failed")
         else:
             self.results[self.results.index(kept)] = evolve(kept, result="failed")
+
+
+def _larger(before: float | None, after: float | None) -> float | None:
+    known = (each for each in (before, after) if each is not None)
+    return max(known, default=None)
 
 
 def _same(one: Step, other: Step) -> bool:

@@ -66,7 +66,7 @@ def test_a_jobs_attempts_come_newest_first_with_stages_steps_counters_and_limits
 
     def remembered(run: DatasetRun) -> DatasetRun:
         # Neither statements and locks nor rows that offend: they are in result.json.
-        forgotten = {"statements": (), "waits": (), "locks": (), "locks_unseen_s": None}
+        forgotten = {"statements": (), "waits": (), "locks": (), "locks_unseen_s": None, "unwatched": ()}
         steps = (
             evolve(step, offences=(), on_empty="", measurement=evolve(step.measurement, **forgotten))
             for step in run.steps

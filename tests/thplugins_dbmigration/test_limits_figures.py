@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from thcore.model import Limit, Measurement, Statement, TableWork, Wait
 from thplugins_dbmigration.limits.figures import Figure, figure, known
@@ -45,6 +46,13 @@ def test_nobody_waited_only_where_somebody_looked() -> None:
     assert figure(altered(unknown="waits"), limit("reads_wait_s")) is None
     assert figure(Measurement(1.0, unknown={"waits": "off"}, statements=(NOTED,)), limit("reads_wait_s")) is None
     assert figure(Measurement(1.0), limit("reads_wait_s")) is None
+
+
+def test_a_wait_for_a_table_that_nobody_watched_is_not_known() -> None:
+    measured = evolve(altered(waits=(Wait("write", "orders", 5.8),)), unwatched=("small",))
+    assert figure(measured, limit("writes_wait_s", "small")) is None
+    assert figure(measured, limit("writes_wait_s", "people")) == Figure(0.0, "people")
+    assert figure(measured, limit("writes_wait_s")) == Figure(5.8, "orders", ALTER)
 
 
 def test_the_largest_table_that_something_was_done_to_counts() -> None:

@@ -120,6 +120,18 @@ def test_who_would_have_had_to_wait_for_a_lock_is_found_out(
 
 
 @pytest.mark.system
+def test_tables_that_are_too_many_to_be_watched_are_told(
+    served: tuple[Server, Address], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thplugins_dbmigration.measure.canary.TABLES", 1)
+    server, address = served
+    watch = Watch.start(address.dialect, server, address, dict, closely=True, canary=True)
+    found = watch.stop()
+    assert "big" not in found.unwatched
+    assert set(found.unwatched) == {name for name in server.sizes(address) if name != "big"}
+
+
+@pytest.mark.system
 def test_a_watch_tells_waits_and_the_statement_that_caused_them(served: tuple[Server, Address]) -> None:
     server, address = served
     engine = address.dialect

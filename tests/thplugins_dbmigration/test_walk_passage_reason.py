@@ -60,15 +60,6 @@ def test_the_finding_of_a_failed_step_says_which_rows_and_how_to_find_them(proje
     assert (told["count"], told["rows"][0]) == (2, {"id": "1", "mail": "ann@x"})
 
 
-def test_what_rows_hold_is_never_taken_for_a_fault_of_the_machine(project: Releases) -> None:
-    shutil.rmtree(project.datasets / "small")
-    hostile = SEED.replace("ann@x", "No space left on device")
-    write_dataset(project.datasets, "small", hostile, start=["a"])
-    project.tree("change", like="master").revision("b", "a", UNIQUE)
-    finding, _ = failed(project.gate())
-    assert "  id 1, mail No space left on device" in finding.evidence
-
-
 def test_values_of_a_confidential_column_are_not_in_what_is_told_of_a_step(project: Releases) -> None:
     shutil.rmtree(project.datasets / "small")
     write_dataset(project.datasets, "small", SEED, start=["a"], confidential={"users": ["mail"]})

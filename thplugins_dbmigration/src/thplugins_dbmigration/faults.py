@@ -5,16 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from thplugins_dbmigration.offences.confidential import without_values
+
+# As a server's answer begins in the words of drivers, of the mysql client and of observers.
+_ANSWER = r"(?:\w(?:Error|Exception)\)?:?|^ERROR|\]:)\s*\(?"
 _SIGNS = {
-    "the disk is full": r"No space left on device|\[53100\]|disk (is )?full|\((1021|1114|3675)\)|err(code|no): 28\b",
+    "the disk is full": rf"No space left on device|\[53100\]|disk (is )?full|{_ANSWER}(1021|1114|3675)[,)]|"
+    rf"{_ANSWER}(1021|1114|3675) \(\w{{5}}\)|err(code|no): 28\b",
     "the disk quota is used up": r"Disk quota exceeded|err(code|no): 122\b",
     "the disk has errors": r"Input/output error|err(code|no): 5\b",
     "too many files are open": r"Too many open files|err(code|no): 24\b",
     "the program that ran it was killed": r"the migration program (ended|failed) .{1,20}: killed by SIG(KILL|TERM)\b",
 }
+_SOURCE = r"^([ \t]*File \"[^\n]*\", line \d+[^\n]*\n)[ \t]+[^\n]+$"
+"""A place in a traceback, and the line that is there."""
 
 
 def machine_fault(lines: Iterable[str]) -> str | None:
-    """What is wrong with the machine, when the words of a failed step say so."""
-    text = "\n".join(lines)
-    return next((reason for reason, sign in _SIGNS.items() if re.search(sign, text, re.IGNORECASE)), None)
+    """What is wrong with the machine, when the words of a failed step say so. What these quote of rows, statements and
+    the project's source is not among them: no migration and no data excuse themselves."""
+    text = re.sub(_SOURCE, r"\1", "\n".join(without_values(lines)), flags=re.MULTILINE)
+    signs = _SIGNS.items()
+    return next((reason for reason, sign in signs if re.search(sign, text, re.IGNORECASE | re.MULTILINE)), None)

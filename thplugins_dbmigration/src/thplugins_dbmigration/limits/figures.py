@@ -81,6 +81,8 @@ def _wait(measurement: Measurement, kind: str, table: str, apart: Collection[str
     # its version, and where no session was beside it, that is said.
     if not measurement.waits and (WAITS_UNKNOWN in measurement.unknown or not measurement.statements):
         return None
+    if table in measurement.unwatched:
+        return None
     waits = [wait for wait in measurement.waits if wait.kind == kind and _meant(wait.table, table, apart)]
     longest = max(waits, key=lambda wait: wait.wait_s, default=None)
     if longest is None:

@@ -39,6 +39,8 @@ class Canary:
     """
 
     why_not: str = ""
+    unwatched: tuple[str, ...] = ()
+    """The tables that were given and that nobody waits for."""
     _rounds: tuple[Rounds, ...] = ()
     _share: dict[str, int] = field(factory=dict)
 
@@ -52,7 +54,8 @@ class Canary:
         probes = server.probes(address)
         if probes is None:
             return cls(why_not="this engine lets nobody read or write beside a step")
-        known = probes.known(tables)[:TABLES]
+        every = probes.known(tables)
+        known = every[:TABLES]
         rounds: list[Rounds] = []
         try:
             for kind in Kind:
@@ -61,7 +64,7 @@ class Canary:
             for each in rounds:
                 each.close()
             raise
-        return cls(rounds=tuple(rounds))
+        return cls(unwatched=tuple(every[TABLES:]), rounds=tuple(rounds))
 
     def begin(self) -> None:
         """The step begins."""

@@ -101,4 +101,5 @@ class Instruments:
             self._canary.stop(),
             locks=self._locks.locks,
             locks_unseen_s=None if "locks" in unknown else self._locks.unseen_s,
+            unwatched=self._canary.unwatched,
         )

@@ -27,6 +27,9 @@ LONG = 20
 class Server:
     """Tells ``tup_updated`` once, and then never again: a session that stays open has something to report."""
 
+    def schema(self, _address: object) -> dict[object, str]:
+        return {}
+
     def __init__(self) -> None:
         self.readings = 0
 

@@ -27,9 +27,6 @@ LONG = 20
 class Server:
     """Tells ``tup_updated`` once, and then never again: a session that stays open has something to report."""
 
-    def schema(self, _address: object) -> dict[object, str]:
-        return {}
-
     def __init__(self) -> None:
         self.readings = 0
 
@@ -42,6 +39,9 @@ class Server:
         return ()
 
     def sizes(self, _address: Any) -> dict[str, TableSize]:
+        return {}
+
+    def schema(self, _address: Any) -> dict[object, str]:
         return {}
 
     def reasons(self, _address: Any) -> dict[str, str]:

@@ -29,6 +29,7 @@ PLACE = Path(__file__).parents[1] / "catalogue"
 ENGINES = ("mysql", "postgresql", "sqlite")
 START = "start"
 POLICY = ".thcore.yaml"
+LEFT = "left behind: "
 
 _HEAD = f"""
 CREATE TABLE alembic_version (version_num VARCHAR(64) NOT NULL PRIMARY KEY);
@@ -49,6 +50,7 @@ class Told:
     works: tuple[Mapping[str, str], ...] | None = ()
     offences: Mapping[str, int] = Factory(dict)
     losses: Mapping[str, str] = Factory(dict)
+    left: tuple[str, ...] = ()
     verdict: str = "SUCCESS"
     codes: tuple[str, ...] = ()
 
@@ -128,7 +130,7 @@ def pairs() -> dict[str, str]:
 
 
 _ABOUT = frozenset({"says", "beside", "engines", "servers", *ENGINES})
-_SAID = frozenset({"result", "on_empty", "works", "offences", "losses", "verdict", "codes"})
+_SAID = frozenset({"result", "on_empty", "works", "offences", "losses", "left", "verdict", "codes"})
 _strict = Converter(forbid_extra_keys=True)
 _strict.register_structure_hook(
     tuple[Mapping[str, str], ...] | None, lambda value, _: None if value is False else tuple(value)
@@ -218,6 +220,7 @@ def _said(entry: Entry, execution: Execution, *, alone: bool) -> Said:
         None if entry.expected.works is None else tuple(works),
         {offence.kind: offence.count for offence in step.offences},
         dict(_losses(step)),
+        tuple(line.removeprefix(LEFT) for found in about for line in found.evidence if line.startswith(LEFT)),
         verdict_of(about)[0].value,
         tuple(sorted(finding.code for finding in about)),
     )

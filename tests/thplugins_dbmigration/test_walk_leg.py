@@ -41,6 +41,9 @@ class Server:
     def sizes(self, _address: Any) -> dict[str, TableSize]:
         return {}
 
+    def schema(self, _address: Any) -> dict[object, str]:
+        return {}
+
     def reasons(self, _address: Any) -> dict[str, str]:
         return {}
 

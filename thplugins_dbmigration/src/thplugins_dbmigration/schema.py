@@ -50,7 +50,7 @@ def differences(mine: Schema, theirs: Schema, *, here: str, there: str) -> tuple
         for part in mine.keys() & theirs.keys()
         if mine[part] != theirs[part]
     ]
-    only_here, only_there = _alone(mine, theirs), _alone(theirs, mine)
+    only_here, only_there = alone(mine, theirs), alone(theirs, mine)
     for part, namesake in _renamed(mine, theirs, only_here, only_there):
         only_here.remove(part)
         only_there.remove(namesake)
@@ -72,7 +72,7 @@ def read(rows: Any) -> Schema:
         raise InfrastructureError(f"a kept schema cannot be read: {error}", code="snapshot-damaged") from error
 
 
-def _alone(one: Schema, other: Schema) -> set[Part]:
+def alone(one: Schema, other: Schema) -> set[Part]:
     """What only one of them has. A table that only one has stands for all that belongs to it."""
     found = one.keys() - other.keys()
     return {part for part in found if part.kind in _WHOLE or part.owner not in found}

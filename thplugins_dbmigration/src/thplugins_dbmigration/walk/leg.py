@@ -10,6 +10,7 @@ from functools import partial
 
 from attrs import define, evolve, field
 
+from thcore.errors import InfrastructureError
 from thcore.hooks import Build
 from thcore.model import Loss, Measurement, Progress, Step, StepResult
 from thplugins_dbmigration.census import TableCensus, losses
@@ -19,6 +20,7 @@ from thplugins_dbmigration.measure.slowness import slowness
 from thplugins_dbmigration.measure.watch import Watch
 from thplugins_dbmigration.messages import way
 from thplugins_dbmigration.project import Chosen
+from thplugins_dbmigration.schema import Schema
 from thplugins_dbmigration.tools.tool import Plan, Project, Stop
 from thplugins_dbmigration.turns import Turns
 from thplugins_dbmigration.walk.conservation import takes_nothing
@@ -57,6 +59,8 @@ class Leg:
     results: list[StepResult] = field(factory=list)
     sizes: dict[Step, Sizes] = field(factory=dict)
     """Of the tables around each step, where that is known."""
+    schema: Schema | None = None
+    """Before the last step that the change adds, where that could be read."""
     _total: int = 0
     _known: set[str] = field(factory=set)
     """The counters that this server has told."""
@@ -125,6 +129,8 @@ class Leg:
         self.build.log(f"step {way(step)} starts", source=self.dataset.name)
         if self.counting and self._census is None and self.added(step):
             self._census = self._count()
+        if self.added(step):
+            self.schema = self._read_schema()
         server, address = self.project.server, self.project.address
         read = partial(self._read, needed=self.added(step))  # the project's policy may limit any of them
         if self.added(step):
@@ -167,6 +173,14 @@ class Leg:
 
     def _count(self) -> Mapping[str, TableCensus]:
         return self.project.server.census(self.project.address)
+
+    def _read_schema(self) -> Schema | None:
+        """It is for people only, so that a step runs without it as well."""
+        try:
+            return self.project.server.schema(self.project.address)
+        except InfrastructureError as error:
+            self.build.log(f"the schema before the step is not known: {error}", source=self.dataset.name)
+            return None
 
     def _read(self, *, needed: bool) -> dict[str, int | None]:
         """The counters. One that was known and is not now will be: a session has just ended and not reported yet."""

@@ -20,6 +20,7 @@ from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.limits.rules import Rules
 from thplugins_dbmigration.options import DbmigrationOptions
+from thplugins_dbmigration.schema import Schema
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.turns import Turns
 from thplugins_dbmigration.walk.course import named
@@ -218,7 +219,7 @@ class Passage:
         self._tell(final_version=named(course.last(final)))
         if stop.failed is not None:
             judged = trial.added(stop.failed)
-            self._failed(stop, stop.failed, self._reason(stop, stop.failed, ground) if judged else None)
+            self._failed(stop, stop.failed, self._reason(stop, stop.failed, ground, leg.schema) if judged else None)
         elif missed := course.missed(final):
             self.findings.append(messages.mismatch(self.dataset.name, missed))
         return stop.failed
@@ -230,14 +231,14 @@ class Passage:
         told = f"The migrations stopped for a reason that is not their own: {reason}\n{error}"
         return messages.infrastructure(InfrastructureError(told, code="machine-fault"), self.dataset.name)
 
-    def _reason(self, stop: Stop, step: Step, ground: Ground) -> Reason:
+    def _reason(self, stop: Stop, step: Step, ground: Ground, before: Schema | None) -> Reason:
         """Why a step of the change has failed; what makes it fail is noted in its result."""
         assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
         failed = next((result for result in self.run.steps if not result.leg and result.step == step), None)
         with self.turns.beside():
             measurement = failed.measurement if failed is not None else None
             checkout = self.change.checkout.path
-            why = reason(stop, measurement, ground, self.dataset.confidential, checkout)
+            why = reason(stop, measurement, ground, self.dataset.confidential, checkout, before)
         steps = (evolve(each, offences=why.offences) if each is failed else each for each in self.run.steps)
         self._tell(steps=tuple(steps))
         return why

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from attrs import frozen
 
+from thcore.errors import InfrastructureError
 from thcore.model import Measurement, Offence, Statement
 from thplugins_dbmigration import offences
 from thplugins_dbmigration.engines.inquiry import is_rollback, with_begin
 from thplugins_dbmigration.offences import Confidential, Failed
+from thplugins_dbmigration.schema import Schema
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.walk.ground import Ground
+from thplugins_dbmigration.walk.leftovers import leftovers
 from thplugins_dbmigration.walk.model import declaration
 
 LONGEST = 2000
@@ -32,9 +35,15 @@ class Reason:
 
 
 def reason(
-    stop: Stop, measurement: Measurement | None, ground: Ground, confidential: Confidential, checkout: Path
+    stop: Stop,
+    measurement: Measurement | None,
+    ground: Ground,
+    confidential: Confidential,
+    checkout: Path,
+    before: Schema | None = None,
 ) -> Reason:
-    """Ask the server on which a step has failed, while it still runs."""
+    """Ask the server on which a step has failed, while it still runs. ``before`` is the schema before the step, None
+    where it is not known."""
     statements = measurement.statements if measurement is not None else ()
     explanations = (
         offences.explain(ground.server, ground.address, failed, confidential) for failed in _asked(stop, statements)
@@ -46,9 +55,20 @@ def reason(
     path = stop.failed.path if stop.failed is not None else None
     return Reason(
         tuple(explained.offence for explained in found),
-        (*_said(stop, statements), *lines),
+        (*_said(stop, statements), *lines, *_left(ground, before)),
         stop.line or _line(path, (stop.message, *stop.evidence)),
     )
+
+
+def _left(ground: Ground, before: Schema | None) -> Iterator[str]:
+    if before is None:
+        return
+    try:
+        after = ground.server.schema(ground.address)
+    except InfrastructureError as error:
+        yield f"What the step has left behind in the schema is not known: {error}"
+    else:
+        yield from (line[:LONGEST] for line in leftovers(before, after))
 
 
 def _asked(stop: Stop, statements: Sequence[Statement]) -> Iterator[Failed]:

@@ -13,6 +13,7 @@ import pytest
 from thcore.testing import make_build
 from thplugins_dbmigration.engines.sqlite import UNREAD, SQLite, SQLiteServer
 from thplugins_dbmigration.engines.sqlite_observed import LARGEST, MOST, UNOBSERVED, observed
+from thplugins_dbmigration.measure.sqlite import UNCOUNTED
 
 STATEMENT: dict[str, Any] = {
     "text": "DELETE FROM pets", "began": 7.5, "wall_s": 0.25, "calls": 2, "error": "",
@@ -44,6 +45,7 @@ def test_a_server_tells_what_was_observed(database: Path) -> None:
     assert (counters["rows_changed"], counters["pages_written"], counters["rows_read"]) == (5, 2, None)
     assert counters["pages_spilled"] is None
     assert reasons == {
+        **UNCOUNTED,
         "rows_read": UNREAD,
         "Innodb_rows_read": UNREAD,
         "rows_locked": "SQLite locks the whole file, and no row",
@@ -53,6 +55,15 @@ def test_a_server_tells_what_was_observed(database: Path) -> None:
     assert (statement.text, statement.began_s, statement.wall_s, statement.calls) == ("DELETE FROM pets", 1.5, 0.25, 2)
     assert statement.counters == {"rows_changed": 5, "vm_steps": 4000}
     assert server.statements(address, 8.0) == (), "they are of a step before that one"
+
+
+@pytest.mark.parametrize("name", ["rows_read", "rows_inserted", "rows_updated", "rows_deleted", "wal_bytes"])
+def test_what_sqlite_never_counts_is_unknown_with_a_reason_and_no_0(database: Path, name: str) -> None:
+    server = SQLiteServer(database.parent)
+    address = server.address("data", "", "")
+    place(database).write_text(json.dumps(MESSAGE))
+    assert server.counters(address)[name] is None
+    assert "does not count" in server.reasons(address)[name] or "counts changed rows" in server.reasons(address)[name]
 
 
 def test_without_an_observer_it_tells_why_it_cannot(database: Path) -> None:

@@ -31,7 +31,12 @@ POLICY = """
 dbmigration:
   limits: {copied_rows: 2, writes_wait_s: 600, peak_bytes: 1_000_000_000_000}
   allowed_losses:
-    - {step: b, table: item, column: city, reason: all are in one place}
+    - step: b
+      table: item
+      column: city
+      reason: all are in one place
+      owner: shop@example.org
+      expires: 2999-12-31
 """
 
 

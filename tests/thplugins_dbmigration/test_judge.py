@@ -150,11 +150,16 @@ def test_values_that_became_the_same_weigh_less() -> None:
 
 
 def test_a_loss_that_the_policy_allows_is_told_with_its_reason_and_weighs_nothing() -> None:
-    policy = Policy(allowed_losses=(AllowedLoss("267", "dag_run", "nobody reads them", "*"),))
+    policy = Policy(allowed_losses=(AllowedLoss("267", "dag_run", "nobody reads them", "o", datetime.date.max, "*"),))
     rows, allowed = judge([lost(ROWS, *VALUES)], SilentLoss.FAILURE, policy)
     assert (rows.code, rows.severity) == ("rows-vanished", Severity.FAILURE)
     assert (allowed.code, allowed.severity) == ("loss-allowed", Severity.INFO)
     assert allowed.evidence[0] == "dag_run.conf: 120 -> 117: nobody reads them"
+
+
+def test_a_loss_whose_allowance_has_expired_weighs_as_any_other() -> None:
+    policy = Policy(allowed_losses=(AllowedLoss("267", "dag_run", "r", "o", datetime.date(2020, 1, 1), "*"),))
+    assert judge([lost(ROWS, *VALUES)], SilentLoss.FAILURE, policy) == judge([lost(ROWS, *VALUES)], SilentLoss.FAILURE)
 
 
 ALTER = "ALTER TABLE orders MODIFY total BIGINT"

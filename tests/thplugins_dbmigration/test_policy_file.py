@@ -27,8 +27,11 @@ dbmigration:
       owner: schema-team@example.org
       expires: 2027-03-31
   allowed_losses:
-    - {step: 0123, table: orders, column: note, reason: nobody reads it}
+    - {step: 0123, table: orders, column: note, reason: nobody reads it, owner: shop@example.org, expires: 2027-04-30}
 """
+
+
+LAST = datetime.date(2027, 4, 30)
 
 
 def valid(text: str) -> Policy:
@@ -59,7 +62,9 @@ def test_everything_that_a_policy_can_say_is_read() -> None:
             3_000_000,
         ),
     )
-    assert policy.allowed_losses == (AllowedLoss("0123", "orders", "nobody reads it", "note"),)
+    assert policy.allowed_losses == (
+        AllowedLoss("0123", "orders", "nobody reads it", "shop@example.org", datetime.date(2027, 4, 30), "note"),
+    )
 
 
 def test_limits_say_where_they_stand() -> None:
@@ -90,15 +95,15 @@ def test_a_file_with_nothing_in_it_says_nothing() -> None:
 def test_losses_are_allowed_by_step_table_and_column() -> None:
     policy = Policy(
         allowed_losses=(
-            AllowedLoss("0123", "orders", "r", "note"),
-            AllowedLoss("0122->0123", "people", "r", "*"),
-            AllowedLoss("0123", "log", "r"),
+            AllowedLoss("0123", "orders", "r", "o", LAST, "note"),
+            AllowedLoss("0122->0123", "people", "r", "o", LAST, "*"),
+            AllowedLoss("0123", "log", "r", "o", LAST),
         )
     )
 
-    assert policy.allows(STEP, Loss("orders", "note", 5, 3)) == policy.allowed_losses[0]
-    assert policy.allows(STEP, Loss("people", "any", 5, 3)) == policy.allowed_losses[1]
-    assert policy.allows(STEP, Loss("log", None, 5, 3)) == policy.allowed_losses[2]
+    assert policy.allows(STEP, Loss("orders", "note", 5, 3), LAST) == policy.allowed_losses[0]
+    assert policy.allows(STEP, Loss("people", "any", 5, 3), LAST) == policy.allowed_losses[1]
+    assert policy.allows(STEP, Loss("log", None, 5, 3), LAST) == policy.allowed_losses[2]
     for step, loss in (
         (STEP, Loss("orders", "state", 5, 3)),
         (STEP, Loss("orders", None, 5, 3)),
@@ -106,7 +111,15 @@ def test_losses_are_allowed_by_step_table_and_column() -> None:
         (STEP, Loss("log", "text", 5, 3)),
         (Step("0124", ("0123",)), Loss("orders", "note", 5, 3)),
     ):
-        assert policy.allows(step, loss) is None
+        assert policy.allows(step, loss, LAST) is None
+
+
+def test_a_loss_is_allowed_until_its_last_day_and_not_after_it() -> None:
+    policy = Policy(allowed_losses=(AllowedLoss("0123", "log", "r", "o", LAST),))
+    loss = Loss("log", None, 5, 3)
+
+    assert policy.allows(STEP, loss, LAST) == policy.allowed_losses[0]
+    assert policy.allows(STEP, loss, LAST + datetime.timedelta(days=1)) is None
 
 
 @pytest.mark.parametrize(
@@ -121,6 +134,9 @@ def test_losses_are_allowed_by_step_table_and_column() -> None:
         ("dbmigration: {limits: {wall_s: nan}}", "dbmigration.limits.wall_s: must be 0 or more, not nan"),
         ("dbmigration: {limits: 3}", "dbmigration.limits: must be an object: {…}"),
         ("dbmigration: {tables: {a: {wal_bytes: 3}}}", "dbmigration.tables.a.wal_bytes: cannot be told of one table"),
+        ("dbmigration: {allowed_losses: [{step: a}]}", "dbmigration.allowed_losses[0].owner: is missing"),
+        ("dbmigration: {allowed_losses: [{step: a}]}", "dbmigration.allowed_losses[0].expires: is missing"),
+        (WHOLE.replace("shop@example.org", "''"), "dbmigration.allowed_losses[0].owner: is empty; say it"),
         ("dbmigration: {exceptions: [{step: a}]}", "dbmigration.exceptions[0].counter: is missing"),
         (WHOLE.replace("2027-03-31", "soon"), "dbmigration.exceptions[0].expires: must be a date such as 2027-03-31"),
         (WHOLE.replace("2027-03-31", "2027-02-31"), "dbmigration.exceptions[0].expires: day is out of range"),

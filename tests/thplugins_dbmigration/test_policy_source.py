@@ -82,6 +82,18 @@ def test_an_exception_that_has_expired_is_told() -> None:
     assert finding.evidence == ("owner: schema-team", "reason: r")
 
 
+def test_an_allowed_loss_that_has_expired_is_told() -> None:
+    text = (
+        "dbmigration: {allowed_losses: [{step: b, table: log, reason: r, owner: schema-team, expires: 2027-03-31},"
+        " {step: c, table: log, reason: r, owner: schema-team, expires: 2027-03-30}]}"
+    )
+    (finding,) = ruled(text, text).findings
+
+    assert (finding.code, finding.severity) == ("exception-expired", Severity.WARNING)
+    assert finding.message == "The allowed loss in log for migration c has expired on 2027-03-30"
+    assert finding.evidence == ("owner: schema-team", "reason: r")
+
+
 def test_only_a_plain_file_is_read_and_no_more_than_is_allowed(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(LOOSE, "utf-8")

@@ -37,7 +37,7 @@ from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
-from thplugins_dbmigration.measure.sqlite import COUNTERS, NO_ROW_LOCKS, OBSERVED
+from thplugins_dbmigration.measure.sqlite import COUNTERS, NO_ROW_LOCKS, OBSERVED, UNCOUNTED
 from thplugins_dbmigration.schema import Schema
 
 UNREAD = "SQLite does not count rows that are read; limit vm_steps instead"
@@ -164,7 +164,7 @@ class SQLiteServer:
         # Limits of turbo-hipster's name what has another name here.
         changed = {"XInnodb_rows_changed": found["rows_changed"]} if "rows_changed" in found else {}
         unread = dict.fromkeys(("rows_read", "Innodb_rows_read"), UNREAD)
-        return {**unread, "rows_locked": NO_ROW_LOCKS, **found, **changed}
+        return {**UNCOUNTED, **unread, "rows_locked": NO_ROW_LOCKS, **found, **changed}
 
     def mark(self, address: Address) -> object:  # noqa: ARG002 - the contract's argument; nothing stands there in a step
         return time.monotonic()

@@ -11,6 +11,22 @@ FILE = {
 }
 """What everybody can tell."""
 
+UNCOUNTED = {
+    **dict.fromkeys(
+        ("rows_inserted", "rows_updated", "rows_deleted"), "SQLite counts changed rows together; limit rows_changed"
+    ),
+    "wal_bytes": "SQLite does not count what it writes to its journal or WAL; limit pages_written",
+}
+"""Why these counters, which other engines have, are never known."""
+
+MISSING = {
+    "rows_inserted": Meaning("rows", "rows inserted; always unknown, because SQLite counts changed rows together"),
+    "rows_updated": Meaning("rows", "rows updated; always unknown, because SQLite counts changed rows together"),
+    "rows_deleted": Meaning("rows", "rows deleted; always unknown, because SQLite counts changed rows together"),
+    "wal_bytes": Meaning("bytes", "journal or WAL written; always unknown, because SQLite does not count it"),
+}
+"""What nobody can tell."""
+
 PAGES = {
     "page_hits": Meaning("pages", "pages that connections of the project looked at in their memory"),
     "page_misses": Meaning("pages", "pages that they read from the file"),
@@ -33,7 +49,7 @@ OBSERVED = {
 }
 """What is observed in the project's interpreter: what is done through Python's module ``sqlite3``."""
 
-COUNTERS = FILE | OBSERVED
+COUNTERS = FILE | OBSERVED | MISSING
 
 NO_ROW_LOCKS = "SQLite locks the whole file, and no row"
 """Why ``rows_locked`` is not known."""

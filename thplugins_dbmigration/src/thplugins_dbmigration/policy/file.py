@@ -45,11 +45,14 @@ class Waiver:
 
 @frozen
 class AllowedLoss:
-    """What a step may leave less of: rows of a table, or values of a column (``*``: of any)."""
+    """What a step may leave less of: rows of a table, or values of a column (``*``: of any). ``expires`` is its last
+    day."""
 
     step: str
     table: str
     reason: str
+    owner: str
+    expires: datetime.date
     column: str = ""
 
 
@@ -91,10 +94,11 @@ class Policy:
                 return waiver.excuse
         return None
 
-    def allows(self, step: Step, loss: Loss) -> AllowedLoss | None:
-        """What says that a step may lose this."""
+    def allows(self, step: Step, loss: Loss, today: datetime.date) -> AllowedLoss | None:
+        """What says that a step may lose this. None where nothing does, or only what has expired."""
         keys, column = names(step), loss.column or ""
-        meant = (each for each in self.allowed_losses if each.step in keys and each.table == loss.table)
+        valid = (each for each in self.allowed_losses if today <= each.expires)
+        meant = (each for each in valid if each.step in keys and each.table == loss.table)
         return next((each for each in meant if each.column == column or (each.column == "*" and column)), None)
 
 
@@ -140,8 +144,9 @@ def _wrong(policy: Policy) -> Iterator[str]:
             if not getattr(waiver, key).strip():
                 yield f"{where}.{key}: is empty; say it"
     for number, loss in enumerate(policy.allowed_losses):
-        if not loss.reason.strip():
-            yield f"allowed_losses[{number}].reason: is empty; say it"
+        for key in ("reason", "owner", "step"):
+            if not getattr(loss, key).strip():
+                yield f"allowed_losses[{number}].{key}: is empty; say it"
 
 
 def _numbers(policy: Policy) -> Iterator[tuple[str, Numbers, frozenset[str]]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import Factory, frozen
 
 from thcore.model import Finding, Location, Severity
-from thplugins_dbmigration.policy.file import FILE, LARGEST, Policy, parse
+from thplugins_dbmigration.policy.file import FILE, LARGEST, AllowedLoss, Policy, Waiver, parse
 
 _REMEDY = "Correct what the evidence names; the schema of the file is published with the documentation."
 
@@ -91,13 +91,17 @@ def _unusable(which: str, problems: Sequence[str], severity: Severity) -> Findin
 
 
 def _expired(policy: Policy, today: datetime.date) -> Iterator[Finding]:
-    for waiver in policy.exceptions:
-        if waiver.expires < today:
+    said: list[tuple[str, Waiver | AllowedLoss]] = [
+        *((f"exception of {waiver.counter}", waiver) for waiver in policy.exceptions),
+        *((f"allowed loss in {loss.table}", loss) for loss in policy.allowed_losses),
+    ]
+    for what, each in said:
+        if each.expires < today:
             yield Finding(
                 "exception-expired",
                 Severity.WARNING,
-                f"The exception of {waiver.counter} for migration {waiver.step} has expired on {waiver.expires}",
+                f"The {what} for migration {each.step} has expired on {each.expires}",
                 Location(FILE),
-                (f"owner: {waiver.owner}", f"reason: {waiver.reason}"),
+                (f"owner: {each.owner}", f"reason: {each.reason}"),
                 "It excuses nothing any more. Take it out, or agree on another date.",
             )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from thcore.testing.gearmand import Gearmand
 
@@ -35,6 +37,10 @@ JOBS: dict[str, tuple[RealProject, dict[str, list[str]]]] = {
         {"long_uri": ["overlay_0036_long_uri.sql"], "xcom_not_json": ["overlay_0049_xcom_not_json.sql"]},
     ),
     "airflow-silent": (AIRFLOW, {"as_dumped": [], "bad_pickle": ["overlay_0055_bad_pickle.sql"]}),
+    "airflow-strict": (
+        evolve(AIRFLOW, dbmigration={**AIRFLOW.dbmigration, "silent_loss": "failure"}),
+        {"bad_pickle": ["overlay_0055_bad_pickle.sql"]},
+    ),
 }
 """Each job with its project, its datasets, and what is wrong with them."""
 AIRFLOWS_HEADS = ["d2f4e1b3c5a7", "alembic_version_fab:02ca36b0235b"]
@@ -210,6 +216,24 @@ def test_airflow_loses_what_it_cannot_unpickle_without_a_word_and_is_told_by_the
     assert 0 < loss["before"] - loss["after"] <= 5
     assert losses(document, "as_dumped", "e39a26ac59f6") == []
     assert "dag_run.conf" in published(ground, build, "index.html")
+
+
+def test_what_airflow_loses_without_a_word_fails_the_build_where_the_job_says_so(
+    ground: Path, worker: Worker, zuul: Zuul
+) -> None:
+    build = launch(zuul, ground, "airflow-strict")
+
+    assert build.wait(PATIENCE_S) == "FAILURE", build.data[-1]
+    document = result_of(ground, build)
+    (dataset,) = document["datasets"]
+    assert dataset["final_version"] == AIRFLOWS_HEADS
+    assert {step["result"] for step in dataset["steps"]} == {"ok"}
+    step = "38770795785f->e39a26ac59f6"
+    (finding,) = [finding for finding in failures(document) if finding["location"]["step"] == step]
+    assert (finding["code"], finding["location"]["dataset"]) == ("values-vanished", "bad_pickle")
+    assert finding["message"] == f"Migration {step} lost values of dag_run.conf: 7918 -> 7916"
+    assert {other["code"] for other in failures(document)} == {"rows-vanished", "values-vanished"}
+    assert html.escape(finding["message"]) in published(ground, build, "index.html")
 
 
 def losses(document: dict[str, Any], dataset: str, version: str) -> list[dict[str, Any]]:

@@ -61,6 +61,19 @@ def test_other_files_do_not(root: Path, path: str) -> None:
     assert Sources(root).digest(STEP) == before == hashlib.sha256(TEXT.encode()).hexdigest()
 
 
+@pytest.mark.parametrize("path", ["versions/0003_add.sql", "versions/0004/extra.sql"])
+def test_what_links_lead_to_outside_of_the_checkout_belongs_to_no_step(
+    root: Path, path: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    write(root, "versions/0004/__init__.py", "")
+    steps = (STEP, "versions/0004/__init__.py")
+    before = Sources(root).digests(steps)
+    outside = tmp_path_factory.mktemp("outside") / "secret"
+    outside.write_text("a")
+    (root / path).symlink_to(outside)
+    assert Sources(root).digests(steps) == before
+
+
 def test_all_files_of_a_package_belong_to_it(root: Path) -> None:
     step = "versions/0004/__init__.py"
     write(root, step, "from . import upgrade")

@@ -52,17 +52,21 @@ class Sources:
 
     def _belonging(self, step: Path, text: bytes) -> Iterator[Path]:
         place = step.parent
-        if not place.resolve().is_relative_to(self.checkout.resolve()):
+        if not self._inside(place):
             return
         if step.name == "__init__.py":
             files = (file for file in sorted(place.rglob("*")) if file.suffix not in _COMPILED)
-            yield from (file for file in files if file != step and file.is_file())
+            yield from (file for file in files if file != step and file.is_file() and self._inside(file))
             return
         if place not in self._beside:
             found = sorted({*place.glob("*"), *place.glob("*/*")})
-            files = (file for file in found if file.suffix not in _MODULES and file.is_file())
+            files = (f for f in found if f.suffix not in _MODULES and f.is_file() and self._inside(f))
             self._beside[place] = tuple((file.name, file) for file in files)
         stem, words = f"{step.stem}.", os.fsdecode(text)
         for name, file in self._beside[place]:
             if (name.startswith(stem) or name in words) and file != step:
                 yield file
+
+    def _inside(self, path: Path) -> bool:
+        """Whether it is in the checkout, wherever links lead: one to a file of the kernel's would be read for ever."""
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.checkout))

@@ -164,7 +164,7 @@ class Measurement:
     ``statements`` are in the order in which they began, ``waits`` the longest of each kind on each table that made
     anybody wait, ``locks`` the longest of each mode on each table. A lock that was held for less than
     ``locks_unseen_s`` may not have been seen; that is None where nobody looked, and ``unknown`` may say why.
-    ``unwatched`` are tables, the smallest ones, that were there and that nobody waited for because there were too many.
+    ``unwatched`` are tables that were there and that nobody waited for because there were too many.
     ``slowness`` is how many times slower than usual the machine was, before the step or after it, whichever is more (1
     is as usual), None where that is not known.
     ``began`` is when the step began, in seconds since 1970 (UTC), None where nobody noted it.

@@ -26,6 +26,7 @@ from thplugins_dbmigration.turns import Turns
 from thplugins_dbmigration.walk.conservation import takes_nothing
 from thplugins_dbmigration.walk.course import Course
 from thplugins_dbmigration.walk.fixups import run_fixup
+from thplugins_dbmigration.walk.inventory import Inventory
 
 PATIENCE_S = 3.0
 """How long to wait for a counter that the server does not tell at the moment, where a limit may be for it."""
@@ -41,8 +42,8 @@ class Leg:
     ``name`` is what results and progress call it: the release or the target branch whose code it is, empty for the
     change's. ``look`` is called with each chain's first plan, before anything of it is run, and may raise. ``added``
     tells the steps that the change adds; with ``counting``, what they leave less of is found out, and with ``canary``,
-    how long others would have had to wait for them. ``results`` are in
-    the order in which the steps ran.
+    how long others would have had to wait for them, for the tables ``first`` before all others. ``results`` are in the
+    order in which the steps ran.
     """
 
     build: Build
@@ -56,11 +57,14 @@ class Leg:
     added: Callable[[Step], bool] = lambda _step: False
     counting: bool = False
     canary: bool = False
+    first: Sequence[str] = ()
     results: list[StepResult] = field(factory=list)
     sizes: dict[Step, Sizes] = field(factory=dict)
     """Of the tables around each step, where that is known."""
     schema: Schema | None = None
     """Before the last step that the change adds, where that could be read."""
+    _met: Inventory | None = field(factory=Inventory)
+    """The tables that were there before a step that the change adds, None where not all could be read."""
     _total: int = 0
     _known: set[str] = field(factory=set)
     """The counters that this server has told."""
@@ -106,6 +110,11 @@ class Leg:
         ask = chosen.tool.versions
         return {chain: ask(self.build, chosen.options, self.project, chain) for chain in self.course.plans}
 
+    def inventory(self) -> Inventory | None:
+        """The tables that there were on the leg, which has ended; None where not all of them are known."""
+        self._read_schema()
+        return self._met
+
     @property
     def walked(self) -> tuple[Step, ...]:
         """The steps that ended well."""
@@ -135,7 +144,9 @@ class Leg:
         read = partial(self._read, needed=self.added(step))  # the project's policy may limit any of them
         if self.added(step):
             self._slowness_before = self._slow()
-        self._watch = Watch.start(self.engine, server, address, read, closely=self.added(step), canary=self.canary)
+        self._watch = Watch.start(
+            self.engine, server, address, read, closely=self.added(step), canary=self.canary, first=self.first
+        )
         self._turn.callback(self._watch.leave)
 
     def after(self, step: Step, ok: bool) -> None:
@@ -177,10 +188,14 @@ class Leg:
     def _read_schema(self) -> Schema | None:
         """It is for people only, so that a step runs without it as well."""
         try:
-            return self.project.server.schema(self.project.address)
+            schema = self.project.server.schema(self.project.address)
         except InfrastructureError as error:
-            self.build.log(f"the schema before the step is not known: {error}", source=self.dataset.name)
+            self.build.log(f"the schema is not known: {error}", source=self.dataset.name)
+            self._met = None
             return None
+        if self._met is not None:
+            self._met |= Inventory.of_schema(schema)
+        return schema
 
     def _read(self, *, needed: bool) -> dict[str, int | None]:
         """The counters. One that was known and is not now will be: a session has just ended and not reported yet."""

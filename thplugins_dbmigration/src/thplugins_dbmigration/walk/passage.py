@@ -20,6 +20,7 @@ from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.limits.rules import Rules
 from thplugins_dbmigration.options import DbmigrationOptions
+from thplugins_dbmigration.policy.source import Ruling
 from thplugins_dbmigration.schema import Schema
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.turns import Turns
@@ -28,6 +29,7 @@ from thplugins_dbmigration.walk.discretion import Discretion
 from thplugins_dbmigration.walk.dry_run import rehearsed
 from thplugins_dbmigration.walk.ground import Ground, Site
 from thplugins_dbmigration.walk.halt import Halt
+from thplugins_dbmigration.walk.inventory import Inventory
 from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.manner import Manner
 from thplugins_dbmigration.walk.reason import Reason, reason
@@ -40,8 +42,9 @@ from thplugins_dbmigration.walk.trial import Trial
 
 @define
 class Passage:
-    """Takes one dataset through. ``branch`` is the change's target, None when every step is to be judged. Afterwards
-    ``run`` is what happened, None when not even a server was there, and ``findings`` what went wrong.
+    """Takes one dataset through. ``branch`` is the change's target, None when every step is to be judged; ``rule``
+    answers which policy counts, when the target branch has this one. Afterwards ``run`` is what happened, None when not
+    even a server was there, and ``findings`` what went wrong.
 
     A passage shares nothing with those of other datasets but ``turns``.
     """
@@ -52,10 +55,13 @@ class Passage:
     dataset: Dataset
     change: Provision
     branch: str | None
+    rule: Callable[[str | None], Ruling]
     run: DatasetRun | None = None
     findings: list[Finding] = field(factory=list)
     policy: str | None = None
     """The policy file of the target branch, empty where it has none; None: the dataset did not get there."""
+    inventory: Inventory | None = None
+    """The tables that the dataset had, None where not all steps of the change have ended well."""
     _fingerprint: str = ""
     """Of the dataset, before anything was done with it."""
     _proves_nothing: bool = False
@@ -150,7 +156,8 @@ class Passage:
         manner = Manner.at(self.options, self.dataset)
         chosen = project.choose_tool(self.build, manner, self.change)
         state, trunk = self._beginning(states)
-        trial = begun = Trial(site, manner, chosen, self.change, state, trunk)
+        first = self.rule(self.policy).policy.important
+        trial = begun = Trial(site, manner, chosen, self.change, state, trunk, first)
         if self.options.keep_boundaries:
             trial = begun.resumed()
         with site.ground(trial.state.snapshot, self._place / "data", kept=False) as ground:
@@ -164,6 +171,7 @@ class Passage:
                 self.findings.append(self._unusable(error))
                 return
             with self.turns.beside():
+                self.inventory = leg.inventory() if failed is None else None
                 end = checks.look(ground, self.options)
         self._tell(steps=rehearsed(trial, leg, self.run.steps))
         self.findings = [self._tried_without_rows(finding) for finding in self.findings]

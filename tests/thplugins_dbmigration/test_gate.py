@@ -372,10 +372,22 @@ def test_the_datasets_own_tool_and_its_options_count_where_the_job_says_nothing(
     assert said(shop.gate()) == {}
 
 
-def test_a_full_disk_is_not_the_changes_fault(shop: Shop) -> None:
+def test_a_step_that_only_speaks_of_a_full_disk_is_the_changes_fault(shop: Shop) -> None:
     write_dataset(shop.datasets, "small", SEED)
     shop.change.revision("c", "b", body='raise OSError(28, "No space left on device")')
-    assert said(shop.gate())["machine-fault"] is Severity.UNVERIFIED
+    finding = only(shop.gate())
+    assert (finding.code, finding.severity) == ("migration-not-ended", Severity.FAILURE)
+    assert "It speaks of a machine that failed (the disk is full); nothing" in finding.evidence[-1]
+
+
+def test_a_full_disk_is_not_the_changes_fault(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_dataset(shop.datasets, "small", SEED)
+    shop.change.revision("c", "b", body='raise OSError(28, "No space left on device")')
+    monkeypatch.setattr("thplugins_dbmigration.measure.room.NEARLY", 2**70)
+    monkeypatch.setattr("thplugins_dbmigration.measure.room.SHARE", 1.0)
+    finding = only(shop.gate())
+    assert (finding.code, finding.severity) == ("machine-fault", Severity.UNVERIFIED)
+    assert " were free in " in finding.evidence[0]
 
 
 @pytest.mark.parametrize("deadly", ["SIGKILL", "SIGTERM"])

@@ -8,6 +8,7 @@ from attrs import evolve
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Finding, Location, Loss, Severity, Step
+from thplugins_dbmigration.faults import Fault
 
 NOT_ENDED = "FAILURE - Did not find the end of a migration after a start"
 TOO_LONG = "WARNING - Migration %s took too long"
@@ -59,6 +60,16 @@ def not_ended(
         Location(step.path, line if step.path else None, dataset, way(step)),
         evidence=tuple(evidence),
         hint=f"{READ_THE_LOG} {repeat}".strip(),
+    )
+
+
+def repeated(command: str, *, at_once: bool) -> str:
+    """How a step that failed is run again; ``at_once`` without the steps before it."""
+    if at_once:
+        return f"From the state before it, which is kept, this repeats it where the gate runs: {command}"
+    return (
+        f"This repeats it where the gate runs, after the steps before it: {command}; with the job's option "
+        "keep_boundaries, without them."
     )
 
 
@@ -208,14 +219,14 @@ def not_usable(kind: str, name: str, error: ChangeError, dataset: str) -> Findin
     )
 
 
-def machine_fault(step: Step, dataset: str, reason: str, evidence: Iterable[str]) -> Finding:
-    """The machine failed under a step."""
+def machine_fault(step: Step, dataset: str, fault: Fault, evidence: Iterable[str]) -> Finding:
+    """The machine failed under a step. How that is known comes first."""
     return Finding(
         "machine-fault",
         Severity.UNVERIFIED,
-        f"Migration {way(step)} stopped for a reason that is not its own: {reason}",
+        f"Migration {way(step)} stopped for a reason that is not its own: {fault.reason}",
         Location(step.path, None, dataset, way(step)),
-        tuple(evidence),
+        (*fault.shown, *evidence),
     )
 
 

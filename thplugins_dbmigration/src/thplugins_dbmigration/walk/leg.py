@@ -15,6 +15,7 @@ from thcore.hooks import Build
 from thcore.model import Loss, Measurement, Progress, Step, StepResult
 from thplugins_dbmigration.census import TableCensus, losses
 from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.faults import NOTHING, Evidence
 from thplugins_dbmigration.measure.sizes import Sizes
 from thplugins_dbmigration.measure.slowness import slowness
 from thplugins_dbmigration.measure.watch import Watch
@@ -27,6 +28,7 @@ from thplugins_dbmigration.walk.conservation import takes_nothing
 from thplugins_dbmigration.walk.course import Course
 from thplugins_dbmigration.walk.fixups import run_fixup
 from thplugins_dbmigration.walk.inventory import Inventory
+from thplugins_dbmigration.walk.lookout import Lookout
 
 PATIENCE_S = 3.0
 """How long to wait for a counter that the server does not tell at the moment, where a limit may be for it."""
@@ -78,6 +80,9 @@ class Leg:
     _calibrated_s: float = float("-inf")
     _slowness_before: float | None = None
     """Of the machine, when the step that runs was about to start."""
+    evidence: Evidence = NOTHING
+    """What is known of the machine when a step has failed, see ``thplugins_dbmigration.faults``."""
+    _lookout: Lookout | None = None
     _census: Mapping[str, TableCensus] | None = None
     """What the database held after the last step, where that is known."""
 
@@ -87,6 +92,7 @@ class Leg:
         Raises what the tool and the server raise, and InfrastructureError (``fixup-failed``).
         """
         self._read(needed=False)
+        self._look_out(closely=False)
         while True:
             with self._turn:  # a program may end in the middle of a step
                 self._turn.enter_context(self.turns.beside())
@@ -99,6 +105,8 @@ class Leg:
             self._census = None  # what the fix-up takes away, the next step does not
         if stop.failed is not None:
             self._fail(stop.failed)
+            if self.evidence == NOTHING:  # it ended without a word of the step
+                self.evidence = self.look_around()
         for steps in self.course.ahead.values():
             for step in steps:
                 if self._result_of(step) is None:
@@ -114,6 +122,15 @@ class Leg:
         """The tables that there were on the leg, which has ended; None where not all of them are known."""
         self._read_schema()
         return self._met
+
+    def look_around(self) -> Evidence:
+        """What is known of the machine, since the last step began or since there was none yet."""
+        return self._lookout.evidence() if self._lookout is not None else NOTHING
+
+    def _look_out(self, *, closely: bool) -> None:
+        storage = self.project.server.storage
+        self._lookout = Lookout.start(storage, self.build.workspace, closely=closely)
+        self._turn.callback(self._lookout.leave)
 
     @property
     def walked(self) -> tuple[Step, ...]:
@@ -148,10 +165,13 @@ class Leg:
             self.engine, server, address, read, closely=self.added(step), canary=self.canary, first=self.first
         )
         self._turn.callback(self._watch.leave)
+        self._look_out(closely=self.added(step))
 
     def after(self, step: Step, ok: bool) -> None:
         """Called by the tool when a step has ended."""
         assert self._watch is not None, "no step ends that has not started"  # noqa: S101 - for the type checker
+        if not ok:  # at once: what has filled the disk goes with what failed
+            self.evidence = self.look_around()
         measurement = self._watch.stop()
         rows = {name: table.rows for name, table in (self._census or {}).items()}
         self.sizes[step] = self._watch.sizes.having(rows)

@@ -18,6 +18,7 @@ from thcore.model import DatasetRun, Finding, Provision, Step, repetition
 from thplugins_dbmigration import checks, faults, messages, project, snapshots
 from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.drivers import engine_for
+from thplugins_dbmigration.faults import Evidence
 from thplugins_dbmigration.limits.rules import Rules
 from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.policy.source import Ruling
@@ -164,12 +165,14 @@ class Passage:
             self.run = site.record(
                 engine_version=ground.server.version, tool=chosen.tool.name, steps=trial.state.trail.steps
             )
+            leg = trial.leg(ground, self._place / "change")
             try:
-                leg = trial.leg(ground, self._place / "change")
                 failed = self._walk(trial, leg, ground)
             except ChangeError as error:
-                self.findings.append(self._unusable(error))
+                self.findings.append(self._unusable(error, leg))
                 return
+            except InfrastructureError as error:
+                raise leg.look_around().beside(error) from error
             with self.turns.beside():
                 self.inventory = leg.inventory() if failed is None else None
                 end = checks.look(ground, self.options)
@@ -227,17 +230,17 @@ class Passage:
         self._tell(final_version=named(course.last(final)))
         if stop.failed is not None:
             judged = trial.added(stop.failed)
-            self._failed(stop, stop.failed, self._reason(stop, stop.failed, ground, leg.schema) if judged else None)
+            why = self._reason(stop, stop.failed, ground, leg.schema) if judged else None
+            self._failed(stop, stop.failed, leg.evidence, why)
         elif missed := course.missed(final):
             self.findings.append(messages.mismatch(self.dataset.name, missed))
         return stop.failed
 
-    def _unusable(self, error: ChangeError) -> Finding:
-        reason = faults.machine_fault(str(error).splitlines())
-        if reason is None:
+    def _unusable(self, error: ChangeError, leg: Leg) -> Finding:
+        fault = faults.machine_fault(str(error).splitlines(), leg.look_around())
+        if fault is None:
             return messages.unusable(error, self.dataset.name)
-        told = f"The migrations stopped for a reason that is not their own: {reason}\n{error}"
-        return messages.infrastructure(InfrastructureError(told, code="machine-fault"), self.dataset.name)
+        return messages.infrastructure(fault.error(str(error)), self.dataset.name)
 
     def _reason(self, stop: Stop, step: Step, ground: Ground, before: Schema | None) -> Reason:
         """Why a step of the change has failed; what makes it fail is noted in its result."""
@@ -251,11 +254,10 @@ class Passage:
         self._tell(steps=tuple(steps))
         return why
 
-    def _failed(self, stop: Stop, step: Step, why: Reason | None) -> None:
+    def _failed(self, stop: Stop, step: Step, known: Evidence, why: Reason | None) -> None:
         """``why`` is None for a step that is not the change's."""
-        evidence = self._evidence(stop, why)
-        # Not in what was found of rows: they may hold any words.
-        broken = faults.machine_fault(project.said(stop, self.change))
+        evidence, said = self._evidence(stop, why), project.said(stop, self.change)
+        broken = faults.machine_fault(said, known)  # not in what was found of rows: they may hold any words
         if broken is not None:
             finding = messages.machine_fault(step, self.dataset.name, broken, evidence)
         elif why is None:
@@ -263,7 +265,8 @@ class Passage:
         elif stop.code == "final-version-mismatch":
             finding = messages.mismatch(self.dataset.name, evidence, step)
         else:
-            finding = messages.not_ended(step, self.dataset.name, evidence, line=why.line, repeat=self._repeat(step))
+            lines = (*evidence, *faults.unsupported(said))
+            finding = messages.not_ended(step, self.dataset.name, lines, line=why.line, repeat=self._repeat(step))
         self.findings.append(finding)
 
     def _evidence(self, stop: Stop, why: Reason | None) -> tuple[str, ...]:
@@ -276,12 +279,7 @@ class Passage:
         again = repetition.command(self.build.job, self.build.change)
         assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
         first = next((result.step for result in self.run.steps if not result.leg and not result.from_snapshot), failed)
-        if self.options.keep_boundaries or first == failed:
-            return f"From the state before it, which is kept, this repeats it where the gate runs: {again}"
-        return (
-            f"This repeats it where the gate runs, after the steps before it: {again}; with the job's option "
-            "keep_boundaries, without them."
-        )
+        return messages.repeated(again, at_once=self.options.keep_boundaries or first == failed)
 
     def _tell(self, **values: Any) -> None:
         assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker

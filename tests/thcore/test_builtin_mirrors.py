@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -153,6 +154,26 @@ def test_eight_processes_that_take_and_make_work_trees_never_share_one(
     assert not (generation(tmp_path) / "worktrees").exists()
     assert len(list((tmp_path / "state").rglob("ready-*"))) == 3
     assert not list((tmp_path / "state").rglob("new-*"))
+
+
+def test_a_refresh_passes_over_refs_that_an_ending_build_takes_away_meanwhile(
+    tmp_path: Path, origin: Repository, options: GitOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(tmp_path, options, [publish(origin, "first")], 0, 0)
+    ending = generation(tmp_path) / "refs" / "thcore" / "ending-1"
+    ending.mkdir(parents=True, exist_ok=True)
+    scandir, taken = os.scandir, []
+
+    def scan(place: Any = ".") -> Any:
+        if place == ending or place == str(ending):
+            ending.rmdir()
+            taken.append(place)
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    build(tmp_path, options, [publish(origin, "second")], 1, 0)
+
+    assert taken
 
 
 def test_packs_are_joined_under_eight_processes_and_what_ended_builds_borrowed_stays_readable(

@@ -25,6 +25,7 @@ SEED = """
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 INSERT INTO alembic_version VALUES ('a');
 CREATE TABLE item (id INTEGER PRIMARY KEY, name VARCHAR(90) NOT NULL, city VARCHAR(9));
+CREATE INDEX by_city ON item (city);
 CREATE TABLE zoo (id INTEGER PRIMARY KEY);
 INSERT INTO item VALUES (1, 'spade', 'Bern'), (2, 'rake', 'Basel'), (3, 'hoe', 'Chur');
 """

@@ -429,7 +429,10 @@ def test_a_step_that_fails_is_told_with_the_command_that_repeats_it(project: Rel
     again = "thcore run --project=example/shop --branch=master --ref=refs/changes/1 -- job"
     project.tree("change").revision("g", "f", "create unique index u on item (name)")
     (finding,) = project.gate().findings
-    assert f"after the steps before it: {again}; with the job's option keep_boundaries" in (finding.hint or "")
+    assert (finding.hint or "").endswith(
+        "From the state before it, which is made once, this repeats it where the gate runs: "
+        + again.replace("-- job", "--option=dbmigration.begin_before=g -- job")
+    )
     project.tree("change").revision("f", "e", "create unique index u on item (name)")
     (finding,) = project.gate().findings
     assert (finding.hint or "").endswith(

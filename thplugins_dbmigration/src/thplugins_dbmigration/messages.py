@@ -255,6 +255,18 @@ def lacking(step: Step, branch: str, dataset: str, since: str) -> Finding:
     )
 
 
+def boundary_not_reached(version: str, why: str, evidence: Iterable[str], dataset: str) -> Finding:
+    """The state that the change's leg is to begin at, before the step to ``version``, is not to be had."""
+    return Finding(
+        "boundary-not-reached",
+        Severity.UNVERIFIED,
+        f"The change's leg cannot begin before {version}: {why}",
+        Location(dataset=dataset),
+        tuple(evidence),
+        "Nothing was judged. Let begin_before name one of the change's steps, or leave it out to have all of them run.",
+    )
+
+
 def snapshot_remade(what: str, problem: str, dataset: str) -> Finding:
     """A frozen state was no longer what it was. ``what`` names it beside the dataset."""
     return Finding(

@@ -23,6 +23,7 @@ from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.schema import Schema
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.turns import Turns
+from thplugins_dbmigration.walk import boundary
 from thplugins_dbmigration.walk.course import named
 from thplugins_dbmigration.walk.discretion import Discretion
 from thplugins_dbmigration.walk.dry_run import rehearsed
@@ -150,9 +151,10 @@ class Passage:
         manner = Manner.at(self.options, self.dataset)
         chosen = project.choose_tool(self.build, manner, self.change)
         state, trunk = self._beginning(states)
-        trial = begun = Trial(site, manner, chosen, self.change, state, trunk)
-        if self.options.keep_boundaries:
-            trial = begun.resumed()
+        begun = Trial(site, manner, chosen, self.change, state, trunk)
+        if self.options.begin_before is not None:
+            begun = boundary.begun_before(begun, self.options.begin_before)
+        trial = boundary.resumed(begun) if self.options.keep_boundaries else begun
         with site.ground(trial.state.snapshot, self._place / "data", kept=False) as ground:
             self.run = site.record(
                 engine_version=ground.server.version, tool=chosen.tool.name, steps=trial.state.trail.steps
@@ -172,7 +174,7 @@ class Passage:
             and failed is not None
             and any(step.added and step.result == "ok" for step in self.run.steps)
         ):
-            begun.keep(failed, self.run.steps)
+            boundary.keep(begun, failed, self.run.steps)
         made, found = checks.asked(begun, states, [step for step in self.run.steps if not step.leg], end)
         self._tell(checks=made)
         self.findings += found
@@ -265,15 +267,13 @@ class Passage:
 
     def _repeat(self, failed: Step) -> str:
         """How a developer runs a step of the change that failed once more."""
-        again = repetition.command(self.build.job, self.build.change)
         assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
         first = next((result.step for result in self.run.steps if not result.leg and not result.from_snapshot), failed)
-        if self.options.keep_boundaries or first == failed:
-            return f"From the state before it, which is kept, this repeats it where the gate runs: {again}"
-        return (
-            f"This repeats it where the gate runs, after the steps before it: {again}; with the job's option "
-            "keep_boundaries, without them."
-        )
+        as_it_is = self.options.begin_before is None and (self.options.keep_boundaries or first == failed)
+        given = {} if as_it_is else {boundary.BEGIN_BEFORE: boundary.name_of(failed)}
+        state = "which is kept" if as_it_is else "which is made once"
+        again = repetition.command(self.build.job, self.build.change, given)
+        return f"From the state before it, {state}, this repeats it where the gate runs: {again}"
 
     def _tell(self, **values: Any) -> None:
         assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker

@@ -9,9 +9,10 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from thcore.errors import ChangeError, StoppedError
-from thcore.model import Step, StepResult
+from thcore.hooks import Build
+from thcore.model import Step, StepResult, repetition
 from thplugins_dbmigration import messages, project, snapshots
-from thplugins_dbmigration.options import SilentLoss
+from thplugins_dbmigration.options import DbmigrationOptions, SilentLoss
 from thplugins_dbmigration.snapshots import Key, shelf
 from thplugins_dbmigration.tools.tool import Plan
 from thplugins_dbmigration.walk.course import meant, named
@@ -60,7 +61,7 @@ def known(site: Site) -> dict[str, Key]:
         key = record.key if record is not None else None
         if key is None or (key.kind, key.dataset) != ("boundary", site.dataset.name):
             continue
-        if "before" in key.parts and key.parts["engine_version"] == site.installation.version:
+        if "before" in key.parts and key.parts.get("engine_version") == site.installation.version:
             found[key.parts["before"]] = key
     return found
 
@@ -82,6 +83,8 @@ def keep(trial: Trial, step: Step, results: Sequence[StepResult]) -> None:
     """Make the state before a step of the change that has failed, and freeze it with the ``results`` of the steps
     before that one, as they were judged. That it cannot be made is told in the build log only: the verdict stands.
     Raises only CancelledError and DeadlineError."""
+    if not any(result.added and result.result == "ok" for result in results):
+        return  # the state before it is there already
     judged = {result.step: evolve(result, limits=()) for result in results if not result.leg}
 
     def make(data: Path) -> Mapping[str, Any]:
@@ -96,6 +99,15 @@ def keep(trial: Trial, step: Step, results: Sequence[StepResult]) -> None:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the verdict stands
         trial.site.build.log(f"the state {name} cannot be kept: {error}", source=trial.site.dataset.name)
+
+
+def repeat(build: Build, options: DbmigrationOptions, failed: Step, results: Iterable[StepResult]) -> str:
+    """How a developer runs a step of the change that has failed once more. ``results`` are those of this build."""
+    first = next((result.step for result in results if not result.leg and not result.from_snapshot), failed)
+    as_it_is = options.begin_before is None and (options.keep_boundaries or first == failed)
+    command = repetition.command(build.job, build.change, {} if as_it_is else {BEGIN_BEFORE: name_of(failed)})
+    state = "which is kept" if as_it_is else "which is made once"
+    return f"From the state before it, {state}, this repeats it where the gate runs: {command}"
 
 
 def _judged(trial: Trial, result: StepResult) -> StepResult:

@@ -8,6 +8,7 @@ from attrs import evolve
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Finding, Location, Loss, Severity, Step
+from thplugins_dbmigration.faults import Fault
 
 NOT_ENDED = "FAILURE - Did not find the end of a migration after a start"
 TOO_LONG = "WARNING - Migration %s took too long"
@@ -208,14 +209,14 @@ def not_usable(kind: str, name: str, error: ChangeError, dataset: str) -> Findin
     )
 
 
-def machine_fault(step: Step, dataset: str, reason: str, evidence: Iterable[str]) -> Finding:
-    """The machine failed under a step."""
+def machine_fault(step: Step, dataset: str, fault: Fault, evidence: Iterable[str]) -> Finding:
+    """The machine failed under a step. How that is known comes first."""
     return Finding(
         "machine-fault",
         Severity.UNVERIFIED,
-        f"Migration {way(step)} stopped for a reason that is not its own: {reason}",
+        f"Migration {way(step)} stopped for a reason that is not its own: {fault.reason}",
         Location(step.path, None, dataset, way(step)),
-        tuple(evidence),
+        (*fault.shown, *evidence),
     )
 
 

@@ -20,6 +20,7 @@ from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.limits.rules import Rules
 from thplugins_dbmigration.options import DbmigrationOptions
+from thplugins_dbmigration.policy.source import Ruling
 from thplugins_dbmigration.schema import Schema
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.turns import Turns
@@ -29,6 +30,7 @@ from thplugins_dbmigration.walk.discretion import Discretion
 from thplugins_dbmigration.walk.dry_run import rehearsed
 from thplugins_dbmigration.walk.ground import Ground, Site
 from thplugins_dbmigration.walk.halt import Halt
+from thplugins_dbmigration.walk.inventory import Inventory
 from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.manner import Manner
 from thplugins_dbmigration.walk.reason import Reason, reason
@@ -41,8 +43,9 @@ from thplugins_dbmigration.walk.trial import Trial
 
 @define
 class Passage:
-    """Takes one dataset through. ``branch`` is the change's target, None when every step is to be judged. Afterwards
-    ``run`` is what happened, None when not even a server was there, and ``findings`` what went wrong.
+    """Takes one dataset through. ``branch`` is the change's target, None when every step is to be judged; ``rule``
+    answers which policy counts, when the target branch has this one. Afterwards ``run`` is what happened, None when not
+    even a server was there, and ``findings`` what went wrong.
 
     A passage shares nothing with those of other datasets but ``turns``.
     """
@@ -53,10 +56,13 @@ class Passage:
     dataset: Dataset
     change: Provision
     branch: str | None
+    rule: Callable[[str | None], Ruling]
     run: DatasetRun | None = None
     findings: list[Finding] = field(factory=list)
     policy: str | None = None
     """The policy file of the target branch, empty where it has none; None: the dataset did not get there."""
+    inventory: Inventory | None = None
+    """The tables that the dataset had, None where not all steps of the change have ended well."""
     _fingerprint: str = ""
     """Of the dataset, before anything was done with it."""
     _proves_nothing: bool = False
@@ -151,7 +157,8 @@ class Passage:
         manner = Manner.at(self.options, self.dataset)
         chosen = project.choose_tool(self.build, manner, self.change)
         state, trunk = self._beginning(states)
-        begun = Trial(site, manner, chosen, self.change, state, trunk)
+        first = self.rule(self.policy).policy.important
+        begun = Trial(site, manner, chosen, self.change, state, trunk, first)
         if self.options.begin_before is not None:
             begun = boundary.begun_before(begun, self.options.begin_before)
         trial = boundary.resumed(begun) if self.options.keep_boundaries else begun
@@ -159,13 +166,16 @@ class Passage:
             self.run = site.record(
                 engine_version=ground.server.version, tool=chosen.tool.name, steps=trial.state.trail.steps
             )
+            leg = trial.leg(ground, self._place / "change")
             try:
-                leg = trial.leg(ground, self._place / "change")
                 failed = self._walk(trial, leg, ground)
             except ChangeError as error:
-                self.findings.append(failure.unusable(error, self.dataset.name))
+                self.findings.append(failure.unusable(error, leg.look_around(), self.dataset.name))
                 return
+            except InfrastructureError as error:
+                raise leg.look_around().beside(error) from error
             with self.turns.beside():
+                self.inventory = leg.inventory() if failed is None else None
                 end = checks.look(ground, self.options)
         self._tell(steps=rehearsed(trial, leg, self.run.steps))
         self.findings = [self._tried_without_rows(finding) for finding in self.findings]
@@ -218,7 +228,7 @@ class Passage:
             why = self._reason(stop, stop.failed, ground, leg.schema) if trial.added(stop.failed) else None
             told = project.said(stop, self.change)
             repeat = boundary.repeat(self.build, self.options, stop.failed, self._running.steps)
-            self.findings.append(failure.finding(stop, told, why, self.dataset.name, repeat))
+            self.findings.append(failure.finding(stop, told, leg.evidence, why, self.dataset.name, repeat))
         elif missed := course.missed(final):
             self.findings.append(messages.mismatch(self.dataset.name, missed))
         return stop.failed

@@ -23,7 +23,7 @@ from thplugins_dbmigration.walk.trail import Trail
 @frozen
 class Trial:
     """A change on a dataset. ``state`` is where its leg begins; ``trunk`` is what the target branch has walked, None
-    when every step is judged."""
+    when every step is judged; ``first`` are the tables that a canary is to watch before all others."""
 
     site: Site
     manner: Manner
@@ -31,6 +31,7 @@ class Trial:
     change: Provision
     state: State
     trunk: Trail | None = None
+    first: tuple[str, ...] = ()
 
     def added(self, step: Step) -> bool:
         """Whether the change adds a step: the target branch has not got it, or has it with another content."""
@@ -58,6 +59,7 @@ class Trial:
             counting=counting,
             census=trail.census if counting and not pending else None,
             canary=options.canary and short_of is None,
+            first=self.first,
         )
         if not trail.start:
             leg.look = lambda plan: check_start(site.dataset, plan)

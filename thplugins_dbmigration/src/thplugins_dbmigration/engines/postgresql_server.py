@@ -24,6 +24,7 @@ from thplugins_dbmigration.engines import (
     postgresql_census,
     postgresql_checksums,
     postgresql_counters,
+    postgresql_counts,
     postgresql_emptying,
     postgresql_inquiry,
     postgresql_schema,
@@ -32,7 +33,6 @@ from thplugins_dbmigration.engines import (
 )
 from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.inquiry import Ask
-from thplugins_dbmigration.engines.postgresql_counts import counted
 from thplugins_dbmigration.engines.postgresql_extensions import make_extension
 from thplugins_dbmigration.engines.postgresql_hindrance import hindrance
 from thplugins_dbmigration.engines.postgresql_locks import PostgreSQLLocks
@@ -153,7 +153,8 @@ class PostgreSQLServer:
 
     def _reading(self, address: Address, *, settled: bool) -> dict[str, int | None]:
         with self._inside(address.database, "read the counters") as connection:
-            return postgresql_counters.read(connection, settled=settled)
+            told = postgresql_counters.read(connection, settled=settled)
+            return {**told, **postgresql_counts.blocks(self.connection, address)}
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         wanted = VersionTable.parse(table)
@@ -168,18 +169,22 @@ class PostgreSQLServer:
 
     def reasons(self, address: Address) -> dict[str, str]:  # noqa: ARG002 - the contract's argument
         untold = "a session may have counted something that it has not told yet"
-        return {**dict.fromkeys(REPORTED_COUNTERS, untold), "rows_locked": NO_ROW_LOCKS}
+        with self._asked("ask for the counts of statements"):
+            blocks = postgresql_counts.untold(self.connection)
+        return {**dict.fromkeys(REPORTED_COUNTERS, untold), **blocks, "rows_locked": NO_ROW_LOCKS}
 
     def mark(self, address: Address) -> Mark:
         with self._asked("count statements"):
             self.noting.begin(self.reread, lambda: self.connection.execute("SELECT pg_conf_load_time()").fetchone())
-            return Mark.set(self.log, counted(self.connection, address, first=True))
+            return Mark.set(self.log, postgresql_counts.counted(self.connection, address, first=True))
 
     def statements(self, address: Address, mark: object) -> tuple[Statement, ...]:
         assert isinstance(mark, Mark), "one of ours"  # noqa: S101 - for the type checker
         with self._asked("count statements"):
             active = postgresql_counters.active(self.connection, address)
-            return noted(self.log, mark, counted(self.connection, address), self.noting.extent, active)
+            return noted(
+                self.log, mark, postgresql_counts.counted(self.connection, address), self.noting.extent, active
+            )
 
     def sizes(self, address: Address) -> dict[str, TableSize]:
         with self._inside(address.database, "look at the sizes of tables") as connection:

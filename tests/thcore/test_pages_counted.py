@@ -21,7 +21,7 @@ CENSUS = Census(
                 ColumnCount("conf", Count(1, 40), Count(5, 5), Count(7, None), {"distinct": "too many"}),
             ),
         ),
-        TableCount("shops", Count(None, 4), unknown={"before": "it is new"}),
+        TableCount("shops", Count(None, 4), unknown={"before": "it was not there"}),
         TableCount("people", Count(10, 10), renamed="users"),
     ),
     {"log": 12, "audit": 30},
@@ -49,7 +49,7 @@ def test_tables_and_columns_are_lines_with_their_counts_before_and_after() -> No
         "\N{EN DASH} → 4",
         "people → users",
         "too many",
-        "it is new",
+        "it was not there",
     ):
         assert words in page
     assert "it is no column of text" not in page, "that is plain to see"

@@ -34,7 +34,7 @@ from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.judge import judge
 from thplugins_dbmigration.options import DbmigrationOptions, Judge, LearnedLimits, PolicyFrom, SilentLoss
 from thplugins_dbmigration.policy import record
-from thplugins_dbmigration.walk.balance import FAILED, NOT_COUNTING, TAKES_NOTHING
+from thplugins_dbmigration.walk.balance import FAILED, NEW, NOT_COUNTING, TAKES_NOTHING
 
 from parts.alembic_project import AlembicProject
 from parts.dataset import write_dataset
@@ -150,10 +150,11 @@ def test_what_a_step_of_the_change_touched_is_told_with_what_it_held_before_and_
     shop.change.revision(
         "c", "b", "update item set name = '' where name = 'rake'", "insert into item (price) values (3)"
     )
-    shop.change.revision("d", "c", "create index i on item (name)")
-    shop.change.revision("e", "d", "create unique index u on item (price)", "nonsense")
+    shop.change.revision("d", "c", "create index i on item (name)", "alter table item add column seen integer")
+    shop.change.revision("e", "d", "update item set seen = 1")
+    shop.change.revision("f", "e", "create unique index u on item (price)", "nonsense")
     (run,) = shop.gate().datasets
-    older, filled, indexed, failed = (step.census for step in run.steps)
+    older, filled, added, seen, failed = (step.census for step in run.steps)
 
     assert older is None
     assert filled is not None
@@ -163,8 +164,11 @@ def test_what_a_step_of_the_change_touched_is_told_with_what_it_held_before_and_
         "name": (Count(0, 1), Count(0, 1), Count(2, 2)),
         "price": (Count(2, 2), Count(None, None), Count(0, 1)),
     }
-    assert indexed is not None
-    assert (indexed.tables[0].rows, indexed.inferred) == (Count(3, 3), TAKES_NOTHING)
+    assert added is not None
+    assert (added.tables[0].rows, added.inferred) == (Count(3, 3), TAKES_NOTHING)
+    assert seen is not None
+    (column,) = seen.tables[0].columns
+    assert (column.column, column.nulls, column.unknown["before"]) == ("seen", Count(None, 0), NEW)
     assert failed is not None
     assert (failed.tables[0].rows, failed.unknown) == (Count(3, None), {"after": FAILED})
     (uncounted,) = [step.census for step in shop.gate(silent_loss=SilentLoss.OFF).datasets[0].steps if step.added][:1]

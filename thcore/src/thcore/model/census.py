@@ -41,7 +41,8 @@ class TableCount:
     """What a table held: its ``rows``, and those of its ``columns`` that the step touched, in the table's order.
 
     ``table`` is its name before the step, or of a new one the name that it has; ``renamed`` is its name after it, where
-    that is another one. ``unknown`` says why a number is None, by ``before`` and ``after``: it is new, or it is gone.
+    that is another one. ``unknown`` says why a number is None, by ``before`` and ``after``: it was not there, or it is
+    gone.
     """
 
     table: str

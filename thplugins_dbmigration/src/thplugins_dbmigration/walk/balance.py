@@ -23,7 +23,9 @@ TAKES_NOTHING = (
     "not counted again: no statement of the step can take rows or values away, and the server has counted no row that "
     "was updated or deleted"
 )
-NEW, GONE, NO_TEXT, UNNOTED = "it is new", "it is gone", "it is no column of text", "nobody noted it"
+NEW = "it was not there when all tables were counted last"
+"""Before this step, or before earlier ones that take nothing."""
+GONE, NO_TEXT, UNNOTED = "it is gone", "it is no column of text", "nobody noted it"
 _WORD = re.compile(r"`([^`]+)`|\"([^\"]+)\"|\[([^\]]+)\]|([\w$]+)")
 
 

@@ -81,6 +81,11 @@ def test_what_is_new_and_what_is_gone_is_null_on_that_side_with_a_reason() -> No
     assert (told["more"].nulls, told["more"].unknown["before"]) == (Count(None, 97), NEW)
 
 
+def test_a_table_of_which_different_values_were_counted_on_one_side_only_is_not_touched_by_that() -> None:
+    beyond = evolve(ORDERS, distinct={}, untold={"id": BEYOND, "conf": BEYOND})
+    assert balanced({"orders": beyond}, {"orders": ORDERS}, touch()).untouched == {"orders": 100}
+
+
 def test_a_table_with_another_name_is_told_once() -> None:
     census = balanced({"orders": ORDERS}, {"sales": ORDERS}, touch("ALTER TABLE orders RENAME TO sales"))
 

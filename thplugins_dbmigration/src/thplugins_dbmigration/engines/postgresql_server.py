@@ -32,7 +32,9 @@ from thplugins_dbmigration.engines import (
     postgresql_stage,
 )
 from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.error_log import ErrorLog
 from thplugins_dbmigration.engines.inquiry import Ask
+from thplugins_dbmigration.engines.postgresql_complaints import complaints
 from thplugins_dbmigration.engines.postgresql_extensions import make_extension
 from thplugins_dbmigration.engines.postgresql_hindrance import hindrance
 from thplugins_dbmigration.engines.postgresql_locks import PostgreSQLLocks
@@ -48,7 +50,6 @@ from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
-from thplugins_dbmigration.measure.postgresql import NO_ROW_LOCKS, REPORTED_COUNTERS
 from thplugins_dbmigration.schema import Schema
 
 ENDING_S = 0.5
@@ -168,10 +169,8 @@ class PostgreSQLServer:
             return wanted.versions(rows)
 
     def reasons(self, address: Address) -> dict[str, str]:  # noqa: ARG002 - the contract's argument
-        untold = "a session may have counted something that it has not told yet"
-        with self._asked("ask for the counts of statements"):
-            blocks = postgresql_counts.untold(self.connection)
-        return {**dict.fromkeys(REPORTED_COUNTERS, untold), **blocks, "rows_locked": NO_ROW_LOCKS}
+        with self._asked("ask why counters are not known"):
+            return postgresql_counters.reasons(self.connection)
 
     def mark(self, address: Address) -> Mark:
         with self._asked("count statements"):
@@ -192,7 +191,8 @@ class PostgreSQLServer:
 
     @property
     def storage(self) -> Storage:
-        return Storage(self.directory, (self.directory / "base" / "pgsql_tmp",))
+        temporary = self.directory / "base" / "pgsql_tmp"
+        return Storage(self.directory, (temporary,), log=ErrorLog(self.log, complaints))
 
     def census(self, address: Address) -> dict[str, TableCensus]:
         with self._inside(address.database, "count the rows") as connection:

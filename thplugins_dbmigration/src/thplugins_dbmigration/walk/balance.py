@@ -31,7 +31,7 @@ _WORD = re.compile(r"`([^`]+)`|\"([^\"]+)\"|\[([^\]]+)\]|([\w$]+)")
 
 @frozen
 class Touch:
-    """The words of each statement of a step; None in the place of those of one that is not known to its end."""
+    """What the statements of a step name: the words of each, and whether it is known to its end."""
 
     statements: tuple[tuple[frozenset[str], bool], ...] = ()
     everything: bool = False
@@ -86,18 +86,25 @@ class _Pair:
 
     @property
     def changed(self) -> bool:
-        return self.recounted and (self.name != self.now or self.old != self.new)
+        if not self.recounted or (self.name, self.old) == (self.now, self.new):
+            return False
+        return self.name != self.now or self._rows.changed or bool(self._sides()) or any(map(_moved, self._columns()))
 
     def told(self, touch: Touch) -> TableCount:
-        names = dict.fromkeys((*(self.old.present if self.old else ()), *(self.new.present if self.new else ())))
-        columns = (self._column(name) for name in names)
         touched = tuple(
             each
-            for each in columns
+            for each in self._columns()
             if _moved(each) or touch.column(self.name, each.column) or touch.column(self.now, each.column)
         )
-        rows = Count(self.old.rows if self.old else None, self.new.rows if self.new else None)
-        return TableCount(self.name, rows, touched, self.now if self.now != self.name else "", self._sides())
+        return TableCount(self.name, self._rows, touched, self.now if self.now != self.name else "", self._sides())
+
+    @property
+    def _rows(self) -> Count:
+        return Count(self.old.rows if self.old else None, self.new.rows if self.new else None)
+
+    def _columns(self) -> Iterator[ColumnCount]:
+        names = (*(self.old.present if self.old else ()), *(self.new.present if self.new else ()))
+        return map(self._column, dict.fromkeys(names))
 
     def _sides(self, column: str | None = None) -> dict[str, str]:
         """Why there is nothing on a side."""

@@ -22,14 +22,22 @@ GOOD, BAD = "refs/changes/01/1/1", "refs/changes/02/2/1"
 
 
 def laid_out(
-    place: Path, example: str, project: str, changes: Mapping[str, tuple[str, str]], datasets: Mapping[str, Path]
+    place: Path,
+    example: str,
+    project: str,
+    changes: Mapping[str, tuple[str, str]],
+    datasets: Mapping[str, Path],
+    *,
+    stacked: bool = False,
 ) -> Path:
     """An example below ``place``, with changes of one file each: by ref, the file's name in the project and in the
-    example. ``datasets`` are directories by name."""
+    example; each is on the main branch, or ``stacked`` on the one before. ``datasets`` are directories by name."""
     source = EXAMPLES / example
     repository = Repository(place / "git" / "example" / project, files_below(source / "project"))
+    below = "main"
     for ref, (name, file) in changes.items():
-        repository.change(ref, {name: (source / file).read_text("utf-8")})
+        repository.change(ref, {name: (source / file).read_text("utf-8")}, below)
+        below = ref if stacked else below
     for name, directory in datasets.items():
         shutil.copytree(directory, place / "datasets" / name)
     text = (source / "thcore.yaml").read_text("utf-8").replace("/srv", str(place))

@@ -13,8 +13,8 @@ import psutil
 
 KILLS = int(os.environ.get("THCORE_KILLS", "20"))
 """How often tests kill what may be killed at any moment; ``make test-all`` has them do it a hundred times."""
-ROUNDS = max(3, KILLS // 10)
-"""How often eight processes are let loose on the same thing: three times, and ten times by ``make test-all``."""
+ROUNDS = max(2, KILLS // 10)
+"""How often eight processes are let loose on the same thing: twice, and ten times by ``make test-all``."""
 
 
 def at_once(count: int, work: Callable[[int], object]) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -115,7 +116,8 @@ def test_eight_processes_that_fetch_the_same_ref_do_not_lock_each_other_out(
 def test_eight_processes_refresh_a_mirror_whose_branches_move_and_vanish(
     tmp_path: Path, origin: Repository, options: GitOptions
 ) -> None:
-    for turn in range(ROUNDS):
+    rounds = max(3, ROUNDS)  # there and back again
+    for turn in range(rounds):
         changes = eight(origin, turn)
         # A branch becomes a directory of branches, and the other way round.
         origin.branch(f"topic{turn}")
@@ -129,7 +131,7 @@ def test_eight_processes_refresh_a_mirror_whose_branches_move_and_vanish(
         at_once(BUILDS, partial(build, tmp_path, options, changes, turn))
 
     logs = [log.read_text() for log in tmp_path.glob("workspace-*/artifacts/console.log")]
-    assert len(logs) >= ROUNDS * BUILDS
+    assert len(logs) >= rounds * BUILDS
     assert not [log for log in logs if "could not be refreshed" in log]
     tips = origin.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads")
     ours = subprocess.run(
@@ -153,6 +155,26 @@ def test_eight_processes_that_take_and_make_work_trees_never_share_one(
     assert not (generation(tmp_path) / "worktrees").exists()
     assert len(list((tmp_path / "state").rglob("ready-*"))) == 3
     assert not list((tmp_path / "state").rglob("new-*"))
+
+
+def test_a_refresh_passes_over_refs_that_an_ending_build_takes_away_meanwhile(
+    tmp_path: Path, origin: Repository, options: GitOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(tmp_path, options, [publish(origin, "first")], 0, 0)
+    ending = generation(tmp_path) / "refs" / "thcore" / "ending-1"
+    ending.mkdir(parents=True, exist_ok=True)
+    scandir, taken = os.scandir, []
+
+    def scan(place: Any = ".") -> Any:
+        if place == ending or place == str(ending):
+            ending.rmdir()
+            taken.append(place)
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    build(tmp_path, options, [publish(origin, "second")], 1, 0)
+
+    assert taken
 
 
 def test_packs_are_joined_under_eight_processes_and_what_ended_builds_borrowed_stays_readable(

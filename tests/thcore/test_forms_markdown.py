@@ -90,6 +90,21 @@ def test_a_time_that_the_policy_excuses_is_told_as_that() -> None:
     assert "excused from its limit 1 m 00 s" in to_markdown(evolve(passing(), datasets=(run,)))
 
 
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        (Severity.FAILURE, ", **over its limit** 1 m 00 s"),
+        (Severity.WARNING, ", warning: over its limit 1 m 00 s"),
+        (Severity.UNVERIFIED, ", not measured: over its limit 1 m 00 s"),
+    ],
+)
+def test_a_time_that_only_warns_is_told_as_a_warning(weight: Severity, words: str) -> None:
+    limit = Limit("wall_s", 60, "there", weight=weight)
+    step = StepResult(Step("b", ("a",)), added=True, result="ok", measurement=Measurement(74.0), limits=(limit,))
+    run = evolve(passing().datasets[0], steps=(step,))
+    assert f"`ok` in 1 m 14 s{words}" in to_markdown(evolve(passing(), datasets=(run,)))
+
+
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(outcome=outcomes, limit=st.integers(LEAST, LIMIT))
 def test_what_others_have_written_stands_in_code_only(outcome: Outcome, limit: int) -> None:

@@ -284,7 +284,15 @@ def test_a_build_asks_the_past_of_its_step_and_holds_nothing_open(tmp_path: Path
 def test_a_limit_is_remembered_with_its_table_its_weight_and_what_the_step_came_to(history: History) -> None:
     of = passing().datasets[0]
     limits = (
-        Limit("writes_wait_s", 2.0, "policy", table="orders", severity=Severity.WARNING, value=41.5),
+        Limit(
+            "writes_wait_s",
+            2.0,
+            "policy",
+            table="orders",
+            severity=Severity.WARNING,
+            value=41.5,
+            weight=Severity.WARNING,
+        ),
         Limit("wal_bytes", 1e9, "learned", false_alarms=1 / 21),
     )
     steps = (*of.steps[:-1], evolve(of.steps[-1], limits=limits))

@@ -138,6 +138,40 @@ def test_a_step_that_may_be_above_its_limit_is_excused_with_reason_owner_and_day
     assert "over its limit" in read(pages.result_page(both)).text
 
 
+@pytest.mark.parametrize(
+    ("weight", "tone", "words"),
+    [
+        (Severity.FAILURE, "failure", "over its limit"),
+        (Severity.WARNING, "unverified", "warning: over its limit"),
+        (Severity.UNVERIFIED, "unverified", "not measured: over its limit"),
+    ],
+)
+def test_a_limit_is_as_red_as_what_it_comes_to_whatever_else_has_failed(
+    weight: Severity, tone: str, words: str
+) -> None:
+    outcome = outcomes.failing()
+    *others, of = outcome.datasets
+    slow = StepResult(
+        Step("b", ("a",)),
+        added=True,
+        result="ok",
+        measurement=Measurement(74.0),
+        limits=(Limit("wall_s", 60, "config.json", weight=weight),),
+    )
+    failed = Finding("migration-not-ended", Severity.FAILURE, "it failed", Location(dataset=of.name, step="c"))
+    page = pages.result_page(
+        evolve(outcome, datasets=(*others, evolve(of, steps=(slow,))), findings=(failed,))
+    ).decode()
+
+    row = page[page.index('<tr>\n<td class="step" data-value="1"><b><bdi>b<') :].partition("</tr>")[0]
+    assert f'<span class="tag {tone}">{words}</span>' in row
+    assert f'<b class="{tone}">1 m 14 s</b> of 1 m 00 s' in row
+    assert f'<svg class="bar {tone}"' in row
+    word = words.partition(":")[0]
+    assert (f'<b class="{tone}">{word}</b>' in row) is (tone == "unverified")
+    assert ('<span class="tag failure">' in row) is (weight is Severity.FAILURE)
+
+
 def test_the_steps_of_a_release_are_folded_under_its_name_and_the_changes_are_open() -> None:
     of = outcomes.passing().datasets[0]
     legs = ["release kilo"] * 4 + ["main"] * 6 + ["", ""]

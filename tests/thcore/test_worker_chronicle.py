@@ -219,7 +219,9 @@ signal.pause()
 
 
 @pytest.mark.system
-def test_a_worker_that_is_killed_while_the_server_is_away_or_there_loses_no_outcome(tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_while_the_server_is_away_or_there_loses_no_outcome(
+    tmp_path: Path, heard: Callable[[str], str]
+) -> None:
     tests = Path(__file__).parent
     with PostgreSQL() as server:
         url = server.database()
@@ -247,6 +249,7 @@ def test_a_worker_that_is_killed_while_the_server_is_away_or_there_loses_no_outc
         config = lasting(tmp_path, url)
         with running(config) as chronicle:
             chronicle.record(at(passing(), "last", 99), answered=Answered.YES)
+            heard("build last attempt 1 is recorded")
 
         assert builds(config) == [*names(several(40)), "last"]
         assert files(config) == []

@@ -16,7 +16,8 @@ from parts.curator import RELEASES, SEED, Curator
 from parts.dataset import write_dataset
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
-ENGINES = ["mysql", "postgresql", "sqlite"]
+SERVERS = ["mysql", "postgresql"]
+ENGINES = [*SERVERS, "sqlite"]
 OVERLAY = "INSERT INTO item VALUES (4, 'hoe');\n"
 
 
@@ -61,7 +62,7 @@ def test_a_dataset_walks_to_a_release_which_is_its_new_start(curator: Curator, e
     assert rows(curator, "shop")["item"] == 4
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["sqlite", *(pytest.param(name, marks=pytest.mark.slow) for name in SERVERS)])
 def test_a_new_dataset_leaves_the_old_one_as_it_is(curator: Curator, engine: str) -> None:
     directory = dataset(curator, engine)
     before = {path.name: path.read_bytes() for path in directory.iterdir()}

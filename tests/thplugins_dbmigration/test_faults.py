@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from thplugins_dbmigration.faults import machine_fault
+from thcore.errors import InfrastructureError
+from thplugins_dbmigration.distress import Distress
+from thplugins_dbmigration.faults import NOTHING, Evidence, Fault, machine_fault, unsupported, words
 
-FULL = "the disk is full"
+FULL = Distress.FULL
 
 
 @pytest.mark.parametrize(
@@ -27,15 +29,21 @@ FULL = "the disk is full"
         ),
         ('(psycopg2.errors.DiskFull) could not extend file "base/5/1": wrote only 4096 of 8192 bytes', FULL),
         ("sqlite3.OperationalError: database or disk is full", FULL),
-        ("ERROR 1041 (HY000) at line 1: Out of memory.", "the server has no memory left"),
+        ("ERROR 1041 (HY000) at line 1: Out of memory.", Distress.MEMORY),
         ("OSError: [Errno 28] No space left on device", FULL),
-        ("OSError: [Errno 122] Disk quota exceeded", "the disk quota is used up"),
-        ('ERROR:  could not read block 3 in file "base/5/1": Input/output error', "the disk has errors"),
-        ("OSError: [Errno 24] Too many open files", "too many files are open"),
+        ("OSError: [Errno 122] Disk quota exceeded", Distress.QUOTA),
+        ('ERROR:  could not read block 3 in file "base/5/1": Input/output error', Distress.BROKEN),
+        ("OSError: [Errno 24] Too many open files", Distress.FILES),
     ],
 )
-def test_a_fault_of_the_machine_is_known_in_whatever_words_it_comes(said: str, reason: str) -> None:
-    assert machine_fault(["the migration failed", said]) == reason
+def test_a_fault_of_the_machine_is_known_in_whatever_words_it_comes(said: str, reason: Distress) -> None:
+    lines = ["the migration failed", said]
+    assert words(lines) is reason
+    told = Evidence(told={reason: "ERROR: no more"})
+    assert machine_fault(lines, told) == Fault(reason.value, ("The server's own log: ERROR: no more",))
+    assert machine_fault(lines, NOTHING) is None
+    (line,) = unsupported(lines)
+    assert reason.value in line
 
 
 @pytest.mark.parametrize(
@@ -64,4 +72,38 @@ def test_a_fault_of_the_machine_is_known_in_whatever_words_it_comes(said: str, r
     ],
 )
 def test_what_rows_statements_and_sources_say_is_no_fault_of_the_machine(said: str) -> None:
-    assert machine_fault(["the migration failed", *said.splitlines()]) is None
+    lines = ["the migration failed", *said.splitlines()]
+    assert words(lines) is None
+    assert unsupported(lines) == ()
+    assert machine_fault(lines, Evidence(seen={FULL: "0 B were free"})) is None, "a disk may be full for days"
+
+
+def test_room_that_is_used_up_bears_out_words_of_a_full_disk_and_of_no_other_trouble() -> None:
+    full = Evidence(seen={FULL: "0 B of 64.0 MiB were free in /data"})
+    assert machine_fault(["OSError: [Errno 28] No space left on device"], full) == Fault(
+        "the disk is full", ("0 B of 64.0 MiB were free in /data",)
+    )
+    assert machine_fault(["OSError: [Errno 122] Disk quota exceeded"], full) is not None
+    assert machine_fault(["OSError: [Errno 24] Too many open files"], full) is None
+
+
+def test_a_server_that_says_itself_what_it_lacks_needs_no_words_of_the_migration() -> None:
+    told = Evidence(told={Distress.QUOTA: "Errcode: 122"})
+    gone = "OperationalError: (2013, 'Lost connection to server during query')"
+    assert machine_fault([gone], told) == Fault("the disk quota is used up", ("The server's own log: Errcode: 122",))
+
+
+def test_that_the_program_was_killed_is_believed_of_the_gate_and_of_nobody_else() -> None:
+    killed = "the migration program ended in the middle: killed by SIGKILL"
+    for more in ("", " (the system may have run out of memory)", ", which thcore did not send; no process of it"):
+        assert machine_fault([killed + more, "Applying b"], NOTHING) == Fault("the program that ran it was killed")
+    assert machine_fault(["RuntimeError: no", killed], NOTHING) is None
+    assert machine_fault([f"{killed} (exit status 1)"], NOTHING) is None
+
+
+def test_what_broke_while_the_disk_was_full_names_it() -> None:
+    error = InfrastructureError("sqlite: cannot read\nmore", code="server-not-answering")
+    full = Evidence(seen={FULL: "0 B were free"})
+    told = full.beside(error)
+    assert (str(told), told.code) == ("sqlite: cannot read; the disk is full\n0 B were free\nmore", error.code)
+    assert NOTHING.beside(error) is error

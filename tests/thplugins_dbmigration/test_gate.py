@@ -372,10 +372,22 @@ def test_the_datasets_own_tool_and_its_options_count_where_the_job_says_nothing(
     assert said(shop.gate()) == {}
 
 
-def test_a_full_disk_is_not_the_changes_fault(shop: Shop) -> None:
+def test_a_step_that_only_speaks_of_a_full_disk_is_the_changes_fault(shop: Shop) -> None:
     write_dataset(shop.datasets, "small", SEED)
     shop.change.revision("c", "b", body='raise OSError(28, "No space left on device")')
-    assert said(shop.gate())["machine-fault"] is Severity.UNVERIFIED
+    finding = only(shop.gate())
+    assert (finding.code, finding.severity) == ("migration-not-ended", Severity.FAILURE)
+    assert "It speaks of a machine that failed (the disk is full); nothing" in finding.evidence[-1]
+
+
+def test_a_full_disk_is_not_the_changes_fault(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_dataset(shop.datasets, "small", SEED)
+    shop.change.revision("c", "b", body='raise OSError(28, "No space left on device")')
+    monkeypatch.setattr("thplugins_dbmigration.measure.room.NEARLY", 2**70)
+    monkeypatch.setattr("thplugins_dbmigration.measure.room.SHARE", 1.0)
+    finding = only(shop.gate())
+    assert (finding.code, finding.severity) == ("machine-fault", Severity.UNVERIFIED)
+    assert " were free in " in finding.evidence[0]
 
 
 @pytest.mark.parametrize("deadly", ["SIGKILL", "SIGTERM"])
@@ -450,6 +462,41 @@ def test_a_policy_that_limits_what_the_engine_cannot_tell_is_no_pass(shop: Shop)
     assert judged(shop.gate()) == {"counter-missing": Severity.UNVERIFIED}
 
 
+def test_a_misspelt_table_of_the_policy_is_told_and_one_that_is_somewhere_is_not(shop: Shop) -> None:
+    write_dataset(shop.datasets, "a-small", SEED)
+    write_dataset(shop.datasets, "b-other", SEED + "create table till (id integer);\n")
+    shop.change.revision("c", "b", "create table shelf (id integer)").revision("d", "c", "drop table shelf")
+    allowed = "{step: d, table: shelf, reason: it is empty, owner: us, expires: 9999-12-31}"
+    tables = "{item: {copied_rows: 5}, till: {copied_rows: 5}, shelf: {copied_rows: 5}, itms: {copied_rows: 5}}"
+    for tree in (shop.trunk, shop.change):
+        text = f"dbmigration: {{tables: {tables}, allowed_losses: [{allowed}], steps: {{a->b: {{vm_steps: 9}}}}}}\n"
+        (tree.path / ".thcore.yaml").write_text(text, "utf-8")
+
+    (finding,) = shop.gate().findings
+    assert (finding.code, finding.severity) == ("policy-name-unknown", Severity.WARNING)
+    assert finding.evidence == ("dbmigration.tables.itms: no dataset of this job has a table itms; did you mean item?",)
+
+
+def test_a_change_that_writes_a_misspelt_table_into_the_policy_is_told(shop: Shop) -> None:
+    write_dataset(shop.datasets, "small", SEED)
+    (shop.change.path / ".thcore.yaml").write_text("dbmigration: {small_tables: [itm]}\n", "utf-8")
+    assert said(shop.gate()) == {
+        "policy-edited": Severity.INFO,
+        "policy-name-unknown": Severity.WARNING,
+        "no-steps": Severity.INFO,
+    }
+
+
+def test_where_not_all_steps_ran_on_all_datasets_no_table_is_told_to_be_nowhere(shop: Shop) -> None:
+    write_dataset(shop.datasets, "a-small", SEED)
+    write_dataset(shop.datasets, "b-doubled", DUPLICATES)
+    shop.change.revision("c", "b", "create unique index u on item (name)")
+    shop.change.revision("d", "c", "create table shelf (id integer)")
+    for tree in (shop.trunk, shop.change):
+        (tree.path / ".thcore.yaml").write_text("dbmigration: {small_tables: [shelf, nowhere]}\n", "utf-8")
+    assert set(said(shop.gate())) == {"migration-not-ended"}
+
+
 def test_what_a_step_cost_before_teaches_what_it_may_cost(shop: Shop) -> None:
     write_dataset(shop.datasets, "small", SEED)
     shop.change.revision("c", "b", "create table more as select zeroblob(100000)")
@@ -513,6 +560,7 @@ def test_a_broken_tool_is_no_verdict_and_does_not_stop_the_other_datasets(
 
 def test_a_deadline_in_the_middle_of_a_step_passes_through_the_gate(shop: Shop) -> None:
     write_dataset(shop.datasets, "small", SEED)
+    shop.gate()  # what comes before the step is there then, however slow the machine
     shop.change.revision("c", "b", body="import threading\nthreading.Event().wait()")
     events: list[BuildEvent] = []
     with pytest.raises(DeadlineError):

@@ -25,11 +25,13 @@ SEED = """
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 INSERT INTO alembic_version VALUES ('a');
 CREATE TABLE item (id INTEGER PRIMARY KEY, name VARCHAR(90) NOT NULL, city VARCHAR(9));
+CREATE TABLE zoo (id INTEGER PRIMARY KEY);
 INSERT INTO item VALUES (1, 'spade', 'Bern'), (2, 'rake', 'Basel'), (3, 'hoe', 'Chur');
 """
 POLICY = """
 dbmigration:
   limits: {copied_rows: 2, writes_wait_s: 600, peak_bytes: 1_000_000_000_000}
+  tables: {zoo: {writes_wait_s: 600}}
   allowed_losses:
     - step: b
       table: item
@@ -46,7 +48,10 @@ def root() -> Iterator[Path]:
         yield path
 
 
-def test_a_table_that_mariadb_copies_goes_above_a_limit_and_the_texts_that_it_empties_are_missed(root: Path) -> None:
+def test_a_table_that_mariadb_copies_goes_above_a_limit_and_the_texts_that_it_empties_are_missed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thplugins_dbmigration.measure.canary.TABLES", 1)  # the one that the policy names
     trunk = AlembicProject(root / "trunk").revision("a", None)
     change = AlembicProject(root / "change")
     shutil.copy(trunk.file("a"), change.file("a"))
@@ -84,7 +89,11 @@ def test_a_table_that_mariadb_copies_goes_above_a_limit_and_the_texts_that_it_em
     assert any("modify id bigint" in line for line in copied.evidence)
     assert emptied.evidence == ("item.name: 3 -> 1 texts that are not empty",)
     assert allowed.evidence == ("item.city: 3 -> 1: all are in one place",)
-    values = {limit.counter: limit.value for limit in execution.datasets[0].steps[0].limits}
+    (step,) = execution.datasets[0].steps
+    assert step.measurement is not None
+    assert step.measurement.unwatched == ("item",)
+    values = {limit.counter + limit.table: limit.value for limit in step.limits}
     assert values["copied_rows"] == 3
+    assert values["writes_wait_szoo"] is not None
     assert values["writes_wait_s"] is not None
     assert values["peak_bytes"] is not None

@@ -90,7 +90,9 @@ def test_what_is_learned_counts_after_what_somebody_says() -> None:
     found = {limit.counter: limit for limit in step.limits}
 
     assert asked == [(STEP, RUN)]
-    assert found["wal_bytes"] == Limit("wal_bytes", 4, "small/config.json: wal_bytes.default", value=5)
+    assert found["wal_bytes"] == Limit(
+        "wal_bytes", 4, "small/config.json: wal_bytes.default", value=5, weight=Severity.FAILURE
+    )
     assert found["Innodb_rows_read"].severity is Severity.FAILURE
     assert found["Innodb_rows_read"].origin.startswith("learned from 20 runs")
     assert "Innodb_rows_read" not in dict(of(evolve(rules, learning=None)))
@@ -101,6 +103,20 @@ def test_a_step_that_is_not_the_changes_keeps_the_limits_it_has() -> None:
     older = evolve(RUN, steps=(evolve(RUN.steps[0], added=False, limits=kept),))
 
     assert Rules(dataset(), Policy(limits={"wal_bytes": 1}), nothing, None).applied(older) == older
+
+
+def test_a_limit_says_what_it_weighs_that_the_step_went_above_it() -> None:
+    def weights(wall_s: float, slowness: float | None = None) -> dict[str, Severity | None]:
+        (result,) = RUN.steps
+        slow = evolve(result, measurement=Measurement(wall_s, {"wal_bytes": 5}, slowness=slowness))
+        policy = Policy(limits={"wall_s": 63, "wal_bytes": 5})
+        (step,) = Rules(dataset(), policy, nothing, None).applied(evolve(RUN, steps=(slow,))).steps
+        return {limit.counter: limit.weight for limit in step.limits if limit.counter != "copied_rows"}
+
+    assert weights(63) == {"wall_s": None, "wal_bytes": None}
+    assert weights(67) == {"wall_s": Severity.WARNING, "wal_bytes": None}
+    assert weights(127) == {"wall_s": Severity.FAILURE, "wal_bytes": None}
+    assert weights(127, slowness=2.0) == {"wall_s": Severity.UNVERIFIED, "wal_bytes": None}
 
 
 def test_a_limit_says_why_the_step_may_be_above_it_until_the_day_that_the_policy_names() -> None:

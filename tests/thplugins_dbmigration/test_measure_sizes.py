@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from thplugins_dbmigration.engines.table_size import TableSize
-from thplugins_dbmigration.measure.sizes import COUNTERS, counted, rewritten
+from thplugins_dbmigration.measure.sizes import COUNTERS, by_importance, counted, rewritten
 
 BOOKS = TableSize(10, 1000, 200, "1")
 AUTHORS = TableSize(5, 500, 0, "2")
@@ -41,3 +41,9 @@ def test_what_the_server_does_not_tell_of_one_table_is_known_of_no_sum() -> None
     assert told["table_bytes_before"] == 1000
     assert told["table_bytes_after"] is None
     assert counted({}, {}) == dict.fromkeys(COUNTERS)
+
+
+def test_the_tables_that_are_named_come_first_and_then_the_largest_without_those_of_tools() -> None:
+    sizes = {"small": AUTHORS, "large": BOOKS, "alembic_version": BOOKS, "tiny": TableSize(1, 1, 0, "3")}
+    assert by_importance(sizes) == ("large", "small", "tiny")
+    assert by_importance(sizes, ("nowhere", "tiny", "alembic_version", "large")) == ("tiny", "large", "small")

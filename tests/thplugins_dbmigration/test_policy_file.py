@@ -83,6 +83,12 @@ def test_limits_say_where_they_stand() -> None:
     ]
 
 
+def test_tables_for_which_somebody_may_have_to_wait_are_the_most_important_ones() -> None:
+    found = parse("dbmigration: {tables: {a: {copied_rows: 1}, b: {writes_wait_s: 1}, c: {}, d: {reads_wait_s: 1}}}")
+    assert isinstance(found, Policy)
+    assert found.important == ("b", "d", "a", "c")
+
+
 def test_a_version_that_looks_like_a_number_stays_what_it_is() -> None:
     assert set(valid(WHOLE).steps) == {"0122->0123", "0099"}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from thcore.errors import ChangeError, InfrastructureError
+from thcore.errors import ChangeError
 from thcore.model import CommandResult, Step
 from thplugins_dbmigration.tools.conversation import Conversation
 from thplugins_dbmigration.tools.told import LONGEST, MOST
@@ -122,8 +122,8 @@ def test_what_a_program_does_after_it_had_nothing_to_run_counts_unless_it_was_to
     assert talk.conversation.stop(CommandResult(0)) == Stop()
     with pytest.raises(ChangeError, match="had no migration to run: exit status 1"):
         talk.conversation.stop(CommandResult(1))
-    with pytest.raises(InfrastructureError, match="No space left on device"):
-        talk.conversation.stop(CommandResult(1, tail=("OSError: [Errno 28] No space left on device",)))
+    with pytest.raises(ChangeError, match=r"it said: OSError: \[Errno 28\] No space left on device"):
+        talk.conversation.stop(CommandResult(1, tail=("OSError: [Errno 28] No space left on device", "bye")))
     stopped = Talk(Told(most=0))
     stopped.say(CHAIN)
     assert stopped.conversation.stop(CommandResult(1)) == Stop()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from thplugins_dbmigration.walk.model import Declaration, declaration
+from thplugins_dbmigration.walk.model import Declaration, declaration, declared
 
 DECLARATIVE = """
 class Other(Base):
@@ -70,3 +70,11 @@ def test_what_is_not_declared_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "gone.py").symlink_to("/nowhere")
     assert declaration(tmp_path, "nothing", ("mail",)) is None
     assert declaration(tmp_path / "nowhere", "users", ("mail",)) is None
+
+
+def test_the_tables_that_models_declare_are_known_and_those_of_migrations_are_not(tmp_path: Path) -> None:
+    write(tmp_path, "shop/db.py", DECLARATIVE)
+    write(tmp_path, "src/crm/models.py", DJANGO)
+    write(tmp_path, "migrations/one.py", 'Table("fax", metadata)')
+    assert declared(tmp_path, ["users", "user", "crm_user", "fax", "mail"]) == {"users", "crm_user"}
+    assert declared(tmp_path, []) == frozenset()

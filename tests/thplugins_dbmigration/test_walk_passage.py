@@ -452,7 +452,10 @@ def test_a_step_that_fails_is_told_with_the_command_that_repeats_it(project: Rel
     again = "thcore run --project=example/shop --branch=master --ref=refs/changes/1 -- job"
     project.tree("change").revision("g", "f", "create unique index u on item (name)")
     (finding,) = project.gate().findings
-    assert f"after the steps before it: {again}; with the job's option keep_boundaries" in (finding.hint or "")
+    assert (finding.hint or "").endswith(
+        "From the state before it, which is made once, this repeats it where the gate runs: "
+        + again.replace("-- job", "--option=dbmigration.begin_before=g -- job")
+    )
     project.tree("change").revision("f", "e", "create unique index u on item (name)")
     (finding,) = project.gate().findings
     assert (finding.hint or "").endswith(
@@ -483,10 +486,15 @@ def test_a_change_that_fails_with_no_step_ahead_does_not_pass(project: Releases)
     assert "RuntimeError: before the second chain" in execution.findings[0].message
 
 
-def test_a_full_disk_before_the_first_step_is_not_the_changes_fault(project: Releases) -> None:
+def test_a_full_disk_before_the_first_step_is_not_the_changes_fault_and_words_of_one_are_no_excuse(
+    project: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.gate()
     env = project.tree("change").path / "migrations" / "env.py"
     env.write_text("raise OSError(28, 'No space left on device')\n")
+    assert said(project.gate()) == {"tool-unusable": Severity.FAILURE, "no-steps": Severity.INFO}
+    monkeypatch.setattr("thplugins_dbmigration.measure.room.NEARLY", 2**70)
+    monkeypatch.setattr("thplugins_dbmigration.measure.room.SHARE", 1.0)
     execution = project.gate()
     assert said(execution) == {"machine-fault": Severity.UNVERIFIED, "no-steps": Severity.INFO}
     assert "the disk is full" in execution.findings[0].message

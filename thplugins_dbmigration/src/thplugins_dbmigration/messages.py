@@ -8,6 +8,7 @@ from attrs import evolve
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Finding, Location, Loss, Severity, Step
+from thplugins_dbmigration.faults import Fault
 
 NOT_ENDED = "FAILURE - Did not find the end of a migration after a start"
 TOO_LONG = "WARNING - Migration %s took too long"
@@ -208,14 +209,14 @@ def not_usable(kind: str, name: str, error: ChangeError, dataset: str) -> Findin
     )
 
 
-def machine_fault(step: Step, dataset: str, reason: str, evidence: Iterable[str]) -> Finding:
-    """The machine failed under a step."""
+def machine_fault(step: Step, dataset: str, fault: Fault, evidence: Iterable[str]) -> Finding:
+    """The machine failed under a step. How that is known comes first."""
     return Finding(
         "machine-fault",
         Severity.UNVERIFIED,
-        f"Migration {way(step)} stopped for a reason that is not its own: {reason}",
+        f"Migration {way(step)} stopped for a reason that is not its own: {fault.reason}",
         Location(step.path, None, dataset, way(step)),
-        tuple(evidence),
+        (*fault.shown, *evidence),
     )
 
 
@@ -252,6 +253,18 @@ def lacking(step: Step, branch: str, dataset: str, since: str) -> Finding:
         Location(step.path, None, dataset, way(step)),
         (f"From {since} on all steps are run as the change has them; those that it adds are judged.",),
         "It lies behind its target branch, or renames the file. Rebase it to have it judged on what it will meet.",
+    )
+
+
+def boundary_not_reached(version: str, why: str, evidence: Iterable[str], dataset: str) -> Finding:
+    """The state that the change's leg is to begin at, before the step to ``version``, is not to be had."""
+    return Finding(
+        "boundary-not-reached",
+        Severity.UNVERIFIED,
+        f"The change's leg cannot begin before {version}: {why}",
+        Location(dataset=dataset),
+        tuple(evidence),
+        "Nothing was judged. Let begin_before name one of the change's steps, or leave it out to have all of them run.",
     )
 
 

@@ -161,10 +161,11 @@ def forget(mirrors: Path, build_id: str, attempt: int) -> None:
         for generation in generations:
             # The refs are plain files: nothing ever packs them.
             shutil.rmtree(generation / attempt_refs(build_id, attempt), ignore_errors=True)
-            if _half_done(generation):
-                with locked_if_free(directory / "lock") as held:
-                    for path in _half_done(generation) if held else ():
-                        path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another attempt that ends removes the whole generation
+                if _half_done(generation):
+                    with locked_if_free(directory / "lock") as held:
+                        for path in _half_done(generation) if held else ():
+                            path.unlink(missing_ok=True)
         old = [generation for generation in generations if generation.name != current and not _in_use(generation)]
         if old:
             with locked_if_free(directory / "lock") as held:
@@ -180,7 +181,10 @@ def _half_done(generation: Path) -> tuple[Path, ...]:
 
 
 def _in_use(generation: Path) -> bool:
-    return any((generation / "refs" / "thcore").glob("*"))
+    try:
+        return any((generation / "refs" / "thcore").iterdir())
+    except FileNotFoundError:
+        return False
 
 
 def current(directory: Path) -> Path | None:
@@ -200,10 +204,16 @@ def _current(directory: Path) -> str | None:
 
 def _sweep(generation: Path) -> None:
     """Remove what killed calls of git left. Only while the mirror is locked: nobody else is writing to it."""
-    locks = (*generation.glob("*.lock"), *(generation / "refs").rglob("*.lock"))
+    locks = (*generation.glob("*.lock"), *_locks(generation / "refs"))
     objects = (generation / "objects").glob("??/tmp_obj_*")
     for path in (*_half_done(generation), *objects, *locks):
         # One that is just being killed may still be at it.
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > _STALE_FILE_S:
                 path.unlink()
+
+
+def _locks(refs: Path) -> Iterator[Path]:
+    # Unlike Path.rglob, os.walk passes over a directory that vanishes: builds that end take their refs away meanwhile.
+    for directory, _, names in os.walk(refs):
+        yield from (Path(directory, name) for name in names if name.endswith(".lock"))

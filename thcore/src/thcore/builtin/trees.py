@@ -16,6 +16,7 @@ never comes back here. BOOT is the machine's current one: files that were writte
 from __future__ import annotations
 
 import contextlib
+import glob
 import shutil
 import time
 from pathlib import Path
@@ -129,7 +130,9 @@ def restock(trees: Path, all_mirrors: Path, count: int) -> None:
     for past in trees.iterdir() if trees.is_dir() else ():
         if past.name != now:
             shutil.rmtree(past, ignore_errors=True)
-    for used in (trees / now).glob("*/*/used"):
+    # Unlike Path.glob, glob.glob passes over a directory that another process removes meanwhile.
+    for found in glob.glob("*/*/used", root_dir=trees / now):  # noqa: PTH207
+        used = trees / now / found
         place = used.parent
         with locked_if_free(place / "lock") as held, contextlib.suppress(OSError, InfrastructureError, GitCallError):
             if not held:

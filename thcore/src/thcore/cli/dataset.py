@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from thcore.cli.terminal import plain
-from thcore.model import DatasetRun, Loss, StepResult
+from thcore.model import DatasetRun, Loss, Severity, StepResult
 from thcore.model.quantity import format_duration
 from thcore.pages.watched import LEAST_WAIT_S, felt
 
@@ -18,6 +18,13 @@ MAXIMUM_LOSSES = 10
 LONGEST_STATEMENT = 80
 SHORT = 12
 """Digits of a fingerprint that are shown; result.json has all of them."""
+_OVER = {
+    Severity.FAILURE: "[red](over limit {})[/]",
+    Severity.UNVERIFIED: "[yellow](unverified: over limit {})[/]",
+    Severity.WARNING: "[yellow](warning: over limit {})[/]",
+    Severity.INFO: "[dim](excused from limit {})[/dim]",
+}
+"""How it is told that a step went above a limit."""
 
 
 def show_dataset(console: Console, dataset: DatasetRun, *, every_counter: bool = False) -> None:
@@ -114,13 +121,14 @@ def _lost(step: StepResult, loss: Loss) -> str:
 
 def _limit(result: StepResult, counter: str) -> str:
     """The lowest limit of a counter, if it has one, and whether it was kept."""
-    maxima = [limit.maximum for limit in result.limits if limit.counter == counter]
-    if not maxima:
+    limits = [limit for limit in result.limits if limit.counter == counter and not limit.table]
+    if not limits:
         return ""
-    lowest = min(maxima)
+    limit = min(limits, key=lambda each: each.maximum)
+    lowest = limit.maximum
     text = format_duration(lowest) if counter == "wall_s" else f"{lowest:,.0f}"
     measured = result.measurement
     value = None if measured is None else measured.wall_s if counter == "wall_s" else measured.counters.get(counter)
     if value is None or value <= lowest:
         return f" [dim](limit {text})[/dim]"
-    return f" [{'red' if result.added else 'yellow'}](over limit {text})[/]"
+    return f" {_OVER[result.weight(limit)].format(text)}"

@@ -41,6 +41,13 @@ _WORD = {
     Severity.WARNING: "warning",
     Severity.INFO: "note",
 }
+_OVER = {
+    Severity.FAILURE: "**over its limit**",
+    Severity.UNVERIFIED: "not measured: over its limit",
+    Severity.WARNING: "warning: over its limit",
+    Severity.INFO: "excused from its limit",
+}
+"""How it is told that a step went above a limit."""
 _BACKTICKS = re.compile("`+")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 _ROOM = 200
@@ -169,8 +176,7 @@ def _took(result: StepResult) -> str:
     if not limits:
         return f" in {format_duration(took)}"
     least = min(limits, key=lambda limit: limit.maximum)
-    over = "**over its limit**" if least.excuse is None else "excused from its limit"
-    against = over if took > least.maximum else "limit"
+    against = _OVER[result.weight(least)] if took > least.maximum else "limit"
     return f" in {format_duration(took)}, {against} {format_duration(least.maximum)}"
 
 

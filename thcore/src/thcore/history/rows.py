@@ -109,6 +109,7 @@ def _limit_row(limit: Limit) -> Values:
         "severity": limit.severity.value,
         "false_alarms": limit.false_alarms,
         "value": limit.value,
+        "weight": limit.weight.value if limit.weight else None,
     }
 
 
@@ -170,8 +171,9 @@ def _datasets_of(below: Mapping[Table, Rows]) -> tuple[DatasetRun, ...]:
 
 
 def _limit_of(row: Row[Any]) -> Limit:
-    severity = Severity(row.severity)
-    return Limit(row.counter, row.maximum, row.origin, row.table, severity, row.false_alarms, row.value)
+    severity, weight = Severity(row.severity), Severity(row.weight) if row.weight else None
+    known = (row.table, severity, row.false_alarms, row.value)
+    return Limit(row.counter, row.maximum, row.origin, *known, weight=weight)
 
 
 def _by_step(rows: Rows) -> Mapping[tuple[int, int], list[Row[Any]]]:

@@ -153,6 +153,7 @@ limits = Table(
     Column("severity", Name, nullable=False, server_default="failure"),
     Column("false_alarms", Double),
     Column("value", Double),
+    Column("weight", Name),
     ForeignKeyConstraint(*_STEP, ondelete="CASCADE"),
     sqlite_with_rowid=False,
 )

@@ -164,7 +164,7 @@ class Measurement:
     ``statements`` are in the order in which they began, ``waits`` the longest of each kind on each table that made
     anybody wait, ``locks`` the longest of each mode on each table. A lock that was held for less than
     ``locks_unseen_s`` may not have been seen; that is None where nobody looked, and ``unknown`` may say why.
-    ``unwatched`` are tables, the smallest ones, that were there and that nobody waited for because there were too many.
+    ``unwatched`` are tables that were there and that nobody waited for because there were too many.
     ``slowness`` is how many times slower than usual the machine was, before the step or after it, whichever is more (1
     is as usual), None where that is not known.
     ``began`` is when the step began, in seconds since 1970 (UTC), None where nobody noted it.
@@ -204,7 +204,8 @@ class Limit:
     step that the change adds goes above it; a little above a limit on ``wall_s`` it is a warning at most.
     ``false_alarms`` is the share of runs that may be expected to go above it although nothing is wrong, None where
     nobody can tell. ``value`` is what the step came to, None where that is no more than its counters tell, or was not
-    measured. ``excuse`` is why it may be above the limit, where it is.
+    measured. ``excuse`` is why it may be above the limit, where it is. ``weight`` is what it weighs that the step went
+    above it, None where it did not, or nobody has judged that.
     """
 
     counter: str
@@ -215,6 +216,7 @@ class Limit:
     false_alarms: float | None = None
     value: float | None = None
     excuse: Excuse | None = None
+    weight: Severity | None = None
 
 
 @frozen
@@ -286,6 +288,15 @@ class StepResult:
     from_snapshot: bool = False
     offences: tuple[Offence, ...] = ()
     on_empty: str = ""
+
+    def weight(self, limit: Limit) -> Severity:
+        """What it weighs that the step is above one of its limits: as it was judged, else as the limit says. A step
+        that the change does not add can only warn; what is excused informs."""
+        if limit.excuse is not None:
+            return Severity.INFO
+        if limit.weight is not None:
+            return limit.weight
+        return Severity.WARNING if limit.severity is Severity.FAILURE and not self.added else limit.severity
 
 
 @frozen

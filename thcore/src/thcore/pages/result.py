@@ -13,6 +13,8 @@ from thcore.pages.bar import Bar, per_cent
 from thcore.pages.watched import MOST, Watched, watched
 
 _ORDER = ("failed", "unverified", "warning", "ok")
+_OVER = {"failure": "over", "unverified": "over-unverified", "warning": "over-warning", "info": "over-warning"}
+"""The state of a step that went above limits, by the heaviest weight of that."""
 _STATEMENTS = 1000
 _EARLIER = 800
 """How many rows of each a page has at most."""
@@ -20,20 +22,23 @@ _EARLIER = 800
 
 @frozen
 class Gauge:
-    """One counter of a step against its limit. Values are worded; ``origin`` says where the limit was set."""
+    """One counter of a step against its limit. Values are worded; ``origin`` says where the limit was set. ``over`` is
+    what it weighs that the value is above it: ``failure``, ``unverified`` or ``warning``, and empty where it is not, or
+    may be."""
 
     counter: str
     value: str
     maximum: str
     origin: str
-    over: bool
+    over: str
     bar: Bar | None
     excuse: str = ""
 
 
 @frozen
 class StepView:
-    """A row of a dataset's table. ``state`` is ``ok``, ``over``, ``excused``, ``failed`` or ``not-run``."""
+    """A row of a dataset's table. ``state`` is ``ok``, ``over``, ``over-unverified``, ``over-warning``, ``excused``,
+    ``failed`` or ``not-run``."""
 
     run: StepResult
     state: str
@@ -140,7 +145,7 @@ def step_of(outcome: Outcome, finding: Finding) -> StepView | None:
         if dataset.name == finding.location.dataset:
             for run in dataset.steps:
                 if finding.location.step and run.step.goes_by(finding.location.step):
-                    return _step(run)
+                    return _step(run, failed=finding.severity is Severity.FAILURE)
     return None
 
 
@@ -159,14 +164,14 @@ def moment(at: datetime.datetime) -> str:
 
 
 def _dataset(run: DatasetRun, outcome: Outcome, statements: int, earlier_steps: int) -> DatasetView:
-    steps = tuple(evolve(_step(result), statements=statements) for result in run.steps)
     found = {finding.severity for finding in outcome.findings if finding.location.dataset == run.name}
-    states = {step.state for step in steps if step.run.added}
-    if Severity.FAILURE in found or "failed" in states:
+    failed = Severity.FAILURE in found or any(step.added and step.result == "failed" for step in run.steps)
+    steps = tuple(evolve(_step(result, failed=failed), statements=statements) for result in run.steps)
+    if failed:
         state = "failed"
     elif Severity.UNVERIFIED in found:
         state = "unverified"
-    elif Severity.WARNING in found or "over" in states:
+    elif Severity.WARNING in found or any(step.state.startswith("over") for step in steps if step.run.added):
         state = "warning"
     else:
         state = "ok"
@@ -176,28 +181,32 @@ def _dataset(run: DatasetRun, outcome: Outcome, statements: int, earlier_steps: 
     return DatasetView(run, state, added, legs)
 
 
-def _step(run: StepResult) -> StepView:
-    gauges = tuple(_gauge(run, limit) for limit in run.limits)
-    state = run.result
-    if state == "ok" and any(gauge.over for gauge in gauges):
-        state = "over"
+def _step(run: StepResult, *, failed: bool) -> StepView:
+    gauges = tuple(_gauge(run, limit, failed=failed) for limit in run.limits)
+    state, above = run.result, {gauge.over for gauge in gauges}
+    if state == "ok" and any(above):
+        state = next(name for weight, name in _OVER.items() if weight in above)
     elif state == "ok" and any(gauge.excuse for gauge in gauges):
         state = "excused"
     return StepView(run, state, gauges)
 
 
-def _gauge(run: StepResult, limit: Limit) -> Gauge:
+def _gauge(run: StepResult, limit: Limit, *, failed: bool) -> Gauge:
+    """``failed`` says whether anything on the dataset has failed the build: where nothing has, no limit has either."""
     value = limit.value
     if value is None and run.measurement is not None:
         value = run.measurement.wall_s if limit.counter == "wall_s" else run.measurement.counters.get(limit.counter)
     counter = named(limit.counter, limit.table)
     maximum = worded(limit.counter, limit.maximum)
     if value is None:
-        return Gauge(counter, "not measured", maximum, limit.origin, over=False, bar=None)
+        return Gauge(counter, "not measured", maximum, limit.origin, over="", bar=None)
     scale = max(value, limit.maximum)
     bar = Bar(0.0, per_cent(value, scale), per_cent(limit.maximum, scale) if value > limit.maximum else None)
-    over, excuse = value > limit.maximum and limit.excuse is None, str(limit.excuse or "")
-    return Gauge(counter, worded(limit.counter, value), maximum, limit.origin, over, bar, excuse)
+    weight = run.weight(limit)
+    if weight is Severity.FAILURE and not failed:
+        weight = Severity.WARNING
+    over = weight.value if value > limit.maximum and limit.excuse is None else ""
+    return Gauge(counter, worded(limit.counter, value), maximum, limit.origin, over, bar, str(limit.excuse or ""))
 
 
 def _lost(loss: Loss) -> str:

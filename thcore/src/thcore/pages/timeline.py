@@ -165,7 +165,7 @@ def _datasets(outcome: Outcome, datasets: Sequence[DatasetView], axis: Axis, not
                 guessed = True
                 begins = _in_turn(ran, outcome)
             pieces = [
-                axis.piece(at, step.wall_s or 0.0, _tone(view, step), f"{step.name}: {_told(step)}")
+                axis.piece(at, step.wall_s or 0.0, _tone(step), f"{step.name}: {_told(step)}")
                 for at, step in zip(begins, ran, strict=True)
             ]
             count = f"{len(ran)} step{'s' if len(ran) > 1 else ''}"
@@ -223,7 +223,7 @@ def _step(axis: Axis, number: int, view: DatasetView, step: StepView, *, named: 
     waited = [axis.piece(wait.began_s, wait.wait_s, "wait", str(wait)) for wait in waits]
     locks = [lock for lock in felt(measured.locks if measured else ()) if lock.against in {"all", "writers"}]
     locked = [axis.piece(lock.began_s, lock.held_s, "lock", str(lock)) for lock in locks[:MOST_LOCKS]]
-    bands = ((_BAR, _against(axis, view, step)), (_BAND, asked), (_BAND, locked), (_BAND, waited))
+    bands = ((_BAR, _against(axis, step)), (_BAND, asked), (_BAND, locked), (_BAND, waited))
     return _Row(
         f"{view.run.name}: {step.name}" if named else step.name,
         format_duration(step.wall_s or 0.0),
@@ -234,24 +234,24 @@ def _step(axis: Axis, number: int, view: DatasetView, step: StepView, *, named: 
     )
 
 
-def _against(axis: Axis, view: DatasetView, step: StepView) -> tuple[Piece, ...]:
+def _against(axis: Axis, step: StepView) -> tuple[Piece, ...]:
     """Its time; what of it is above its limit for itself."""
     wall_s, limit_s, words = step.wall_s or 0.0, step.limit_s, _told(step)
     if step.run.result == "failed" or limit_s is None or wall_s <= limit_s:
-        return (axis.piece(0.0, wall_s, _tone(view, step), words),)
-    tone = "failure" if view.state == "failed" else "warning"
+        return (axis.piece(0.0, wall_s, _tone(step), words),)
+    tone = "failure" if step.timing is not None and step.timing.over == "failure" else "warning"
     return (
         axis.piece(0.0, limit_s, "success", words),
         axis.piece(limit_s, wall_s - limit_s, tone, f"{format_duration(wall_s - limit_s)} above its limit"),
     )
 
 
-def _tone(view: DatasetView, step: StepView) -> str:
-    if step.state == "failed" or (step.state == "over" and view.state == "failed"):
+def _tone(step: StepView) -> str:
+    if step.state in {"failed", "over"}:
         return "failure"
     if not step.run.added:
         return "earlier"
-    return "warning" if step.state == "over" else "success"
+    return "warning" if step.state.startswith("over") else "success"
 
 
 def _told(step: StepView) -> str:

@@ -142,7 +142,7 @@ def _again(rerun: Rerun, ground: Ground, before: Leg, breach: Breach, victim: Vi
     chosen, leg = rerun.trial.chosen, rerun.leg(ground, after=before)
     stop = leg.walk(chosen)
     if stop.failed is not None:
-        fails = f"{messages.way(stop.failed)} fails when it is run again: {rerun.said(stop)}"
+        fails = f"{messages.way(stop.failed)} fails when it is run again: {rerun.said(stop, leg)}"
         left = _left(rerun, ground, breach.step)
         if not left:
             return Check(name, "ok", breach.step.version, (fails, "nothing of the step is left, as before it"))

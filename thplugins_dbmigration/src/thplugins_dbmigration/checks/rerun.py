@@ -9,10 +9,10 @@ from pathlib import Path
 
 from attrs import frozen
 
-from thcore.errors import InfrastructureError
 from thcore.model import Step
 from thplugins_dbmigration import faults, messages, project
 from thplugins_dbmigration.checks.likeness import Likeness
+from thplugins_dbmigration.faults import Evidence
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.walk.ground import Ground, Site
 from thplugins_dbmigration.walk.leg import Leg
@@ -47,10 +47,9 @@ class Rerun:
             yield ground, leg
 
     def leg(self, ground: Ground, *, short_of: Step | None = None, after: Leg | None = None) -> Leg:
-        """The change's leg, not to be judged: nothing is counted, and other datasets go on beside it. ``after`` is the
-        one that was walked before on the same clone: its fix-ups are done."""
-        leg = self.trial.leg(ground, self.trial.site.place / "checks", short_of)
-        leg.added = lambda _step: False
+        """The change's leg, not to be judged. ``after`` is the one that was walked before on the same clone: its
+        fix-ups are done."""
+        leg = self.trial.unjudged(ground, self.trial.site.place / "checks", short_of=short_of)
         if after is not None:
             leg.course.pending = list(after.course.pending)
         return leg
@@ -60,18 +59,18 @@ class Rerun:
         not."""
         stop = leg.walk(self.trial.chosen)
         if stop.failed is not None:
-            raise ImpossibleError(f"{messages.way(stop.failed)} failed this time: {self.said(stop)}")
+            raise ImpossibleError(f"{messages.way(stop.failed)} failed this time: {self.said(stop, leg)}")
 
     def look(self, ground: Ground) -> Likeness:
         """What a dataset is like at the moment."""
         with self.trial.site.turns.beside():
             return Likeness.of(ground)
 
-    def said(self, stop: Stop) -> str:
-        """Why a step failed, in one line. Raises InfrastructureError (``machine-fault``) when that was the machine's
-        fault."""
+    def said(self, stop: Stop, leg: Leg) -> str:
+        """Why a step of a leg failed, in one line. Raises InfrastructureError (``machine-fault``) when that was the
+        machine's fault."""
         told = project.said(stop, self.trial.change)
-        not_machine_fault(told)
+        not_machine_fault(told, leg.evidence)
         return told[0]
 
 
@@ -86,10 +85,9 @@ def scratch(site: Site, name: str) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def not_machine_fault(told: tuple[str, ...]) -> None:
-    """Raises InfrastructureError (``machine-fault``) when what was told says that the machine failed."""
-    reason = faults.machine_fault(told)
-    if reason is not None:
-        raise InfrastructureError(
-            f"the migrations stopped for a reason that is not their own: {reason}", code="machine-fault"
-        )
+def not_machine_fault(told: tuple[str, ...], known: Evidence) -> None:
+    """Raises InfrastructureError (``machine-fault``) when what was told says that the machine failed, and what is known
+    of it bears that out."""
+    fault = faults.machine_fault(told, known)
+    if fault is not None:
+        raise fault.error()

@@ -9,6 +9,7 @@ from thcore.model import Check, CommandResult, Step
 from thplugins_dbmigration import messages, project
 from thplugins_dbmigration.checks.likeness import Likeness
 from thplugins_dbmigration.checks.rerun import ImpossibleError, Rerun, not_machine_fault
+from thplugins_dbmigration.faults import Evidence
 from thplugins_dbmigration.tools.tool import OneWay, Reversible
 from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.trial import Trial
@@ -41,14 +42,15 @@ def round_trip(rerun: Rerun, steps: Sequence[Step]) -> Check:
         except OneWay as reason:
             raise ImpossibleError(str(reason)) from reason
         if not result.ok:
-            return _stuck(trial, result)
+            return _stuck(trial, result, leg.look_around())
         after = rerun.look(ground)
         told = _still_there(trial, leg, steps)
         lost = before.unlike(after, here="before", there="after going back")
-        stop = rerun.leg(ground, after=leg).walk(trial.chosen)
+        again = rerun.leg(ground, after=leg)
+        stop = again.walk(trial.chosen)
         told += lost.values()
         if stop.failed is not None:
-            told.append(f"{messages.way(stop.failed)} fails when it is run again: {rerun.said(stop)}")
+            told.append(f"{messages.way(stop.failed)} fails when it is run again: {rerun.said(stop, again)}")
         else:
             told += _otherwise(before, top, rerun.look(ground), lost)
     return Check(NAME, "failed" if told else "ok", details=tuple(told))
@@ -69,9 +71,9 @@ def _still_there(trial: Trial, leg: Leg, steps: Sequence[Step]) -> list[str]:
     return [f"after going back, the database lists {', '.join(listed)} all the same"] if listed else []
 
 
-def _stuck(trial: Trial, result: CommandResult) -> Check:
+def _stuck(trial: Trial, result: CommandResult, known: Evidence) -> Check:
     told = project.with_short_paths(result.tail, trial.change)
-    not_machine_fault(told)
+    not_machine_fault(told, known)
     errors = [line.strip() for line in told if _ERROR.match(line)] or [result.reason()]
     if any(_IRREVERSIBLE.search(line) for line in told):
         raise ImpossibleError(f"the migration cannot be taken back: {errors[-1]}")

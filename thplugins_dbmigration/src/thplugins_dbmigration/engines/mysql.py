@@ -157,7 +157,7 @@ class MySQL:
             with build.service(command, log=log) as service:
                 connection = await_answer(build, service, name, log, lambda: connect(socket, password))
                 server = MySQLServer(
-                    installation, directory, scratch, socket, Secret(password), connection, service, build.check
+                    installation, directory, scratch, socket, Secret(password), connection, service, build.check, log
                 )
                 stop = server.shut_down if kept else server.abandon
                 with ended_cleanly(build, service, name, stop), contextlib.closing(connection):

@@ -31,8 +31,10 @@ from thplugins_dbmigration.engines import (
 )
 from thplugins_dbmigration.engines.accounts import acting
 from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.error_log import ErrorLog
 from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.mysql_census import quoted
+from thplugins_dbmigration.engines.mysql_log import complaints
 from thplugins_dbmigration.engines.mysql_probes import MySQLProbes
 from thplugins_dbmigration.engines.mysql_programs import CLIENTS, is_mariadb, program
 from thplugins_dbmigration.engines.mysql_session import connect
@@ -63,6 +65,7 @@ class MySQLServer:
     connection: Any = field(repr=False)
     service: Service
     check: Callable[[], None]
+    log: Path
     reading_cost: dict[str, int] = field(factory=dict, repr=False)
     telling_cost: dict[str, int] = field(factory=dict, repr=False)
     readings: Iterator[int] = field(factory=itertools.count, repr=False)
@@ -208,7 +211,7 @@ class MySQLServer:
 
     @property
     def storage(self) -> Storage:
-        return Storage(self.data, (self.scratch,), self.service.pid)
+        return Storage(self.data, (self.scratch,), self.service.pid, ErrorLog(self.log, complaints))
 
     def census(self, address: Address) -> dict[str, TableCensus]:
         with self._asked("count the rows") as cursor:

@@ -31,7 +31,9 @@ from thplugins_dbmigration.engines import (
     postgresql_stage,
 )
 from thplugins_dbmigration.engines.engine import Installation
+from thplugins_dbmigration.engines.error_log import ErrorLog
 from thplugins_dbmigration.engines.inquiry import Ask
+from thplugins_dbmigration.engines.postgresql_complaints import complaints
 from thplugins_dbmigration.engines.postgresql_counts import counted
 from thplugins_dbmigration.engines.postgresql_extensions import make_extension
 from thplugins_dbmigration.engines.postgresql_hindrance import hindrance
@@ -187,7 +189,8 @@ class PostgreSQLServer:
 
     @property
     def storage(self) -> Storage:
-        return Storage(self.directory, (self.directory / "base" / "pgsql_tmp",))
+        temporary = self.directory / "base" / "pgsql_tmp"
+        return Storage(self.directory, (temporary,), log=ErrorLog(self.log, complaints))
 
     def census(self, address: Address) -> dict[str, TableCensus]:
         with self._inside(address.database, "count the rows") as connection:

@@ -11,6 +11,7 @@ from thcore.model import DatasetRun, Limit, Measurement, Severity, Step, StepRes
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.limits.figures import figure_of
 from thplugins_dbmigration.limits.learned import learned
+from thplugins_dbmigration.limits.verdicts import exceeded
 from thplugins_dbmigration.policy.file import Policy
 
 DEFAULTS = (
@@ -54,13 +55,13 @@ class Rules:
         for limit in self._by_rank(result, run):
             chosen.setdefault((limit.counter, limit.table), limit)
         limited = evolve(result, limits=tuple(chosen.values()))
-        valued = (self._valued(limited, limit) for limit in limited.limits)
+        valued = (self._valued(run, limited, limit) for limit in limited.limits)
         # Who asked for nothing is not told that it cannot be had.
         told = (limit for limit in valued if limit.value is not None or limit.severity is Severity.FAILURE)
         return evolve(limited, limits=tuple(told))
 
-    def _valued(self, step: StepResult, limit: Limit) -> Limit:
-        """A limit with what the step came to, and why that may be above it."""
+    def _valued(self, run: DatasetRun, step: StepResult, limit: Limit) -> Limit:
+        """A limit with what the step came to, what that weighs where it is above it, and why it may be."""
         found = figure_of(step, limit, self.policy.small_tables)
         if found is None:
             return limit
@@ -68,7 +69,8 @@ class Rules:
         if found.value <= limit.maximum:
             return evolve(limit, value=value)
         excuse = self.policy.excuse(step.step, limit.counter, found.table, found.value, self.today)
-        return evolve(limit, value=value, excuse=excuse)
+        weight = Severity.INFO if excuse else exceeded(run, step, limit, found).severity
+        return evolve(limit, value=value, excuse=excuse, weight=weight)
 
     def _by_rank(self, result: StepResult, run: DatasetRun) -> Iterator[Limit]:
         """All limits of a step. Of those for the same counter, the first counts."""

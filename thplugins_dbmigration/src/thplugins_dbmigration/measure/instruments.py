@@ -4,7 +4,7 @@ waits."""
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import define, evolve, field
 
@@ -41,10 +41,12 @@ class Instruments:
     """Of all tables after it, once that is known."""
 
     @classmethod
-    def start(cls, server: Server, address: Address, *, canary: bool) -> Instruments:
-        """Set them up, with a canary or without. Raises InfrastructureError when the server does not answer."""
+    def start(cls, server: Server, address: Address, *, canary: bool, first: Sequence[str] = ()) -> Instruments:
+        """Set them up, with a canary, which looks after the tables ``first`` before all others, or without. Raises
+        InfrastructureError when the server does not answer."""
         found = server.sizes(address)
-        beside = Canary.start(server, address, sizes.largest(found)) if canary else Canary(NO_CANARY)
+        tables = sizes.by_importance(found, first)
+        beside = Canary.start(server, address, tables) if canary else Canary(NO_CANARY)
         try:
             locks = Locks.start(server, address)
         except BaseException:

@@ -40,10 +40,12 @@ def rewritten(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -
     return tuple(name for name in before if name in after and after[name].is_anew(before[name]))
 
 
-def largest(sizes: Mapping[str, TableSize]) -> tuple[str, ...]:
-    """The tables, the largest first, without those in which tools keep their versions."""
+def by_importance(sizes: Mapping[str, TableSize], first: Iterable[str] = ()) -> tuple[str, ...]:
+    """The tables, those named in ``first`` before all others and then the largest, without those in which tools keep
+    their versions."""
     own = [name for name in sizes if not keeps_versions(name)]
-    return tuple(sorted(own, key=lambda name: -_known(sizes[name].data_bytes, sizes[name].index_bytes)))
+    largest = sorted(own, key=lambda name: -_known(sizes[name].data_bytes, sizes[name].index_bytes))
+    return tuple(dict.fromkeys([*(name for name in first if name in largest), *largest]))
 
 
 def counted(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -> dict[str, int | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
@@ -37,13 +37,14 @@ class Watch:
         *,
         closely: bool,
         canary: bool = False,
+        first: Sequence[str] = (),
     ) -> Watch:
-        """Watch the step that comes now, ``closely`` with all instruments, and where wanted with a ``canary``. The
-        clock runs when this returns.
+        """Watch the step that comes now, ``closely`` with all instruments, and where wanted with a ``canary``, which
+        looks after the tables ``first`` before all others. The clock runs when this returns.
 
         Raises what ``read`` raises, and InfrastructureError when the server does not answer.
         """
-        instruments = Instruments.start(server, address, canary=canary) if closely else None
+        instruments = Instruments.start(server, address, canary=canary, first=first) if closely else None
         try:
             before = read()
         except BaseException:

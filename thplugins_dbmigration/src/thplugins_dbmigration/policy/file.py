@@ -13,7 +13,7 @@ from attrs import Factory, frozen
 from cattrs import Converter
 
 from thcore.model import Excuse, Limit, Loss, Step
-from thplugins_dbmigration.limits.figures import BY_TABLE, known
+from thplugins_dbmigration.limits.figures import BY_TABLE, WAITS, known
 from thplugins_dbmigration.policy.plain_yaml import load
 from thplugins_dbmigration.reader import problems, strict
 from thplugins_dbmigration.step_names import names
@@ -67,6 +67,11 @@ class Policy:
     small_tables: tuple[str, ...] = ()
     exceptions: tuple[Waiver, ...] = ()
     allowed_losses: tuple[AllowedLoss, ...] = ()
+
+    @property
+    def important(self) -> tuple[str, ...]:
+        """The tables that it has limits for: those for which somebody may have to wait first."""
+        return tuple(sorted(self.tables, key=lambda table: not self.tables[table].keys() & WAITS.keys()))
 
     def limits_of(self, step: Step) -> Iterator[Limit]:
         """Those that the project gives one step."""

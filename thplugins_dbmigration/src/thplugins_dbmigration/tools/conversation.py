@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from thcore.errors import ChangeError, InfrastructureError
+from thcore.errors import ChangeError
 from thcore.model import CommandResult, Step
 from thplugins_dbmigration import faults
 from thplugins_dbmigration.tools.told import ChainShown, Midway, StepEnded, StepStarts, Trouble, Unusable, read
@@ -132,8 +132,7 @@ class Conversation:
     def stop(self, result: CommandResult) -> Stop:
         """Where it ended, once the program is gone.
 
-        Raises ChangeError (``tool-unusable``) when it failed without a step that could be named, and
-        InfrastructureError when that was the machine's fault.
+        Raises ChangeError (``tool-unusable``) when it failed without a step that could be named.
         """
         if self._running is not None:
             step, self._running = self._running, None
@@ -156,11 +155,10 @@ class Conversation:
 
 
 def _failed_for_nothing(result: CommandResult) -> Exception:
-    last = f"; its last line: {result.tail[-1]}" if result.tail else ""
-    told = f"The migration program failed, although it had no migration to run: {result.reason()}{last}"
-    reason = faults.machine_fault(result.tail)
-    if reason is not None:
-        return InfrastructureError(f"{told} ({reason})", code="machine-fault")
+    # What may be the machine's fault is in the message: whether it is, others find out.
+    line = next((line for line in result.tail if faults.words([line])), result.tail[-1] if result.tail else "")
+    words = f"; it said: {line}" if line else ""
+    told = f"The migration program failed, although it had no migration to run: {result.reason()}{words}"
     return ChangeError(told, code="tool-unusable")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from attrs import evolve
 
@@ -10,6 +10,7 @@ from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Finding, Provision, StepResult
 from thplugins_dbmigration import faults, messages, project
 from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.faults import Evidence
 from thplugins_dbmigration.tools.tool import Plan, Stop
 from thplugins_dbmigration.walk.course import Course, listed
 from thplugins_dbmigration.walk.ground import Ground, Site
@@ -17,7 +18,7 @@ from thplugins_dbmigration.walk.halt import Halt
 from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.route import Waypoint
 from thplugins_dbmigration.walk.sources import Sources
-from thplugins_dbmigration.walk.trail import Trail, Versions
+from thplugins_dbmigration.walk.trail import Trail, by_chain
 
 
 def ascend(site: Site, ground: Ground, waypoint: Waypoint, provision: Provision, before: Trail) -> Trail:
@@ -50,14 +51,14 @@ def ascend(site: Site, ground: Ground, waypoint: Waypoint, provision: Provision,
         raise InfrastructureError(f"{waypoint.label}: {error}", code=error.code) from error
     walked = (*before.steps, *results)
     if stop.failed is not None:
-        raise Halt(_failed(waypoint, dataset, provision, stop), walked)
+        raise Halt(_failed(waypoint, dataset, provision, stop, leg.evidence), walked)
     missed = course.missed(final, leg.walked)
     if missed:
         where = listed(waypoint.targets) if waypoint.targets else "its head"
         raise Halt(lost(waypoint, dataset, f"it does not reach {where}", missed), walked)
     return Trail(
-        before.start or _listed({chain: plan.current for chain, plan in course.plans.items()}),
-        {**before.versions, **_listed(final)},
+        before.start or by_chain({chain: plan.current for chain, plan in course.plans.items()}),
+        {**before.versions, **by_chain(final)},
         tuple(evolve(result, limits=()) for result in walked),
         Sources(provision.checkout.path).digests({result.step.path for result in walked if result.step.path}),
         tuple(course.done) if waypoint.kind == "trunk" else (),
@@ -80,17 +81,13 @@ def check_start(dataset: Dataset, plan: Plan) -> None:
         raise Halt(messages.seed_not_set_up(error, dataset.name))
 
 
-def _failed(waypoint: Waypoint, dataset: Dataset, provision: Provision, stop: Stop) -> Finding:
+def _failed(waypoint: Waypoint, dataset: Dataset, provision: Provision, stop: Stop, known: Evidence) -> Finding:
     step = stop.failed
     assert step is not None, "asked for only then"  # noqa: S101 - for the type checker
     evidence = project.said(stop, provision)
-    reason = faults.machine_fault(evidence)
-    if reason is not None:
-        return messages.machine_fault(step, dataset.name, reason, evidence)
+    fault = faults.machine_fault(evidence, known)
+    if fault is not None:
+        return messages.machine_fault(step, dataset.name, fault, evidence)
     what = "of the branch" if waypoint.kind == "trunk" else "of its own"
     why = f"migration {messages.way(step)} {what} does not end well"
     return messages.not_reached(waypoint.kind, waypoint.name, why, evidence, dataset.name, step)
-
-
-def _listed(versions: Mapping[str, frozenset[str]]) -> Versions:
-    return {chain: tuple(sorted(found)) for chain, found in versions.items()}

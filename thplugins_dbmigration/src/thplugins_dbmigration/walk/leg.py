@@ -15,6 +15,7 @@ from thcore.hooks import Build
 from thcore.model import Loss, Measurement, Progress, Step, StepResult
 from thplugins_dbmigration.census import TableCensus, losses
 from thplugins_dbmigration.datasets import Dataset
+from thplugins_dbmigration.faults import NOTHING, Evidence
 from thplugins_dbmigration.measure.sizes import Sizes
 from thplugins_dbmigration.measure.slowness import slowness
 from thplugins_dbmigration.measure.watch import Watch
@@ -26,6 +27,8 @@ from thplugins_dbmigration.turns import Turns
 from thplugins_dbmigration.walk.conservation import takes_nothing
 from thplugins_dbmigration.walk.course import Course
 from thplugins_dbmigration.walk.fixups import run_fixup
+from thplugins_dbmigration.walk.inventory import Inventory
+from thplugins_dbmigration.walk.lookout import Lookout
 
 PATIENCE_S = 3.0
 """How long to wait for a counter that the server does not tell at the moment, where a limit may be for it."""
@@ -41,8 +44,8 @@ class Leg:
     ``name`` is what results and progress call it: the release or the target branch whose code it is, empty for the
     change's. ``look`` is called with each chain's first plan, before anything of it is run, and may raise. ``added``
     tells the steps that the change adds; with ``counting``, what they leave less of is found out, and with ``canary``,
-    how long others would have had to wait for them. ``results`` are in
-    the order in which the steps ran.
+    how long others would have had to wait for them, for the tables ``first`` before all others. ``results`` are in the
+    order in which the steps ran.
     """
 
     build: Build
@@ -56,11 +59,14 @@ class Leg:
     added: Callable[[Step], bool] = lambda _step: False
     counting: bool = False
     canary: bool = False
+    first: Sequence[str] = ()
     results: list[StepResult] = field(factory=list)
     sizes: dict[Step, Sizes] = field(factory=dict)
     """Of the tables around each step, where that is known."""
     schema: Schema | None = None
     """Before the last step that the change adds, where that could be read."""
+    _met: Inventory | None = field(factory=Inventory)
+    """The tables that were there before a step that the change adds, None where not all could be read."""
     _total: int = 0
     _known: set[str] = field(factory=set)
     """The counters that this server has told."""
@@ -74,6 +80,9 @@ class Leg:
     _calibrated_s: float = float("-inf")
     _slowness_before: float | None = None
     """Of the machine, when the step that runs was about to start."""
+    evidence: Evidence = NOTHING
+    """What is known of the machine when a step has failed, see ``thplugins_dbmigration.faults``."""
+    _lookout: Lookout | None = None
     _census: Mapping[str, TableCensus] | None = None
     """What the database held after the last step, where that is known."""
 
@@ -83,6 +92,7 @@ class Leg:
         Raises what the tool and the server raise, and InfrastructureError (``fixup-failed``).
         """
         self._read(needed=False)
+        self._look_out(closely=False)
         while True:
             with self._turn:  # a program may end in the middle of a step
                 self._turn.enter_context(self.turns.beside())
@@ -95,6 +105,8 @@ class Leg:
             self._census = None  # what the fix-up takes away, the next step does not
         if stop.failed is not None:
             self._fail(stop.failed)
+            if self.evidence == NOTHING:  # it ended without a word of the step
+                self.evidence = self.look_around()
         for steps in self.course.ahead.values():
             for step in steps:
                 if self._result_of(step) is None:
@@ -105,6 +117,20 @@ class Leg:
         """The versions that the database is at, of every chain that has shown itself."""
         ask = chosen.tool.versions
         return {chain: ask(self.build, chosen.options, self.project, chain) for chain in self.course.plans}
+
+    def inventory(self) -> Inventory | None:
+        """The tables that there were on the leg, which has ended; None where not all of them are known."""
+        self._read_schema()
+        return self._met
+
+    def look_around(self) -> Evidence:
+        """What is known of the machine, since the last step began or since there was none yet."""
+        return self._lookout.evidence() if self._lookout is not None else NOTHING
+
+    def _look_out(self, *, closely: bool) -> None:
+        storage = self.project.server.storage
+        self._lookout = Lookout.start(storage, self.build.workspace, closely=closely)
+        self._turn.callback(self._lookout.leave)
 
     @property
     def walked(self) -> tuple[Step, ...]:
@@ -135,12 +161,17 @@ class Leg:
         read = partial(self._read, needed=self.added(step))  # the project's policy may limit any of them
         if self.added(step):
             self._slowness_before = self._slow()
-        self._watch = Watch.start(self.engine, server, address, read, closely=self.added(step), canary=self.canary)
+        self._watch = Watch.start(
+            self.engine, server, address, read, closely=self.added(step), canary=self.canary, first=self.first
+        )
         self._turn.callback(self._watch.leave)
+        self._look_out(closely=self.added(step))
 
     def after(self, step: Step, ok: bool) -> None:
         """Called by the tool when a step has ended."""
         assert self._watch is not None, "no step ends that has not started"  # noqa: S101 - for the type checker
+        if not ok:  # at once: what has filled the disk goes with what failed
+            self.evidence = self.look_around()
         measurement = self._watch.stop()
         rows = {name: table.rows for name, table in (self._census or {}).items()}
         self.sizes[step] = self._watch.sizes.having(rows)
@@ -177,10 +208,14 @@ class Leg:
     def _read_schema(self) -> Schema | None:
         """It is for people only, so that a step runs without it as well."""
         try:
-            return self.project.server.schema(self.project.address)
+            schema = self.project.server.schema(self.project.address)
         except InfrastructureError as error:
-            self.build.log(f"the schema before the step is not known: {error}", source=self.dataset.name)
+            self.build.log(f"the schema is not known: {error}", source=self.dataset.name)
+            self._met = None
             return None
+        if self._met is not None:
+            self._met |= Inventory.of_schema(schema)
+        return schema
 
     def _read(self, *, needed: bool) -> dict[str, int | None]:
         """The counters. One that was known and is not now will be: a session has just ended and not reported yet."""

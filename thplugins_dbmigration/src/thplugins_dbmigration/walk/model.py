@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from attrs import frozen
@@ -32,7 +32,7 @@ def declaration(checkout: Path, table: str, columns: tuple[str, ...]) -> Declara
     declarative or as a Table, or of Django. Nothing of the project is run."""
     name = table.rpartition(".")[2]
     for path in itertools.islice(_sources(checkout), MOST):
-        text = _text(path)
+        text = text_of(path)
         if text is None or name.rpartition("_")[2].lower() not in text.lower():
             continue
         relative = path.relative_to(checkout).as_posix()
@@ -43,13 +43,28 @@ def declaration(checkout: Path, table: str, columns: tuple[str, ...]) -> Declara
     return None
 
 
+def declared(checkout: Path, tables: Iterable[str]) -> frozenset[str]:
+    """Those of the tables that some model of the project declares."""
+    left, found = set(tables), set[str]()
+    for path in itertools.islice(_sources(checkout), MOST if left else 0):
+        text, relative = text_of(path) or "", path.relative_to(checkout).as_posix()
+        words = text.lower()
+        for table in left:
+            name = table.rpartition(".")[2]
+            if name.rpartition("_")[2].lower() in words and _model(text, name, relative) is not None:
+                found.add(table)
+        left -= found
+    return frozenset(found)
+
+
 def _sources(checkout: Path) -> Iterator[Path]:
     for root, directories, files in os.walk(checkout):
         directories[:] = sorted(name for name in directories if not _ELSEWHERE.match(name))
         yield from (Path(root, name) for name in sorted(files) if name.endswith(".py"))
 
 
-def _text(path: Path) -> str | None:
+def text_of(path: Path) -> str | None:
+    """What a file of somebody else's checkout holds; None where it is no plain file, or too large to be read."""
     try:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
             return None

@@ -14,20 +14,23 @@ from attrs import define, evolve, field
 
 from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
-from thcore.model import DatasetRun, Finding, Provision, Step, repetition
-from thplugins_dbmigration import checks, faults, messages, project, snapshots
+from thcore.model import DatasetRun, Finding, Provision, Step
+from thplugins_dbmigration import checks, messages, project, snapshots
 from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.drivers import engine_for
 from thplugins_dbmigration.limits.rules import Rules
 from thplugins_dbmigration.options import DbmigrationOptions
+from thplugins_dbmigration.policy.source import Ruling
 from thplugins_dbmigration.schema import Schema
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.turns import Turns
+from thplugins_dbmigration.walk import boundary, failure
 from thplugins_dbmigration.walk.course import named
 from thplugins_dbmigration.walk.discretion import Discretion
 from thplugins_dbmigration.walk.dry_run import rehearsed
 from thplugins_dbmigration.walk.ground import Ground, Site
 from thplugins_dbmigration.walk.halt import Halt
+from thplugins_dbmigration.walk.inventory import Inventory
 from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.manner import Manner
 from thplugins_dbmigration.walk.reason import Reason, reason
@@ -40,8 +43,9 @@ from thplugins_dbmigration.walk.trial import Trial
 
 @define
 class Passage:
-    """Takes one dataset through. ``branch`` is the change's target, None when every step is to be judged. Afterwards
-    ``run`` is what happened, None when not even a server was there, and ``findings`` what went wrong.
+    """Takes one dataset through. ``branch`` is the change's target, None when every step is to be judged; ``rule``
+    answers which policy counts, when the target branch has this one. Afterwards ``run`` is what happened, None when not
+    even a server was there, and ``findings`` what went wrong.
 
     A passage shares nothing with those of other datasets but ``turns``.
     """
@@ -52,10 +56,13 @@ class Passage:
     dataset: Dataset
     change: Provision
     branch: str | None
+    rule: Callable[[str | None], Ruling]
     run: DatasetRun | None = None
     findings: list[Finding] = field(factory=list)
     policy: str | None = None
     """The policy file of the target branch, empty where it has none; None: the dataset did not get there."""
+    inventory: Inventory | None = None
+    """The tables that the dataset had, None where not all steps of the change have ended well."""
     _fingerprint: str = ""
     """Of the dataset, before anything was done with it."""
     _proves_nothing: bool = False
@@ -150,36 +157,36 @@ class Passage:
         manner = Manner.at(self.options, self.dataset)
         chosen = project.choose_tool(self.build, manner, self.change)
         state, trunk = self._beginning(states)
-        trial = begun = Trial(site, manner, chosen, self.change, state, trunk)
-        if self.options.keep_boundaries:
-            trial = begun.resumed()
+        first = self.rule(self.policy).policy.important
+        begun = Trial(site, manner, chosen, self.change, state, trunk, first)
+        if self.options.begin_before is not None:
+            begun = boundary.begun_before(begun, self.options.begin_before)
+        trial = boundary.resumed(begun) if self.options.keep_boundaries else begun
         with site.ground(trial.state.snapshot, self._place / "data", kept=False) as ground:
             self.run = site.record(
                 engine_version=ground.server.version, tool=chosen.tool.name, steps=trial.state.trail.steps
             )
+            leg = trial.leg(ground, self._place / "change")
             try:
-                leg = trial.leg(ground, self._place / "change")
                 failed = self._walk(trial, leg, ground)
             except ChangeError as error:
-                self.findings.append(self._unusable(error))
+                self.findings.append(failure.unusable(error, leg.look_around(), self.dataset.name))
                 return
+            except InfrastructureError as error:
+                raise leg.look_around().beside(error) from error
             with self.turns.beside():
+                self.inventory = leg.inventory() if failed is None else None
                 end = checks.look(ground, self.options)
         self._tell(steps=rehearsed(trial, leg, self.run.steps))
         self.findings = [self._tried_without_rows(finding) for finding in self.findings]
-        if (
-            self.options.keep_boundaries
-            and failed is not None
-            and any(step.added and step.result == "ok" for step in self.run.steps)
-        ):
-            begun.keep(failed, self.run.steps)
+        if self.options.keep_boundaries and failed is not None:
+            boundary.keep(begun, failed, self.run.steps)
         made, found = checks.asked(begun, states, [step for step in self.run.steps if not step.leg], end)
         self._tell(checks=made)
         self.findings += found
 
     def _tried_without_rows(self, finding: Finding) -> Finding:
-        assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
-        failed = next((step for step in self.run.steps if step.on_empty), None)
+        failed = next((step for step in self._running.steps if step.on_empty), None)
         if failed is None or finding.location.step != messages.way(failed.step):
             return finding
         return messages.tried_without_rows(finding, failed.on_empty)
@@ -218,66 +225,32 @@ class Passage:
             )
         self._tell(final_version=named(course.last(final)))
         if stop.failed is not None:
-            judged = trial.added(stop.failed)
-            self._failed(stop, stop.failed, self._reason(stop, stop.failed, ground, leg.schema) if judged else None)
+            why = self._reason(stop, stop.failed, ground, leg.schema) if trial.added(stop.failed) else None
+            told = project.said(stop, self.change)
+            repeat = boundary.repeat(self.build, self.options, stop.failed, self._running.steps)
+            self.findings.append(failure.finding(stop, told, leg.evidence, why, self.dataset.name, repeat))
         elif missed := course.missed(final):
             self.findings.append(messages.mismatch(self.dataset.name, missed))
         return stop.failed
 
-    def _unusable(self, error: ChangeError) -> Finding:
-        reason = faults.machine_fault(str(error).splitlines())
-        if reason is None:
-            return messages.unusable(error, self.dataset.name)
-        told = f"The migrations stopped for a reason that is not their own: {reason}\n{error}"
-        return messages.infrastructure(InfrastructureError(told, code="machine-fault"), self.dataset.name)
-
     def _reason(self, stop: Stop, step: Step, ground: Ground, before: Schema | None) -> Reason:
         """Why a step of the change has failed; what makes it fail is noted in its result."""
-        assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
-        failed = next((result for result in self.run.steps if not result.leg and result.step == step), None)
+        failed = next((result for result in self._running.steps if not result.leg and result.step == step), None)
         with self.turns.beside():
             measurement = failed.measurement if failed is not None else None
             checkout = self.change.checkout.path
             why = reason(stop, measurement, ground, self.dataset.confidential, checkout, before)
-        steps = (evolve(each, offences=why.offences) if each is failed else each for each in self.run.steps)
+        steps = (evolve(each, offences=why.offences) if each is failed else each for each in self._running.steps)
         self._tell(steps=tuple(steps))
         return why
 
-    def _failed(self, stop: Stop, step: Step, why: Reason | None) -> None:
-        """``why`` is None for a step that is not the change's."""
-        evidence = self._evidence(stop, why)
-        # Not in what was found of rows: they may hold any words.
-        broken = faults.machine_fault(project.said(stop, self.change))
-        if broken is not None:
-            finding = messages.machine_fault(step, self.dataset.name, broken, evidence)
-        elif why is None:
-            finding = messages.older_failed(step, self.dataset.name, evidence)
-        elif stop.code == "final-version-mismatch":
-            finding = messages.mismatch(self.dataset.name, evidence, step)
-        else:
-            finding = messages.not_ended(step, self.dataset.name, evidence, line=why.line, repeat=self._repeat(step))
-        self.findings.append(finding)
-
-    def _evidence(self, stop: Stop, why: Reason | None) -> tuple[str, ...]:
-        """What was said, and after the error in one line why it came to that."""
-        lines = project.said(stop, self.change)
-        return (*lines[:1], *(why.lines if why is not None else ()), *lines[1:])
-
-    def _repeat(self, failed: Step) -> str:
-        """How a developer runs a step of the change that failed once more."""
-        again = repetition.command(self.build.job, self.build.change)
+    @property
+    def _running(self) -> DatasetRun:
         assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
-        first = next((result.step for result in self.run.steps if not result.leg and not result.from_snapshot), failed)
-        if self.options.keep_boundaries or first == failed:
-            return f"From the state before it, which is kept, this repeats it where the gate runs: {again}"
-        return (
-            f"This repeats it where the gate runs, after the steps before it: {again}; with the job's option "
-            "keep_boundaries, without them."
-        )
+        return self.run
 
     def _tell(self, **values: Any) -> None:
-        assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
-        self.run = evolve(self.run, **values)
+        self.run = evolve(self._running, **values)
 
     @property
     def _place(self) -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from thcore.testing.repository import Repository, files_below
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = DOCS / "examples"
+FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 GOOD, BAD = "refs/changes/01/1/1", "refs/changes/02/2/1"
 
 
@@ -58,6 +60,13 @@ def run(place: Path, page: Path, ref: str) -> tuple[int, dict[str, Any]]:
     )
     assert ended.stdout, ended.stderr
     return ended.returncode, json.loads(ended.stdout)
+
+
+def blocks(page: Path, language: str) -> Iterator[str]:
+    """The code blocks of a page, without their indentation."""
+    for indent, found, text in FENCE.findall(page.read_text("utf-8")):
+        if found == language:
+            yield re.sub(f"^{indent}", "", text, flags=re.MULTILINE)
 
 
 def shown(page: Path) -> list[str]:

@@ -189,7 +189,7 @@ def not_reached(
     return Finding(
         "trunk-failed",
         Severity.UNVERIFIED,
-        f"The target branch {name} fails without this change: {why}",
+        f"The target branch {name} does not get through on this dataset by itself: {why}",
         location,
         evidence=tuple(evidence),
         hint="The change is not at fault. It can be judged when its target branch is mended.",

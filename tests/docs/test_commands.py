@@ -39,6 +39,7 @@ OF_A_PAGE: Mapping[str, str] = {
     "tools/sqlalchemy_migrate.md": "docs/test_example_migrations.py",
     "tools/yoyo.md": "docs/test_example_migrations.py",
     "datasets.md": "docs/test_datasets_page.py",
+    "walk.md": "docs/test_walk_page.py",
     "other-ci.md": "docs/test_example_ci.py",
     "tutorial-plugin.md": "docs/test_tutorial_plugin.py",
     **{

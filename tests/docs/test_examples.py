@@ -26,6 +26,8 @@ from thplugins_dbmigration.engines import mysql, postgresql
 from thplugins_dbmigration.template import Placeholders
 from thplugins_dbmigration.walk.release import Fixup, Release
 
+from parts.example import blocks
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = (
@@ -34,15 +36,7 @@ PAGES = (
     *(path for name in ("README.md", "CONTRIBUTING.md") if (path := ROOT / name).exists()),
     *sorted(ROOT.glob("th*/README.md")),
 )
-FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 EXAMPLE_PLUGINS = {"pauses"}
-
-
-def blocks(page: Path, language: str) -> Iterator[str]:
-    """The code blocks of a page, without their indentation."""
-    for indent, found, text in FENCE.findall(page.read_text("utf-8")):
-        if found == language:
-            yield re.sub(f"^{indent}", "", text, flags=re.MULTILINE)
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:

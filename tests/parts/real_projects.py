@@ -1,4 +1,4 @@
-"""Real projects with real data, and how a job is configured for them: nova and keystone on MariaDB, Airflow on
+"""Real projects with real data, and how a job is configured for them: nova, cinder and keystone on MariaDB, Airflow on
 PostgreSQL, a site made with Wagtail, and a payment service on SQLite.
 
 The datasets are directories with a dump and some overlays, SQL that puts bad rows into the data. Those of nova and
@@ -198,6 +198,51 @@ NOVA_WALK = RealProject(
     },
 )
 """nova from Juno to 34: through Victoria (sqlalchemy-migrate) and Antelope (that, then Alembic in the same command)."""
+
+_CINDER_MANAGE = ("cinder-manage", "--config-file", "{config}/cinder.conf", "db")
+
+
+def _cinder(version: str) -> dict[str, str]:
+    return {"requirements.txt": f"cinder=={version}\nsqlalchemy<1.4\nPyMySQL\nsetuptools<57\n"}
+
+
+CINDER = RealProject(
+    name="openstack/cinder",
+    releases={"11.2.2": _cinder("11.2.2"), "13.0.7": _cinder("13.0.7")},
+    trunk=_cinder("15.4.1"),
+    change=_cinder("18.0.0"),
+    venv={"python": "3.7", "exclude_newer": "2021-05-01"},
+    dbmigration={
+        "tool": "sqlalchemy_migrate",
+        "sqlalchemy_migrate": {"command": [*_CINDER_MANAGE, "sync"]},
+        "files": {
+            "cinder.conf": "[DEFAULT]\nstate_path = {config}\n[database]\nconnection = {url:pymysql}\n",
+        },
+    },
+    source="",
+    seed="empty.sql",
+    dataset={
+        "type": "mysql",
+        "character_set": "utf8mb3",
+        "releases": [
+            {
+                "name": "pike",
+                "tag": "11.2.2",
+                "options": {"venv": {"python": "3.6", "exclude_newer": "2019-08-01"}},
+                "fixups": [{"at": "105", "sql": "rows.sql"}],
+            },
+            {
+                "name": "rocky",
+                "tag": "13.0.7",
+                "options": {"venv": {"python": "3.6", "exclude_newer": "2019-12-01"}},
+            },
+        ],
+        "fixups": [{"at": "132", "command": [*_CINDER_MANAGE, "online_data_migrations"]}],
+    },
+)
+"""cinder of its sqlalchemy-migrate days, on the Pythons of those days: from nothing through Pike and Rocky to Train,
+and a change to Wallaby, whose 136 refuses volumes without a type. Train's online_data_migrations give them one. The
+dataset is made on the way: the first release makes the tables, and a fix-up its rows."""
 
 KEYSTONE = RealProject(
     name="openstack/keystone",

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from thcore.cli.run import run
 from thcore.errors import ExitCode
 from thcore.model.document import from_json
 from thcore.testing.repository import Repository
@@ -124,6 +126,29 @@ def test_sigterm_cancels_the_build_and_ends_its_programs(place: Place) -> None:
     assert process.returncode == ExitCode.CANCELLED, output
     assert "CANCELLED Cancelled: SIGTERM" in output
     assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.system
+def test_an_option_of_the_command_line_counts_for_this_build(place: Place) -> None:
+    place.change("echo the reason; exit 3")
+    done = place.run("--option=shell.script=[echo, all is well]")
+    assert done.returncode == ExitCode.SUCCESS, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("shell", "'shell' is not PLUGIN.OPTION=VALUE"),
+        ("shell=1", "'shell=1' is not PLUGIN.OPTION=VALUE"),
+        ("dbmigration.canary=true", "the job has no plugin 'dbmigration'; it has git, shell, exit_status"),
+        ("shell.scripts=x", "--option: shell.scripts: unknown key; did you mean script?"),
+    ],
+)
+def test_an_option_that_there_is_not_is_refused_before_anything_is_done(place: Place, given: str, told: str) -> None:
+    with pytest.raises(click.UsageError) as refused:
+        run.main(place.arguments(f"--option={given}")[len(MAIN) + 1 :], standalone_mode=False)
+    assert told in refused.value.format_message()
+    assert not (place.path / "state" / "run").exists()
 
 
 @pytest.mark.system

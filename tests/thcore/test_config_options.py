@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from thcore.config import Config, changed_options, job_options, load, plugin_settings, shown
+from thcore.config import Config, changed_options, job_options, load, plugin_settings, shown, written_option
 from thcore.errors import ConfigError
 from thcore.hooks import option
 from thcore.model import Seconds, Secret
@@ -88,6 +88,23 @@ def test_keys_that_do_not_fit_are_told_all_at_once(config: Config) -> None:
     assert problems_of(changed_options, options, ["lifetime"], where) == [
         "options of juno: swift: expected a mapping, got a list"
     ]
+
+
+def test_what_is_written_on_a_command_line_is_text_where_it_can_be_and_else_what_the_file_would_have(
+    config: Config,
+) -> None:
+    options, where = job_options(config.jobs[1], "swift", SwiftOptions), "--option: swift"
+    assert written_option(options, "container", "007", where).container == "007"
+    assert written_option(options, "lifetime", "90s", where).lifetime == 90
+    assert written_option(options, "headers", "{a: b}", where).headers == {"a": "b"}
+    assert problems_of(written_option, options, "headers", "[a]", where) == [
+        "--option: swift.headers: expected a mapping, got a list"
+    ]
+    assert problems_of(written_option, options, "lifetme", "90s", where) == [
+        "--option: swift.lifetme: unknown key; did you mean lifetime?"
+    ]
+    (told,) = problems_of(written_option, options, "headers", "{a: ", where)
+    assert told.startswith("--option: swift: ")
 
 
 def test_settings_are_read_and_default_without_being_mentioned(config: Config) -> None:

@@ -54,9 +54,13 @@ def test_what_it_does_again_is_what_was_asked_for(change: Change) -> None:
 
 def test_nothing_in_it_is_taken_for_an_option_or_a_command(tmp_path: Path) -> None:
     evil = f"--help; touch {tmp_path}/owned; $(touch {tmp_path}/owned)"
-    told = repetition.command(evil, Change(evil, ChangeKind.CHANGE, branch=evil, ref=evil))
+    told = repetition.command(evil, Change(evil, ChangeKind.CHANGE, branch=evil, ref=evil), {"shop.step": evil})
     shown = subprocess.run(
         ["sh", "-c", told.replace("thcore run", "printf '%s\\n'", 1)], check=True, capture_output=True, text=True
     )
-    assert shown.stdout.splitlines() == [f"--{name}={evil}" for name in ("project", "branch", "ref")] + ["--", evil]
+    assert shown.stdout.splitlines() == [
+        *(f"--{name}={evil}" for name in ("project", "branch", "ref", "option=shop.step")),
+        "--",
+        evil,
+    ]
     assert not (tmp_path / "owned").exists()

@@ -168,6 +168,15 @@ def test_a_branch_that_would_not_count_is_refused(curator: Curator) -> None:
     assert "--branch counts for --at trunk only" in done.stderr
 
 
+def test_a_boundary_that_no_build_has_made_is_told_with_what_makes_it(curator: Curator) -> None:
+    done = curator.call("shell", "shop", "--before", "b", code=ExitCode.USAGE)
+    told = " ".join(done.stderr.replace("│", " ").split())
+    assert "no state of shop before 'b' is frozen; there is none" in told
+    assert "thcore run --option dbmigration.begin_before=b makes it" in told
+    done = curator.call("shell", "shop", "--before", "b", "--at", "trunk", code=ExitCode.USAGE)
+    assert "--at and --before name a state each" in done.stderr
+
+
 @pytest.mark.parametrize("command", [("show",), ("verify",), ("fingerprint",), ("shell",), ("update", "--to", "kilo")])
 def test_a_name_that_is_not_there_is_told_with_those_that_are(curator: Curator, command: tuple[str, ...]) -> None:
     done = curator.call(command[0], "shpo", *command[1:], code=ExitCode.USAGE)

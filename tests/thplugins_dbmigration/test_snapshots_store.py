@@ -227,6 +227,13 @@ def test_a_full_disk_while_making_leaves_nothing_and_is_not_the_changes_fault(bu
     assert [path.name for path in (build.state / "snapshots").iterdir()] == ["locks"]
 
 
+def test_a_state_directory_that_cannot_hold_snapshots_is_told_by_its_path(build: Build) -> None:
+    (build.state / "snapshots").write_text("in the way")
+    with pytest.raises(InfrastructureError, match=f"cannot keep the snapshot {build.state}/snapshots") as caught:
+        frozen(build, KEY, "it", written("made"))
+    assert caught.value.code == "snapshot-not-made"
+
+
 def overwritten(data: Path) -> None:
     (data / "file").chmod(0o600)
     (data / "file").write_text("made")

@@ -95,8 +95,9 @@ def test_a_project_is_warmed_by_the_name_that_zuul_has_for_it(curator: Curator) 
 def test_a_branch_that_there_is_not_leaves_the_dataset_restored(curator: Curator) -> None:
     restored, failed = curator.json("warm", "--branch", "mian", code=ExitCode.UNVERIFIED)
     assert (restored["state"], restored["made"], restored["problem"]) == ("", True, "")
-    assert "mian" in failed["problem"]
-    assert "it cannot be prepared" in failed["problem"]
+    said, reason = failed["problem"].splitlines()
+    assert said == "The target branch mian does not get through on this dataset by itself: it cannot be prepared"
+    assert "couldn't find remote ref refs/heads/mian" in reason
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from thcore.model import Step
 from thplugins_dbmigration.tools.tool import Enough, Plan
-from thplugins_dbmigration.walk.course import Course, fits, named
+from thplugins_dbmigration.walk.course import Course, fits, meant, named
 from thplugins_dbmigration.walk.release import Fixup
 
 LINE = ("1", "2", "3", "4")
@@ -47,6 +47,28 @@ def test_a_version_is_named_in_full_by_its_number_or_by_the_beginning_of_its_has
     target: str, version: str, same: bool
 ) -> None:
     assert fits(target, version) is same
+
+
+@pytest.mark.parametrize(
+    ("name", "chain", "versions"),
+    [
+        ("3", "", ["3"]),
+        ("003", "", ["3"]),
+        ("9", "", []),
+        ("0d9e73", "", ["0d9e73a75ee4", "0d9e73ffffff"]),
+        ("0d9e73a75ee4", "", ["0d9e73a75ee4"]),
+        ("3", "fab", None),
+        ("fab:3", "fab", ["3"]),
+        ("fab:9", "fab", []),
+        ("fab:3", "", None),
+        ("odd:one", "", ["odd:one"]),
+    ],
+)
+def test_a_step_is_named_by_the_version_that_it_leads_to_with_its_chain_in_front(
+    name: str, chain: str, versions: list[str] | None
+) -> None:
+    found = meant(name, plan("3", "0d9e73a75ee4", "0d9e73ffffff", "odd:one", chain=chain))
+    assert (None if found is None else [step.version for step in found]) == versions
 
 
 def test_without_a_target_every_chain_goes_to_its_head() -> None:

@@ -181,6 +181,29 @@ def test_a_fixup_may_be_a_program_of_the_project_and_may_be_needed_after_the_tar
     assert said(project.gate(fixups=(Fixup("e", command=argv),))) == {}
 
 
+def test_data_migrations_between_two_steps_of_a_release_are_the_command_that_the_release_has_for_them(
+    project: Releases,
+) -> None:
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[2]); c.execute('update item set b = 1'); c.commit()"
+    refuses = """
+    left = op.get_bind().exec_driver_sql("select count(*) from item where b is null").scalar()
+    if left:
+        raise ValueError(f"{left} items are not migrated")
+    """
+    project.tree("kilo").revision("c", "b", body=refuses)
+    project.tree("liberty", like="kilo").revision("d", "c")
+    project.tree("master", like="liberty").revision("e", "d")
+    project.tree("change", like="master").revision("f", "e")
+    (project.tree("kilo").path / "manage.py").write_text(program)
+    execution = project.gate(KILO, LIBERTY)
+    assert said(execution) == {"release-failed": Severity.UNVERIFIED, "no-steps": Severity.INFO}
+    assert "3 items are not migrated" in "\n".join(execution.findings[0].evidence)
+    argv = ("python3", "manage.py", "online_data_migrations", "{database}")
+    execution = project.gate(evolve(KILO, fixups=(Fixup("b", command=argv),)), LIBERTY)
+    assert said(execution) == {}
+    assert walked(only(execution)) == ALL
+
+
 def test_a_fixup_that_fails_is_told_with_its_last_words(project: Releases) -> None:
     (project.datasets / "small" / "fix.sql").write_text("delete from nothing;")
     execution = project.gate(evolve(KILO, fixups=(Fixup("b", sql="fix.sql"),)))
@@ -429,7 +452,10 @@ def test_a_step_that_fails_is_told_with_the_command_that_repeats_it(project: Rel
     again = "thcore run --project=example/shop --branch=master --ref=refs/changes/1 -- job"
     project.tree("change").revision("g", "f", "create unique index u on item (name)")
     (finding,) = project.gate().findings
-    assert f"after the steps before it: {again}; with the job's option keep_boundaries" in (finding.hint or "")
+    assert (finding.hint or "").endswith(
+        "From the state before it, which is made once, this repeats it where the gate runs: "
+        + again.replace("-- job", "--option=dbmigration.begin_before=g -- job")
+    )
     project.tree("change").revision("f", "e", "create unique index u on item (name)")
     (finding,) = project.gate().findings
     assert (finding.hint or "").endswith(

@@ -63,16 +63,6 @@ def not_ended(
     )
 
 
-def repeated(command: str, *, at_once: bool) -> str:
-    """How a step that failed is run again; ``at_once`` without the steps before it."""
-    if at_once:
-        return f"From the state before it, which is kept, this repeats it where the gate runs: {command}"
-    return (
-        f"This repeats it where the gate runs, after the steps before it: {command}; with the job's option "
-        "keep_boundaries, without them."
-    )
-
-
 _ON_EMPTY = {
     "ok": "Without any rows the step ends well: it is the data that it fails on.",
     "failed": "The step fails without any rows as well.",
@@ -199,7 +189,7 @@ def not_reached(
     return Finding(
         "trunk-failed",
         Severity.UNVERIFIED,
-        f"The target branch {name} fails without this change: {why}",
+        f"The target branch {name} does not get through on this dataset by itself: {why}",
         location,
         evidence=tuple(evidence),
         hint="The change is not at fault. It can be judged when its target branch is mended.",
@@ -263,6 +253,18 @@ def lacking(step: Step, branch: str, dataset: str, since: str) -> Finding:
         Location(step.path, None, dataset, way(step)),
         (f"From {since} on all steps are run as the change has them; those that it adds are judged.",),
         "It lies behind its target branch, or renames the file. Rebase it to have it judged on what it will meet.",
+    )
+
+
+def boundary_not_reached(version: str, why: str, evidence: Iterable[str], dataset: str) -> Finding:
+    """The state that the change's leg is to begin at, before the step to ``version``, is not to be had."""
+    return Finding(
+        "boundary-not-reached",
+        Severity.UNVERIFIED,
+        f"The change's leg cannot begin before {version}: {why}",
+        Location(dataset=dataset),
+        tuple(evidence),
+        "Nothing was judged. Let begin_before name one of the change's steps, or leave it out to have all of them run.",
     )
 
 

@@ -155,6 +155,13 @@ class DbmigrationOptions:
         "The next build of the same commit goes on from there, so that the step is repeated at once.",
         default=False,
     )
+    begin_before: str | None = option(
+        "The version that a step of the change leads to, as reports write it. The change's leg begins at the state "
+        "before that step, which is made once and frozen; what leads there is not judged. For somebody who repeats a "
+        "build, with thcore run --option.",
+        default=None,
+        example="a3f9c1d2e4b5",
+    )
     same_schema: bool = option(
         "Compare the schema of the migrated dataset with that of a fresh install, which is what the project's command "
         "makes of an empty database. With Alembic, also with the project's models, where env.py names them.",

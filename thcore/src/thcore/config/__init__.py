@@ -5,7 +5,7 @@ from __future__ import annotations
 from thcore.config.convert import structure, unstructure
 from thcore.config.json_schema import PluginClasses, json_schema
 from thcore.config.load import TURBO_HIPSTERS, find, load
-from thcore.config.options import changed_options, job_options, plugin_settings, shown
+from thcore.config.options import changed_options, job_options, plugin_settings, shown, written_option
 from thcore.config.schema import (
     Config,
     DefaultsConfig,
@@ -39,4 +39,5 @@ __all__ = [
     "shown",
     "structure",
     "unstructure",
+    "written_option",
 ]

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from thcore.config import document
 from thcore.config.convert import changed, check, unstructure
 from thcore.config.problem import Problem, WrongError, at
 from thcore.config.schema import Config, JobConfig
@@ -46,6 +47,14 @@ def changed_options(options: Any, values: Mapping[str, Any], where: str) -> Any:
         return _none(values) if options is None else changed(options, values)
     except WrongError as wrong:
         raise ConfigError(*(_text(problem, {}, where) for problem in wrong.problems)) from None
+
+
+def written_option(options: Any, key: str, text: str, where: str) -> Any:
+    """A plugin's options with one of them as somebody has written it on a command line: as text where it can be text,
+    so that ``007`` needs no quotes, else as YAML has it. Raises ConfigError as ``changed_options`` does."""
+    with contextlib.suppress(ConfigError):
+        return changed_options(options, {key: text}, where)
+    return changed_options(options, {key: document.parse(text.encode(), where).content}, where)
 
 
 def _none(options: Mapping[str, Any]) -> None:

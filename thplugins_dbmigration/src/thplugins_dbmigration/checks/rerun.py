@@ -47,10 +47,9 @@ class Rerun:
             yield ground, leg
 
     def leg(self, ground: Ground, *, short_of: Step | None = None, after: Leg | None = None) -> Leg:
-        """The change's leg, not to be judged: nothing is counted, and other datasets go on beside it. ``after`` is the
-        one that was walked before on the same clone: its fix-ups are done."""
-        leg = self.trial.leg(ground, self.trial.site.place / "checks", short_of)
-        leg.added = lambda _step: False
+        """The change's leg, not to be judged. ``after`` is the one that was walked before on the same clone: its
+        fix-ups are done."""
+        leg = self.trial.unjudged(ground, self.trial.site.place / "checks", short_of=short_of)
         if after is not None:
             leg.course.pending = list(after.course.pending)
         return leg

@@ -17,7 +17,7 @@ class Key:
     """Everything that a snapshot depends on.
 
     ``kind`` is ``dataset`` (restored), ``release`` (walked to the end of a release), ``trunk`` (walked to the target
-    branch), ``boundary`` (before a step of a change that failed), ``empty`` (any of these without its rows) or
+    branch), ``boundary`` (before a step of a change), ``empty`` (any of these without its rows) or
     ``fresh`` (the schema of a fresh install, in the notes). ``dataset`` is the dataset's name, of a fresh install the
     project's. ``parts`` are readable, shown to people, and hold no secret: project, fingerprint, engine, its version
     and settings, account, tool, commit, environment, ``after`` for the digest of the snapshot that it was made from,

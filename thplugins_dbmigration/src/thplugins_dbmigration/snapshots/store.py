@@ -36,14 +36,20 @@ def frozen(build: Build, key: Key, what: str, make: Make) -> Snapshot:
     dies, the next one does. ``what`` names it for people. Whatever ``make`` raises passes, and nothing half-made stays;
     raises InfrastructureError (``snapshot-not-made``) when the snapshot cannot be kept.
     """
-    place = shelf.root(build.state) / key.digest
-    snapshot = find(build, key)
-    bounds.keep(build)  # only now: what was found is held, and may be all that there is room for
-    if snapshot is None:
-        with alone(shelf.lock_of(place), _waiting(build, what)):
-            found = _look(place)
-            snapshot = found if isinstance(found, Snapshot) else _made(build, key, place, what, make, found or "")
-        bounds.keep(build)
+    try:
+        place = shelf.root(build.state) / key.digest
+        snapshot = find(build, key)
+        bounds.keep(build)  # only now: what was found is held, and may be all that there is room for
+        if snapshot is None:
+            with alone(shelf.lock_of(place), _waiting(build, what)):
+                found = _look(place)
+                snapshot = found if isinstance(found, Snapshot) else _made(build, key, place, what, make, found or "")
+            bounds.keep(build)
+    except OSError as error:
+        raise InfrastructureError(
+            f"{what}: cannot keep the snapshot {error.filename or build.state}: {error.strerror or error}",
+            code="snapshot-not-made",
+        ) from error
     return snapshot
 
 
@@ -81,22 +87,16 @@ def _made(build: Build, key: Key, place: Path, what: str, make: Make, damage: st
         build.log(f"{what}: the snapshot is damaged; making it again")
     else:
         build.log(f"{what}: no snapshot yet, making one")
+    making = shelf.begin(place)
     try:
-        making = shelf.begin(place)
-        try:
-            notes = make(making / shelf.DATA)
-            entries = listing.freeze(making / shelf.DATA, build.check)
-            record = Record(key, notes, listing.size_of(entries), time.time(), "")
-            hold = Hold.of(making)
-            shelf.finish(making, place, record, entries)
-        except BaseException:
-            shelf.discard(making)
-            raise
-    except OSError as error:
-        raise InfrastructureError(
-            f"{what}: cannot keep the snapshot {error.filename or place}: {error.strerror or error}",
-            code="snapshot-not-made",
-        ) from error
+        notes = make(making / shelf.DATA)
+        entries = listing.freeze(making / shelf.DATA, build.check)
+        record = Record(key, notes, listing.size_of(entries), time.time(), "")
+        hold = Hold.of(making)
+        shelf.finish(making, place, record, entries)
+    except BaseException:
+        shelf.discard(making)
+        raise
     return Snapshot(key, place / shelf.DATA, notes, hold, damage)
 
 

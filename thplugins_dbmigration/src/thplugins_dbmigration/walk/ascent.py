@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from attrs import evolve
 
@@ -18,7 +18,7 @@ from thplugins_dbmigration.walk.halt import Halt
 from thplugins_dbmigration.walk.leg import Leg
 from thplugins_dbmigration.walk.route import Waypoint
 from thplugins_dbmigration.walk.sources import Sources
-from thplugins_dbmigration.walk.trail import Trail, Versions
+from thplugins_dbmigration.walk.trail import Trail, by_chain
 
 
 def ascend(site: Site, ground: Ground, waypoint: Waypoint, provision: Provision, before: Trail) -> Trail:
@@ -57,8 +57,8 @@ def ascend(site: Site, ground: Ground, waypoint: Waypoint, provision: Provision,
         where = listed(waypoint.targets) if waypoint.targets else "its head"
         raise Halt(lost(waypoint, dataset, f"it does not reach {where}", missed), walked)
     return Trail(
-        before.start or _listed({chain: plan.current for chain, plan in course.plans.items()}),
-        {**before.versions, **_listed(final)},
+        before.start or by_chain({chain: plan.current for chain, plan in course.plans.items()}),
+        {**before.versions, **by_chain(final)},
         tuple(evolve(result, limits=()) for result in walked),
         Sources(provision.checkout.path).digests({result.step.path for result in walked if result.step.path}),
         tuple(course.done) if waypoint.kind == "trunk" else (),
@@ -91,7 +91,3 @@ def _failed(waypoint: Waypoint, dataset: Dataset, provision: Provision, stop: St
     what = "of the branch" if waypoint.kind == "trunk" else "of its own"
     why = f"migration {messages.way(step)} {what} does not end well"
     return messages.not_reached(waypoint.kind, waypoint.name, why, evidence, dataset.name, step)
-
-
-def _listed(versions: Mapping[str, frozenset[str]]) -> Versions:
-    return {chain: tuple(sorted(found)) for chain, found in versions.items()}

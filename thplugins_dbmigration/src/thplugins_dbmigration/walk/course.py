@@ -126,6 +126,18 @@ def named(versions: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     )
 
 
+def meant(name: str, plan: Plan) -> tuple[Step, ...] | None:
+    """The steps of a chain that people mean by a version, which they write as ``named`` does: one, several where too
+    little is written of it, or none. None where it is of another chain."""
+    chain = f"{plan.chain}:" if plan.chain else ""
+    if not name.startswith(chain):
+        return None
+    version = name.removeprefix(chain)
+    exact = tuple(step for step in plan.steps if step.version == version)
+    found = exact or tuple(step for step in plan.steps if fits(version, step.version))
+    return found if found or chain or ":" not in version else None
+
+
 def listed(versions: Iterable[str]) -> str:
     """Versions for people."""
     return ", ".join(sorted(versions)) or "no version"

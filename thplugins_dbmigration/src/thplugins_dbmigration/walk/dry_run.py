@@ -79,7 +79,7 @@ class _Rehearsal:
         site, found = self.trial.site, dict[Step, StepResult]()
         with site.ground(self._empty(), site.place / f"rehearsal-{_name(part[0])}", kept=False) as ground:
             if not first:  # what came before is not the change's, and its statements are not known
-                leg = self.trial.leg_without_rows(ground, site.place / "rehearsal", short_of=part[0].step)
+                leg = self.trial.unjudged(ground, site.place / "rehearsal", "without rows", part[0].step)
                 leg.walk(self.trial.chosen)
             with site.turns.beside(), ground.server.stage(ground.address) as stage:
                 for result in part:
@@ -94,7 +94,7 @@ class _Rehearsal:
         site.build.emit(Progress(f"{site.dataset.name}: {way(failed)} once more, without rows"))
         following = next((result.step for result in self.own if result.result == "not-run"), None)
         with site.ground(self._empty(), site.place / "on-empty", kept=False) as ground:
-            leg = self.trial.leg_without_rows(ground, site.place / "rehearsal", short_of=following)
+            leg = self.trial.unjudged(ground, site.place / "rehearsal", "without rows", following)
             leg.walk(self.trial.chosen)
         ended = next((result.result for result in leg.results if result.step == failed), "")
         return ended if ended in {"ok", "failed"} else ""

@@ -14,17 +14,17 @@ from attrs import define, evolve, field
 
 from thcore.errors import ChangeError, InfrastructureError, StoppedError
 from thcore.hooks import Build
-from thcore.model import DatasetRun, Finding, Provision, Step, repetition
-from thplugins_dbmigration import checks, faults, messages, project, snapshots
+from thcore.model import DatasetRun, Finding, Provision, Step
+from thplugins_dbmigration import checks, messages, project, snapshots
 from thplugins_dbmigration.datasets import Dataset, fingerprint
 from thplugins_dbmigration.engines.drivers import engine_for
-from thplugins_dbmigration.faults import Evidence
 from thplugins_dbmigration.limits.rules import Rules
 from thplugins_dbmigration.options import DbmigrationOptions
 from thplugins_dbmigration.policy.source import Ruling
 from thplugins_dbmigration.schema import Schema
 from thplugins_dbmigration.tools.tool import Stop
 from thplugins_dbmigration.turns import Turns
+from thplugins_dbmigration.walk import boundary, failure
 from thplugins_dbmigration.walk.course import named
 from thplugins_dbmigration.walk.discretion import Discretion
 from thplugins_dbmigration.walk.dry_run import rehearsed
@@ -123,7 +123,8 @@ class Passage:
         self._proves_nothing = True
         self.findings = [messages.infrastructure(error, self.dataset.name)]
         if self.run is not None:
-            self.run = evolve(self.run, steps=tuple(evolve(step, limits=(), losses=()) for step in self.run.steps))
+            steps = (evolve(step, limits=(), losses=(), census=None) for step in self.run.steps)
+            self.run = evolve(self.run, steps=tuple(steps))
 
     def _go(self) -> None:
         try:
@@ -158,9 +159,10 @@ class Passage:
         chosen = project.choose_tool(self.build, manner, self.change)
         state, trunk = self._beginning(states)
         first = self.rule(self.policy).policy.important
-        trial = begun = Trial(site, manner, chosen, self.change, state, trunk, first)
-        if self.options.keep_boundaries:
-            trial = begun.resumed()
+        begun = Trial(site, manner, chosen, self.change, state, trunk, first)
+        if self.options.begin_before is not None:
+            begun = boundary.begun_before(begun, self.options.begin_before)
+        trial = boundary.resumed(begun) if self.options.keep_boundaries else begun
         with site.ground(trial.state.snapshot, self._place / "data", kept=False) as ground:
             self.run = site.record(
                 engine_version=ground.server.version, tool=chosen.tool.name, steps=trial.state.trail.steps
@@ -169,7 +171,7 @@ class Passage:
             try:
                 failed = self._walk(trial, leg, ground)
             except ChangeError as error:
-                self.findings.append(self._unusable(error, leg))
+                self.findings.append(failure.unusable(error, leg.look_around(), self.dataset.name))
                 return
             except InfrastructureError as error:
                 raise leg.look_around().beside(error) from error
@@ -178,19 +180,14 @@ class Passage:
                 end = checks.look(ground, self.options)
         self._tell(steps=rehearsed(trial, leg, self.run.steps))
         self.findings = [self._tried_without_rows(finding) for finding in self.findings]
-        if (
-            self.options.keep_boundaries
-            and failed is not None
-            and any(step.added and step.result == "ok" for step in self.run.steps)
-        ):
-            begun.keep(failed, self.run.steps)
+        if self.options.keep_boundaries and failed is not None:
+            boundary.keep(begun, failed, self.run.steps)
         made, found = checks.asked(begun, states, [step for step in self.run.steps if not step.leg], end)
         self._tell(checks=made)
         self.findings += found
 
     def _tried_without_rows(self, finding: Finding) -> Finding:
-        assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
-        failed = next((step for step in self.run.steps if step.on_empty), None)
+        failed = next((step for step in self._running.steps if step.on_empty), None)
         if failed is None or finding.location.step != messages.way(failed.step):
             return finding
         return messages.tried_without_rows(finding, failed.on_empty)
@@ -229,61 +226,32 @@ class Passage:
             )
         self._tell(final_version=named(course.last(final)))
         if stop.failed is not None:
-            judged = trial.added(stop.failed)
-            why = self._reason(stop, stop.failed, ground, leg.schema) if judged else None
-            self._failed(stop, stop.failed, leg.evidence, why)
+            why = self._reason(stop, stop.failed, ground, leg.schema) if trial.added(stop.failed) else None
+            told = project.said(stop, self.change)
+            repeat = boundary.repeat(self.build, self.options, stop.failed, self._running.steps)
+            self.findings.append(failure.finding(stop, told, leg.evidence, why, self.dataset.name, repeat))
         elif missed := course.missed(final):
             self.findings.append(messages.mismatch(self.dataset.name, missed))
         return stop.failed
 
-    def _unusable(self, error: ChangeError, leg: Leg) -> Finding:
-        fault = faults.machine_fault(str(error).splitlines(), leg.look_around())
-        if fault is None:
-            return messages.unusable(error, self.dataset.name)
-        return messages.infrastructure(fault.error(str(error)), self.dataset.name)
-
     def _reason(self, stop: Stop, step: Step, ground: Ground, before: Schema | None) -> Reason:
         """Why a step of the change has failed; what makes it fail is noted in its result."""
-        assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
-        failed = next((result for result in self.run.steps if not result.leg and result.step == step), None)
+        failed = next((result for result in self._running.steps if not result.leg and result.step == step), None)
         with self.turns.beside():
             measurement = failed.measurement if failed is not None else None
             checkout = self.change.checkout.path
             why = reason(stop, measurement, ground, self.dataset.confidential, checkout, before)
-        steps = (evolve(each, offences=why.offences) if each is failed else each for each in self.run.steps)
+        steps = (evolve(each, offences=why.offences) if each is failed else each for each in self._running.steps)
         self._tell(steps=tuple(steps))
         return why
 
-    def _failed(self, stop: Stop, step: Step, known: Evidence, why: Reason | None) -> None:
-        """``why`` is None for a step that is not the change's."""
-        evidence, said = self._evidence(stop, why), project.said(stop, self.change)
-        broken = faults.machine_fault(said, known)  # not in what was found of rows: they may hold any words
-        if broken is not None:
-            finding = messages.machine_fault(step, self.dataset.name, broken, evidence)
-        elif why is None:
-            finding = messages.older_failed(step, self.dataset.name, evidence)
-        elif stop.code == "final-version-mismatch":
-            finding = messages.mismatch(self.dataset.name, evidence, step)
-        else:
-            lines = (*evidence, *faults.unsupported(said))
-            finding = messages.not_ended(step, self.dataset.name, lines, line=why.line, repeat=self._repeat(step))
-        self.findings.append(finding)
-
-    def _evidence(self, stop: Stop, why: Reason | None) -> tuple[str, ...]:
-        """What was said, and after the error in one line why it came to that."""
-        lines = project.said(stop, self.change)
-        return (*lines[:1], *(why.lines if why is not None else ()), *lines[1:])
-
-    def _repeat(self, failed: Step) -> str:
-        """How a developer runs a step of the change that failed once more."""
-        again = repetition.command(self.build.job, self.build.change)
+    @property
+    def _running(self) -> DatasetRun:
         assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
-        first = next((result.step for result in self.run.steps if not result.leg and not result.from_snapshot), failed)
-        return messages.repeated(again, at_once=self.options.keep_boundaries or first == failed)
+        return self.run
 
     def _tell(self, **values: Any) -> None:
-        assert self.run is not None, "made when the leg begins"  # noqa: S101 - for the type checker
-        self.run = evolve(self.run, **values)
+        self.run = evolve(self._running, **values)
 
     @property
     def _place(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from attrs import define, evolve, field, frozen
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Progress
 from thplugins_dbmigration import snapshots
+from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.options import SilentLoss
 from thplugins_dbmigration.policy.source import content
 from thplugins_dbmigration.snapshots import Key, Snapshot, dataset_key
@@ -37,6 +38,14 @@ class State:
         except InfrastructureError:
             snapshots.drop(snapshot)
             raise
+
+    def fresh(self, dataset: Dataset, legs: Container[str]) -> State:
+        """The same state; the steps of ``legs`` are this build's own, and no earlier one's."""
+        steps = (
+            evolve(step, from_snapshot=False, limits=dataset.limits_for(step.step)) if step.leg in legs else step
+            for step in self.trail.steps
+        )
+        return evolve(self, trail=evolve(self.trail, steps=tuple(steps)))
 
 
 @define
@@ -66,12 +75,7 @@ class States:
         snapshot = snapshots.find(build, key) or self.site.frozen(
             key, self.waypoints[number - 1].label, lambda data: self._make(number, data)
         )
-        state = State.of(snapshot)
-        steps = (
-            evolve(step, from_snapshot=False, limits=dataset.limits_for(step.step)) if step.leg in self._fresh else step
-            for step in state.trail.steps
-        )
-        return evolve(state, trail=evolve(state.trail, steps=tuple(steps)))
+        return State.of(snapshot).fresh(dataset, self._fresh)
 
     def name(self, number: int) -> str:
         """What reports call a state."""

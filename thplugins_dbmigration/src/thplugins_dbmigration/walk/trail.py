@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import cattrs
@@ -16,6 +16,11 @@ from thplugins_dbmigration.walk.sources import Sources
 
 Versions = Mapping[str, tuple[str, ...]]
 """The versions of a database, by chain."""
+
+
+def by_chain(versions: Mapping[str, Iterable[str]]) -> Versions:
+    """The versions of all chains, as a trail has them."""
+    return {chain: tuple(sorted(found)) for chain, found in versions.items()}
 
 
 @frozen

@@ -1,0 +1,167 @@
+"""The leg of a change that begins before any of its steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from thcore.model import DatasetRun, Execution, Severity
+from thplugins_dbmigration import messages
+from thplugins_dbmigration.options import Judge
+from thplugins_dbmigration.tools.alembic import AlembicOptions
+from thplugins_dbmigration.walk.release import Fixup, Release
+
+from parts.dataset import write_dataset
+from parts.releases import Releases
+from parts.servers import open_directory
+
+SEED = """
+create table alembic_version (version_num varchar(32) not null primary key);
+insert into alembic_version values ('a');
+create table item (id integer primary key, name varchar(20));
+insert into item values (1, 'spade'), (2, 'rake'), (3, 'rake');
+"""
+FAILING = "create unique index u on item (name)"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Releases:
+    """The seed is at a, where the change's leg begins; its third step fails."""
+    made = Releases(tmp_path)
+    tree = made.tree("change").revision("a", None).revision("b", "a", "alter table item add column b integer")
+    tree.revision("c", "b", "update item set b = 1").revision("d", "c", FAILING).revision("e", "d")
+    write_dataset(made.datasets, "small", SEED, start=["a"])
+    return made
+
+
+def only(execution: Execution) -> DatasetRun:
+    (run,) = execution.datasets
+    return run
+
+
+def walked(execution: Execution) -> list[str]:
+    """Each step with the leg that it belongs to, and whether an earlier build ran it."""
+    return [
+        f"{result.leg or 'change'}: {messages.way(result.step)} {result.result}"
+        + (" added" if result.added else "")
+        + (" before" if result.from_snapshot else "")
+        for result in only(execution).steps
+    ]
+
+
+def boundaries(project: Releases) -> list[str]:
+    """The boundaries that are kept."""
+    written = [json.loads(path.read_text()) for path in (project.root / "state").rglob("snapshot.json")]
+    return sorted(each["parts"]["before"] for each in written if each["kind"] == "boundary")
+
+
+def test_the_leg_begins_before_the_step_that_is_named_at_a_state_that_is_made_once(project: Releases) -> None:
+    first = project.gate(judge=Judge.ALL, begin_before="d")
+    own = ["change: c->d failed added", "change: d->e not-run added"]
+    assert walked(first) == ["the change before d: a->b ok", "the change before d: b->c ok", *own]
+    assert first.message == "3 migrations on 1 dataset"
+    (finding,) = first.findings
+    assert (finding.code, finding.location.step) == ("migration-not-ended", "c->d")
+    assert "--option=dbmigration.begin_before=d -- job" in (finding.hint or "")
+    project.starts()
+    again = project.gate(judge=Judge.ALL, begin_before="d")
+    assert walked(again) == [
+        "the change before d: a->b ok before",
+        "the change before d: b->c ok before",
+        *own,
+    ]
+    assert project.starts() == ["change"] * 2  # once more without rows
+    assert (only(again).start_version, only(again).final_version) == (("a",), ("c",))
+    assert boundaries(project) == ["d"]
+
+
+def test_a_step_of_a_further_chain_is_named_with_the_chain(project: Releases) -> None:
+    tree = project.tree("change")
+    env = (tree.path / "migrations" / "env.py").read_text()
+    for number, name in enumerate(("main", "api")):
+        (tree.path / name / "versions").mkdir(parents=True)
+        table = "alembic_version" if number == 0 else "version_api"
+        (tree.path / name / "env.py").write_text(
+            env.replace("connection=connection", f"connection=connection, version_table='{table}'")
+        )
+    for revision in "ab":
+        tree.file(revision).rename(tree.path / "main" / "versions" / f"{revision}.py")
+    tree.revision("b", None).revision("x", "b").revision("y", "x", FAILING)
+    for revision in "bxy":
+        tree.file(revision).rename(tree.path / "api" / "versions" / f"{revision}.py")
+    (tree.path / "alembic.ini").write_text(
+        "[main]\nscript_location = %(here)s/main\n[api]\nscript_location = %(here)s/api\n"
+    )
+    two = AlembicOptions(name="main, api")
+    (finding,) = project.gate(judge=Judge.ALL, alembic=two).findings
+    assert "--option=dbmigration.begin_before=version_api:y -- job" in (finding.hint or "")
+    before_b = project.gate(judge=Judge.ALL, alembic=two, begin_before="version_api:b")
+    assert walked(before_b) == [
+        "the change before version_api:b: a->b ok",
+        "change: base->b ok added",
+        "change: b->x ok added",
+        "change: x->y failed added",
+    ]
+    assert walked(project.gate(judge=Judge.ALL, alembic=two, begin_before="version_api:y"))[-2:] == [
+        "the change before version_api:y: b->x ok",
+        "change: x->y failed added",
+    ]
+    assert boundaries(project) == ["version_api:b", "version_api:y"]
+
+
+@pytest.mark.parametrize(
+    ("version", "why", "evidence"),
+    [
+        ("z", "no step leads to it; these can be named", ("b", "c", "d", "e")),
+        ("e", "migration c->d, which comes before, does not end well", "UNIQUE constraint failed: item.name"),
+    ],
+)
+def test_a_state_that_is_not_to_be_had_is_refused_with_what_there_is(
+    project: Releases, version: str, why: str, evidence: tuple[str, ...] | str
+) -> None:
+    execution = project.gate(judge=Judge.ALL, begin_before=version)
+    (finding,) = execution.findings
+    assert (finding.code, finding.severity) == ("boundary-not-reached", Severity.UNVERIFIED)
+    assert finding.message == f"The change's leg cannot begin before {version}: {why}"
+    assert finding.evidence == evidence or evidence in " ".join(finding.evidence)
+    assert not any(step.added for run in execution.datasets for step in run.steps)
+    assert boundaries(project) == []
+
+
+@pytest.mark.system
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+def test_half_of_a_failed_step_and_a_fixup_of_the_way_are_in_no_boundary_of_a_real_server(engine: str) -> None:
+    with open_directory() as root:
+        project = Releases(root)
+        project.tree("kilo").revision("a", None).revision("b", "a", "alter table item add column b integer")
+        project.tree("master", like="kilo").revision("c", "b", "update item set b = 1")
+        tree = project.tree("change", like="master").revision("d", "c", "insert into item values (4, 'hoe', 4)")
+        tree.revision("e", "d", "alter table item add column e integer", FAILING)
+        tree.revision("f", "e", "update item set e = 1")
+        (write_dataset(project.datasets, "small", SEED, type=engine, start=["a"]) / "fix.sql").write_text(
+            "delete from item where id = 3;\n"
+        )
+        kilo = Release("kilo", tag="kilo")
+        (finding,) = project.gate(kilo).findings
+        assert "--option=dbmigration.begin_before=e -- job" in (finding.hint or "")
+        for _ in range(2):
+            execution = project.gate(kilo, begin_before="e")
+            assert [finding.code for finding in execution.findings] == ["migration-not-ended"]
+            told = " ".join(execution.findings[0].evidence)
+            assert "spade" in told or "rake" in told
+            assert "uplicate column" not in told, "MariaDB keeps the one that the step has added before it fails"
+        assert walked(execution)[-4:] == [
+            "master: b->c ok before",
+            "the change before e: c->d ok before",
+            "change: d->e failed added",
+            "change: e->f not-run added",
+        ]
+        mended = project.gate(kilo, begin_before="f", fixups=(Fixup("d", sql="fix.sql"),))
+        assert walked(mended)[-2:] == ["the change before f: d->e ok", "change: e->f ok added"]
+        again = project.gate(kilo, begin_before="f", fixups=(Fixup("d", sql="fix.sql"),))
+        assert walked(again)[-2:] == ["the change before f: d->e ok before", "change: e->f ok added"]
+        assert only(again).final_version == ("f",)

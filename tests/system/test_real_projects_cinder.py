@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from parts.real_projects import CINDER
+from parts.openstack import CINDER
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1800)]
 

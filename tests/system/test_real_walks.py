@@ -15,7 +15,8 @@ from attrs import evolve
 from thcore.testing.gearmand import Gearmand
 
 from parts.example import DOCS, blocks
-from parts.real_projects import CHANGE, KEYSTONE, NOVA_SYNC, NOVA_WALK, PLACE, VARIABLE, RealProject, find_datasets
+from parts.openstack import KEYSTONE, NOVA_SYNC, NOVA_WALK
+from parts.real_projects import CHANGE, PLACE, VARIABLE, RealProject, find_datasets
 from parts.worker import Worker
 from parts.zuul import Zuul, ZuulBuild
 

@@ -7,9 +7,12 @@ import datetime
 from hypothesis import strategies as st
 
 from thcore.model import (
+    Census,
     Change,
     ChangeKind,
     Check,
+    ColumnCount,
+    Count,
     DatasetRun,
     Finding,
     Limit,
@@ -25,6 +28,7 @@ from thcore.model import (
     StageRun,
     Step,
     StepResult,
+    TableCount,
     Verdict,
     WorkerInfo,
 )
@@ -79,6 +83,18 @@ findings = st.builds(
 )
 _limits = st.builds(Limit, st.just("wall_s") | texts, _seconds, texts)
 _losses = st.builds(Loss, texts, _maybe, st.integers(0, 10**9), st.none() | st.integers(0, 10**9))
+_counts = st.builds(Count, *(st.none() | st.integers(0, 10**9) for _ in range(2)))
+_reasons = st.dictionaries(st.sampled_from(["before", "after", "empty", "distinct"]), texts, **_few)
+_columns = st.builds(ColumnCount, texts, _counts, _counts, _counts, _reasons)
+_tables = st.builds(TableCount, texts, _counts, st.lists(_columns, **_few).map(tuple), texts, _reasons)
+_censuses = st.builds(
+    Census,
+    st.lists(_tables, **_few).map(tuple),
+    st.dictionaries(texts, st.integers(0, 10**9), **_few),
+    st.integers(0, 10**6),
+    texts,
+    _reasons,
+)
 _results = st.builds(
     StepResult,
     st.builds(Step, texts, _versions, texts, _maybe, texts),
@@ -88,6 +104,7 @@ _results = st.builds(
     st.lists(_limits, **_few).map(tuple),
     st.lists(_losses, **_few).map(tuple),
     texts,
+    census=st.none() | _censuses,
 )
 _runs = st.builds(
     DatasetRun,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from attrs import evolve
 
 from thcore.model import (
+    Census,
     Check,
+    ColumnCount,
+    Count,
     Finding,
     Location,
     Measurement,
@@ -15,6 +18,7 @@ from thcore.model import (
     Statement,
     Step,
     StepResult,
+    TableCount,
     TableLock,
     TableWork,
     Wait,
@@ -69,4 +73,7 @@ def _hostile_result(step: Step) -> StepResult:
     statement = Statement(HOSTILE, 0.0, 1.0, error=HOSTILE, works=(work,), waits=(wait,), locks=(lock,))
     offence = Offence(HOSTILE, HOSTILE, (HOSTILE,), 2, HOSTILE, ({HOSTILE: HOSTILE},))
     measured = Measurement(1.0, statements=(statement,), waits=(wait,), locks=(lock,))
-    return StepResult(step, True, "failed", measured, offences=(offence,), on_empty="ok")  # noqa: FBT003 - a value's field
+    reasons = {"after": HOSTILE, "distinct": HOSTILE}
+    column = ColumnCount(HOSTILE, Count(1), Count(1), Count(1), reasons)
+    census = Census((TableCount(HOSTILE, Count(1), (column,), HOSTILE, reasons),), {HOSTILE: 1}, 1, HOSTILE, reasons)
+    return StepResult(step, True, "failed", measured, offences=(offence,), on_empty="ok", census=census)  # noqa: FBT003 - a value's field

@@ -9,7 +9,9 @@ from thcore.errors import CancelledError
 from thcore.model import Loss
 from thcore.process.interrupt import Interrupt
 from thplugins_dbmigration.census import (
+    BEYOND,
     DISTINCT,
+    INCOMPARABLE,
     WIDEST,
     Column,
     Count,
@@ -189,6 +191,11 @@ def test_distinct_values_are_counted_of_the_smallest_tables_up_to_a_number_of_va
 
     assert asked == ["big"]
     assert {name: dict(census.distinct) for name, census in found.items()} == {"huge": {}, "big": {"a": 3}, "none": {}}
+    assert {name: dict(census.untold) for name, census in found.items()} == {
+        "huge": {"a": BEYOND, "b": INCOMPARABLE, "c": BEYOND},
+        "big": {"b": INCOMPARABLE},
+        "none": {},
+    }
 
 
 def test_texts_that_are_empty_now_are_told_unless_what_went_explains_it() -> None:

@@ -20,6 +20,7 @@ from thplugins_dbmigration.measure.mysql import SESSION_COUNTERS, STATEMENT_COUN
 from thplugins_dbmigration.measure.sizes import rewritten
 from thplugins_dbmigration.measure.watch import Watch
 
+from parts.categories import silent, unknown
 from parts.servers import MARIADB, ground
 
 pytestmark = pytest.mark.system
@@ -253,6 +254,50 @@ def test_instruments_change_no_counter_of_rows(server: Server, address: Address,
     # MySQL counts rows of its own catalogue in Handler_delete as well.
     deleted = "Handler_delete" if found[0]["Innodb_rows_deleted"] is None else "Innodb_rows_deleted"
     assert found[0][deleted] == ROWS - 1000
+
+
+EVERY_CATEGORY = (
+    "INSERT INTO things SELECT id + 10000, name, note FROM things",
+    "DELETE FROM things WHERE id > 11000",
+    "SET sort_buffer_size = 32768",
+    "SELECT id FROM things ORDER BY name, note, id DESC",
+    "CREATE TEMPORARY TABLE passing ENGINE=MyISAM AS SELECT * FROM things",
+    "ALTER TABLE things MODIFY name VARCHAR(500), ALGORITHM=COPY",
+    "BEGIN",
+    "UPDATE things SET note = 'a'",
+    "SELECT SLEEP(1)",
+    "COMMIT",
+)
+"""Rows and pages of every kind, a table that is copied, and files and locks that are there for as long as looks
+take."""
+
+
+@pytest.fixture
+def writing(server: Server) -> Iterator[None]:
+    """The server writes pages as soon as they are changed."""
+    running: Any = server
+    with running.connection.cursor() as cursor:
+        cursor.execute("SELECT @@innodb_max_dirty_pages_pct")
+        (usual,) = cursor.fetchone()
+        cursor.execute("SET GLOBAL innodb_max_dirty_pages_pct = 0")
+        yield
+        cursor.execute("SET GLOBAL innodb_max_dirty_pages_pct = %s", (usual,))
+
+
+@pytest.mark.usefixtures("writing")
+def test_a_migration_that_moves_every_category_is_told_in_every_one_of_them(
+    server: Server, address: Address, session: Session
+) -> None:
+    session.run("CREATE INDEX by_name ON things (name)", "ANALYZE TABLE things")
+    written = "SHOW GLOBAL STATUS LIKE 'Innodb_pages_written'"
+    before = session.rows(written)
+    watch = Watch.start("mysql", server, address, lambda: server.counters(address), closely=True)
+    session.run(*EVERY_CATEGORY)
+    while session.rows(written) == before:
+        session.run("SELECT SLEEP(0.1)")
+    measurement = watch.stop()
+    assert list(silent("mysql", measurement)) == []
+    assert unknown("mysql", measurement) == {"Binlog_bytes_written"}
 
 
 def test_a_table_that_is_copied_is_rewritten_and_one_that_is_indexed_is_not(

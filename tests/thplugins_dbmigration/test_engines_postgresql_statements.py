@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -15,10 +16,13 @@ from thcore.model import Statement
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import postgresql_noting
 from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.engines.postgresql_counts import WITHOUT
 from thplugins_dbmigration.engines.postgresql_server import PostgreSQLServer
 from thplugins_dbmigration.engines.postgresql_statements import TELL_COUNTS
-from thplugins_dbmigration.measure.postgresql import COUNTED
+from thplugins_dbmigration.measure.postgresql import COUNTED, NOT_OF_FAILED, SUMMED
+from thplugins_dbmigration.measure.watch import Watch
 
+from parts.categories import silent, unknown
 from parts.servers import EMBEDDED, SYSTEM, Ground, ground
 
 pytestmark = pytest.mark.system
@@ -109,6 +113,60 @@ def test_what_a_statement_cost_is_told_where_the_server_counts_it_and_unknown_wi
     else:
         assert {update.counters[name] for name in COUNTED} == {None}
         assert update.unknown == dict.fromkeys(COUNTED, "this server's programs come without pg_stat_statements")
+
+
+EVERY_CATEGORY = (
+    "SET work_mem = '64kB'",
+    "INSERT INTO many SELECT id + 10000, name FROM many",
+    "UPDATE many SET name = 'somebody else of that name' WHERE id < 100",
+    "DELETE FROM many WHERE id > 11000",
+    "SELECT id FROM many ORDER BY name, id DESC",
+    "DECLARE kept CURSOR WITH HOLD FOR SELECT * FROM many ORDER BY name, id DESC",
+    "BEGIN",
+    "ALTER TABLE many ALTER COLUMN id TYPE bigint",
+    "SELECT pg_sleep(1)",
+    "COMMIT",
+    TELL_COUNTS,
+)
+"""Rows and blocks of every kind, a table that is rewritten, and files and locks that are there for as long as looks
+take."""
+
+
+@contextlib.contextmanager
+def watched(bench: Bench) -> Iterator[tuple[Watch, psycopg.Connection[Any]]]:
+    """A step of a session, with a table of its own."""
+    with bench.session() as session:
+        session.execute("CREATE TABLE many (id integer PRIMARY KEY, name text)")
+        session.execute("INSERT INTO many SELECT n, 'somebody of that name ' || n FROM generate_series(1, 4000) n")
+    bench.server.start_counting(bench.address)
+    try:
+        read = partial(bench.server.counters, bench.address)
+        watch = Watch.start("postgresql", bench.server, bench.address, read, closely=True)
+        with bench.session() as session:
+            yield watch, session
+    finally:
+        with bench.session() as session:
+            session.execute("DROP TABLE many")
+
+
+def test_a_migration_that_moves_every_category_is_told_in_every_one_of_them(bench: Bench) -> None:
+    with watched(bench) as (watch, session):
+        for statement in EVERY_CATEGORY:
+            session.execute(statement.encode())
+        measurement = watch.stop()
+    assert list(silent("postgresql", measurement)) == []
+    assert unknown("postgresql", measurement) == {"rows_locked", *(() if bench.counts else SUMMED)}
+
+
+def test_of_a_step_in_which_a_statement_failed_nobody_knows_which_blocks_it_changed(bench: Bench) -> None:
+    with watched(bench) as (watch, session):
+        session.execute("UPDATE many SET name = 'x'")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            session.execute("UPDATE many SET id = 1")
+        measurement = watch.stop()
+    assert {measurement.counters[name] for name in SUMMED} == {None}
+    why = {measurement.unknown[name] for name in SUMMED}
+    assert why == {NOT_OF_FAILED if bench.counts else WITHOUT}
 
 
 def test_a_failed_statement_has_its_code_its_message_and_its_time(bench: Bench, table: str) -> None:

@@ -91,6 +91,8 @@ def test_a_server_that_says_itself_what_it_lacks_needs_no_words_of_the_migration
     told = Evidence(told={Distress.QUOTA: "Errcode: 122"})
     gone = "OperationalError: (2013, 'Lost connection to server during query')"
     assert machine_fault([gone], told) == Fault("the disk quota is used up", ("The server's own log: Errcode: 122",))
+    for own in (Distress.MEMORY, Distress.FILES):
+        assert machine_fault([gone], Evidence(told={own: "no more"})) is None, "the step may have used them up"
 
 
 def test_that_the_program_was_killed_is_believed_of_the_gate_and_of_nobody_else() -> None:

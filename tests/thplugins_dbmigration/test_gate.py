@@ -14,8 +14,10 @@ from thcore.errors import CancelledError, DeadlineError, InfrastructureError
 from thcore.model import (
     BuildEvent,
     BuildEventKind,
+    Census,
     Change,
     ChangeKind,
+    Count,
     DatasetRun,
     Execution,
     Finding,
@@ -30,8 +32,9 @@ from thcore.testing import make_build
 from thplugins_dbmigration import gate, messages
 from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.judge import judge
-from thplugins_dbmigration.options import DbmigrationOptions, Judge, LearnedLimits, PolicyFrom
+from thplugins_dbmigration.options import DbmigrationOptions, Judge, LearnedLimits, PolicyFrom, SilentLoss
 from thplugins_dbmigration.policy import record
+from thplugins_dbmigration.walk.balance import FAILED, NEW, NOT_COUNTING, TAKES_NOTHING
 
 from parts.alembic_project import AlembicProject
 from parts.dataset import write_dataset
@@ -140,6 +143,36 @@ def test_a_step_that_the_change_adds_is_run_after_the_target_branch(shop: Shop) 
     (artifact,) = execution.artifacts
     assert artifact.name == "datasets/small"
     assert json.loads((artifact.path / "steps.json").read_text())["steps"][1]["step"]["version"] == "c"
+
+
+def test_what_a_step_of_the_change_touched_is_told_with_what_it_held_before_and_after(shop: Shop) -> None:
+    write_dataset(shop.datasets, "small", SEED + "create table other (id integer);\n")
+    shop.change.revision(
+        "c", "b", "update item set name = '' where name = 'rake'", "insert into item (price) values (3)"
+    )
+    shop.change.revision("d", "c", "create index i on item (name)", "alter table item add column seen integer")
+    shop.change.revision("e", "d", "update item set seen = 1")
+    shop.change.revision("f", "e", "create unique index u on item (price)", "nonsense")
+    (run,) = shop.gate().datasets
+    older, filled, added, seen, failed = (step.census for step in run.steps)
+
+    assert older is None
+    assert filled is not None
+    (item,) = filled.tables
+    assert (item.table, item.rows, filled.untouched, filled.inferred) == ("item", Count(2, 3), {"other": 0}, "")
+    assert {column.column: (column.nulls, column.empty, column.distinct) for column in item.columns} == {
+        "name": (Count(0, 1), Count(0, 1), Count(2, 2)),
+        "price": (Count(2, 2), Count(None, None), Count(0, 1)),
+    }
+    assert added is not None
+    assert (added.tables[0].rows, added.inferred) == (Count(3, 3), TAKES_NOTHING)
+    assert seen is not None
+    (column,) = seen.tables[0].columns
+    assert (column.column, column.nulls, column.unknown["before"]) == ("seen", Count(None, 0), NEW)
+    assert failed is not None
+    assert (failed.tables[0].rows, failed.unknown) == (Count(3, None), {"after": FAILED})
+    (uncounted,) = [step.census for step in shop.gate(silent_loss=SilentLoss.OFF).datasets[0].steps if step.added][:1]
+    assert uncounted == Census(unknown=dict.fromkeys(("before", "after"), NOT_COUNTING))
 
 
 def test_a_step_that_fails_on_data_is_the_changes_fault_with_the_servers_words(shop: Shop) -> None:
@@ -487,9 +520,8 @@ def test_a_change_that_writes_a_misspelt_table_into_the_policy_is_told(shop: Sho
     }
 
 
-def test_where_not_all_steps_ran_on_all_datasets_no_table_is_told_to_be_nowhere(shop: Shop) -> None:
-    write_dataset(shop.datasets, "a-small", SEED)
-    write_dataset(shop.datasets, "b-doubled", DUPLICATES)
+def test_where_not_all_steps_ran_no_table_is_told_to_be_nowhere(shop: Shop) -> None:
+    write_dataset(shop.datasets, "doubled", DUPLICATES)
     shop.change.revision("c", "b", "create unique index u on item (name)")
     shop.change.revision("d", "c", "create table shelf (id integer)")
     for tree in (shop.trunk, shop.change):

@@ -91,7 +91,7 @@ def through_the_gate(root: Path, trunk: AlembicProject, change: AlembicProject) 
         return execution
 
 
-@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+@pytest.mark.parametrize("engine", ["mysql", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_two_datasets_on_a_real_server_and_one_has_duplicates(
     root: Path, trunk: AlembicProject, change: AlembicProject, engine: str
 ) -> None:

@@ -212,11 +212,14 @@ NEARLY = {
         "Innodb_pages_created": 100,
         "Innodb_pages_read": 100,
         "Innodb_pages_written": 10_000,
+        "Innodb_buffer_pool_pages_dirty": 10_000,
     },
     "postgresql": {
         # While somebody looks at a row, the server cleans up nothing that is younger: a page more is begun instead.
         "blks_read": 200,
         "blks_hit": 2000,
+        "blks_dirtied": 200,
+        "blks_written": 200,
         "wal_bytes": 100_000,
         "database_bytes": 16 * 8192,
         # Differs by a block between two runs without a canary.

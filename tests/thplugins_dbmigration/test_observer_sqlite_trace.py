@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 
-from thcore.model import Provision, Statement, Step
+from thcore.model import Measurement, Provision, Statement, Step
 from thcore.testing import make_build
 from thplugins_dbmigration.engines.sqlite import SQLiteServer
 from thplugins_dbmigration.engines.sqlite_observed import Observed
 from thplugins_dbmigration.measure import difference
+from thplugins_dbmigration.measure.watch import Watch
 from thplugins_dbmigration.template import Placeholders
 from thplugins_dbmigration.tools.alembic import Alembic
 from thplugins_dbmigration.tools.django import Django
@@ -22,6 +23,7 @@ from thplugins_dbmigration.tools.tool import Project, Tool
 from thplugins_dbmigration.tools.yoyo import Yoyo
 
 from parts.alembic_project import AlembicProject
+from parts.categories import silent, unknown
 from parts.django_project import VARIABLES, DjangoProject
 from parts.guide import Told
 from parts.observed_sqlite import observe
@@ -408,19 +410,23 @@ class Reader:
         self.statements[step.version] = self.server.statements(address, self.mark)
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-def test_steps_of_a_tool_have_rows_and_statements(tmp_path: Path, tool: str) -> None:
-    checkout, server = tmp_path / "checkout", SQLiteServer(tmp_path)
-    address = server.create("data", "", "")
-    driver, provision = TOOLS[tool](checkout)
-    with make_build(tmp_path / "build") as build:
+def walk(directory: Path, server: SQLiteServer, driver: Tool, provision: Provision, guide: Told) -> None:
+    """Take a project's steps on an empty database."""
+    address, checkout = server.create("data", "", ""), provision.checkout.path
+    with make_build(directory / "build") as build:
         words = Placeholders.of(
-            address, dataset="small", checkout=checkout, workspace=build.workspace.root, config=tmp_path
+            address, dataset="small", checkout=checkout, workspace=build.workspace.root, config=directory
         )
         variables = {name: words.fill(text, name) for name, text in VARIABLES.items()}
         project = Project(provision, address, server, checkout, variables, words, "small")
-        reader = Reader(server)
-        driver.walk(build, driver.options()(), project, Told(started=reader.starts, ended=reader.ends))
+        driver.walk(build, driver.options()(), project, guide)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_steps_of_a_tool_have_rows_and_statements(tmp_path: Path, tool: str) -> None:
+    server = SQLiteServer(tmp_path)
+    reader = Reader(server)
+    walk(tmp_path, server, *TOOLS[tool](tmp_path / "checkout"), Told(started=reader.starts, ended=reader.ends))
     first, second = reader.counted
     texts = [[each.text.strip("\n;") for each in statements] for statements in reader.statements.values()]
     assert texts[0].index(CREATE) < texts[0].index(MANY)
@@ -430,3 +436,43 @@ def test_steps_of_a_tool_have_rows_and_statements(tmp_path: Path, tool: str) -> 
     assert reader.counted[first]["rows_changed"] in {4, 5}
     assert reader.counted[second]["rows_changed"] in {3, 4}
     assert all(each.began_s >= 0 for each in reader.statements[first])
+
+
+NUMBERS = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number LIMIT 100000)"
+EVERY_CATEGORY = (
+    f"INSERT INTO pets {NUMBERS} SELECT n, 'somebody called ' || n FROM number",
+    "UPDATE pets SET name = 'nobody' WHERE id % 2",
+    "DELETE FROM pets WHERE id > 90000",
+    "CREATE TABLE copied (id INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+    "INSERT INTO copied SELECT id, name FROM pets",
+    "DROP TABLE pets",
+    "ALTER TABLE copied RENAME TO pets",
+    "CREATE INDEX by_name ON pets (name)",
+)
+"""Rows and pages of every kind, and a table that is copied, which takes many times as long as from one look at locks to
+the next."""
+
+
+def test_a_migration_that_moves_every_category_is_told_in_every_one_of_them(tmp_path: Path) -> None:
+    server = SQLiteServer(tmp_path)
+    address = server.address("data", "", "")
+    create = ("CREATE TABLE pets (id INTEGER PRIMARY KEY, name TEXT)", "CREATE INDEX i ON pets (name)")
+    project = AlembicProject(tmp_path / "checkout").revision("one", None, *create)
+    watches: list[Watch] = []
+    told: list[Measurement] = []
+
+    def starts(_step: Step) -> None:
+        watches.append(Watch.start("sqlite", server, address, lambda: server.counters(address), closely=True))
+
+    guide = Told(started=starts, ended=lambda _step: told.append(watches[-1].stop()))
+    walk(tmp_path, server, Alembic(), project.revision("two", "one", *EVERY_CATEGORY).provision(), guide)
+    assert guide.told[-1] == "after two"
+    assert list(silent("sqlite", told[-1])) == []
+    counted_together = {"rows_inserted", "rows_updated", "rows_deleted"}
+    assert unknown("sqlite", told[-1]) == {
+        *counted_together,
+        "rows_read",
+        "wal_bytes",
+        "temporary_bytes",
+        "rows_locked",
+    }

@@ -114,7 +114,7 @@ def test_a_step_of_a_further_chain_is_named_with_the_chain(project: Releases) ->
 @pytest.mark.parametrize(
     ("version", "why", "evidence"),
     [
-        ("z", "there is no such step; there is one of these", ("b", "c", "d", "e")),
+        ("z", "no step leads to it; these can be named", ("b", "c", "d", "e")),
         ("e", "migration c->d, which comes before, does not end well", "UNIQUE constraint failed: item.name"),
     ],
 )

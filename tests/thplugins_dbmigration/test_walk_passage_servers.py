@@ -42,7 +42,7 @@ def only(execution: Execution) -> DatasetRun:
     return run
 
 
-@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+@pytest.mark.parametrize("engine", ["mysql", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_three_releases_and_the_target_branch_are_climbed_once(root: Path, engine: str) -> None:
     project = Releases(root)
     project.tree("kilo").revision("a", None).revision("b", "a", "alter table item add column price integer")

@@ -19,6 +19,11 @@ WIDEST = 500
 DISTINCT = 2_000_000
 """How many values of a database are looked at to tell how many are distinct: smaller tables come first. It takes a
 server a second or so, four to eight times as long as to count them."""
+BEYOND = (
+    f"different values are counted of the smallest tables first, up to {DISTINCT:,} values; this one is beyond that"
+)
+INCOMPARABLE = "the server cannot tell values of this type apart at a bearable cost"
+"""Why different values of a column were not counted."""
 ALIKE = 0.5
 """The share of a table's columns that one of another name must have to be taken for the same table."""
 _BOOKS = re.compile(r"(.*\.)?(alembic_version\w*|migrate_version|django_migrations|_?yoyo_\w+)", re.IGNORECASE)
@@ -30,13 +35,14 @@ class TableCensus:
     """How many rows a table has, and per column, in the table's order, in how many of them it is not NULL.
 
     ``filled`` is for columns of text: how many texts are not empty. ``distinct`` is for those that can be compared,
-    where that was looked at: how many different values there are.
+    where that was looked at: how many different values there are. ``untold`` says why that is not known, by column.
     """
 
     rows: int
     present: Mapping[str, int]
     filled: Mapping[str, int] = field(factory=dict)
     distinct: Mapping[str, int] = field(factory=dict)
+    untold: Mapping[str, str] = field(factory=dict)
 
 
 @frozen
@@ -79,13 +85,17 @@ def told_apart(
     left, found = DISTINCT, dict(tables)
     comparable = {table: [column.name for column in columns[table] if column.comparable] for table in tables}
     cells = {table: tables[table].rows * len(names) for table, names in comparable.items()}
-    for table in sorted(tables, key=lambda name: (cells[name], name)):
+    for table in sorted((name for name in tables if tables[name].rows), key=lambda name: (cells[name], name)):
+        names = comparable[table]
+        untold = {column.name: INCOMPARABLE for column in columns[table] if not column.comparable}
+        values: dict[tuple[str, Of], int] = {}
         left -= cells[table]
         if left < 0:
-            break
-        if cells[table]:
-            _, values = _asked([(name, Of.DISTINCT) for name in comparable[table]], counts[table])
-            found[table] = evolve(tables[table], distinct={name: value for (name, _), value in values.items()})
+            untold |= dict.fromkeys(names, BEYOND)
+        elif names:
+            _, values = _asked([(name, Of.DISTINCT) for name in names], counts[table])
+        told = {name: value for (name, _), value in values.items()}
+        found[table] = evolve(tables[table], distinct=told, untold=untold)
     return found
 
 

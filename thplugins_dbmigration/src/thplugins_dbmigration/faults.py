@@ -5,7 +5,8 @@ device``, or print it. So nobody is excused by words. **Evidence** is what the g
 
 - the server's own error log, from where the step began: a server that the system has refused something says so there,
   by the system's number or with an SQLSTATE that is not the migration's. It knows of a quota, or of a small file system
-  that only the server has. It is evidence by itself: who is told ``server has gone away`` is told nothing of a disk;
+  that only the server has. Of the disk it is evidence by itself: who is told ``server has gone away`` is told nothing
+  of a disk. Of memory and open files it is so beside words only: a migration may use up what there is of them;
 - the room on the file systems of the data directory, the server's temporary files, the workspace and the system's
   temporary directory, looked at every 50 ms while a step of the change runs, and as soon as any step has failed; and
   whether the system gives the worker a little there, which a quota of its own forbids. It is evidence beside words
@@ -48,6 +49,8 @@ _SOURCE = r"^([ \t]*File \"[^\n]*\", line \d+[^\n]*\n)[ \t]+[^\n]+$"
 """A place in a traceback, and the line that is there."""
 _ROOM = (Distress.FULL, Distress.QUOTA)
 """What fails alike, and is told as either."""
+_BY_ITSELF = (*_ROOM, Distress.BROKEN)
+"""What a server's log is believed without any words of the step."""
 
 
 @frozen
@@ -92,7 +95,7 @@ def machine_fault(lines: Iterable[str], evidence: Evidence) -> Fault | None:
         return Fault(Distress.KILLED.value)
     worded = words(said)
     alike = _ROOM if worded in _ROOM else (worded,)
-    told = next((distress for distress in (*alike, *evidence.told) if distress in evidence.told), None)
+    told = next((distress for distress in (*alike, *_BY_ITSELF) if distress in evidence.told), None)
     if told is not None:
         return Fault(told.value, (f"The server's own log: {evidence.told[told]}",))
     seen = next((distress for distress in alike if distress in evidence.seen), None)

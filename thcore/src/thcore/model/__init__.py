@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thcore.model.census import Census, ColumnCount, Count, TableCount
 from thcore.model.change import Change, ChangeKind, Revision
 from thcore.model.command import Command, CommandResult, OomKills
 from thcore.model.event import BuildEvent, BuildEventKind, Progress, WorkerEvent, WorkerEventKind
@@ -54,12 +55,15 @@ __all__ = [
     "BuildEventKind",
     "BuildRequest",
     "Bytes",
+    "Census",
     "Change",
     "ChangeKind",
     "Check",
     "Checkout",
+    "ColumnCount",
     "Command",
     "CommandResult",
+    "Count",
     "DatasetRun",
     "Environment",
     "Excuse",
@@ -92,6 +96,7 @@ __all__ = [
     "Statement",
     "Step",
     "StepResult",
+    "TableCount",
     "TableLock",
     "TableWork",
     "Verdict",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from thcore.model.census import Census
 from thcore.model.finding import Severity
 from thcore.model.quantity import format_duration, format_size
 
@@ -272,7 +273,8 @@ class StepResult:
     """One step as it ran on one dataset.
 
     ``added`` tells whether the change adds it: only those are judged. ``result`` is ``ok``, ``failed`` or ``not-run``.
-    ``losses`` are the rows and values that were there before the step and are not afterwards. ``leg`` names whose code
+    ``losses`` are the rows and values that were there before the step and are not afterwards, and ``census`` what was
+    counted to find that out, None of a step that the change does not add or that did not run. ``leg`` names whose code
     ran it: a release, or the target branch; it is empty for the change's. ``from_snapshot`` says that an earlier build
     ran and measured it, on whose state this one went on. ``offences`` are the rows that made it fail, and ``on_empty``
     how it ends on the same schema without any: ``ok`` or ``failed``, empty where that was not tried.
@@ -288,6 +290,7 @@ class StepResult:
     from_snapshot: bool = False
     offences: tuple[Offence, ...] = ()
     on_empty: str = ""
+    census: Census | None = None
 
     def weight(self, limit: Limit) -> Severity:
         """What it weighs that the step is above one of its limits: as it was judged, else as the limit says. A step

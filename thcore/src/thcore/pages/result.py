@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from thcore.model import DatasetRun, Finding, Limit, Loss, Outcome, Severity, StepResult
 from thcore.pages.amount import TIME, named, worded
 from thcore.pages.bar import Bar, per_cent
+from thcore.pages.counted import Counted, counted
 from thcore.pages.watched import MOST, Watched, watched
 
 _ORDER = ("failed", "unverified", "warning", "ok")
@@ -44,7 +45,7 @@ class StepView:
     state: str
     gauges: tuple[Gauge, ...]
     statements: int = MOST
-    """How many of its statements are shown at most."""
+    """How many of its statements are shown at most, and how many lines of what was counted."""
 
     @property
     def wall_s(self) -> float | None:
@@ -75,6 +76,11 @@ class StepView:
     def watched(self) -> Watched | None:
         """What was seen of it, beside figures."""
         return watched(self.run, self.statements)
+
+    @property
+    def counted(self) -> Counted | None:
+        """What was counted before and after it."""
+        return counted(self.run, self.statements)
 
     @property
     def timing(self) -> Gauge | None:

@@ -12,10 +12,10 @@ from thplugins_dbmigration.engines.postgresql_log import Record, records
 _STATES = {
     "53000": Distress.FILES,
     "53100": Distress.FULL,
-    "53200": Distress.MEMORY,
     "58030": Distress.BROKEN,
 }
-"""SQLSTATEs for what the system refuses; a quota has none of its own."""
+"""SQLSTATEs for what the system refuses; a quota has none of its own. That of memory is not among them: it is said of a
+step with too many locks or too long a text as well."""
 _RAISED = re.compile(r"PL/pgSQL function [^\n]* at (?:RAISE|ASSERT)\b")
 """The first line of the context of what a function raises itself, with whatever code."""
 

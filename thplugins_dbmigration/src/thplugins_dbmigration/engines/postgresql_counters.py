@@ -7,7 +7,8 @@ from typing import Any
 from psycopg import sql
 
 from thplugins_dbmigration.address import Address
-from thplugins_dbmigration.measure.postgresql import REPORTED_COUNTERS
+from thplugins_dbmigration.engines.postgresql_counts import untold
+from thplugins_dbmigration.measure.postgresql import NO_ROW_LOCKS, REPORTED_COUNTERS
 
 REPORT_DELAY_S = 10
 """How long a session that is idle may keep its counts to itself (PGSTAT_IDLE_INTERVAL)."""
@@ -66,3 +67,9 @@ def read(connection: Any, *, settled: bool) -> dict[str, int | None]:
         for name, value in zip(REPORTED_COUNTERS, total, strict=True):
             counters[name] = int(value) - int(own.get(name, 0))
     return {**counters, "wal_bytes": int(wal), "database_bytes": int(size)}
+
+
+def reasons(connection: Any) -> dict[str, str]:
+    """Why counters are not known, where they are not. ``connection`` is to the database ``template1``."""
+    kept_back = "a session may have counted something that it has not told yet"
+    return {**dict.fromkeys(REPORTED_COUNTERS, kept_back), **untold(connection), "rows_locked": NO_ROW_LOCKS}

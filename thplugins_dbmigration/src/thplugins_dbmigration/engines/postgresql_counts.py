@@ -13,11 +13,12 @@ import psycopg
 from attrs import field, frozen
 
 from thplugins_dbmigration.address import Address
-from thplugins_dbmigration.measure.postgresql import COUNTED
+from thplugins_dbmigration.measure.postgresql import COUNTED, SUMMED
 
 LIBRARY = "pg_stat_statements"
 KEPT = 5000
 """How many statements that differ in more than values the server keeps counts of."""
+WITHOUT = f"this server's programs come without {LIBRARY}"
 SETTINGS = {
     "shared_preload_libraries": LIBRARY,
     "pg_stat_statements.max": str(KEPT),
@@ -34,6 +35,14 @@ _VIEW = (
     f"SELECT queryid, min(query), sum(calls), sum(total_exec_time), {', '.join(f'sum({name})' for name in COUNTED)} "  # noqa: S608 - constants
     "FROM pg_stat_statements(true) JOIN pg_database ON pg_database.oid = dbid JOIN pg_roles ON pg_roles.oid = userid "
     "WHERE datname = %s AND rolname = %s GROUP BY queryid"
+)
+
+
+_BLOCKS = (
+    "SELECT (SELECT dealloc FROM pg_stat_statements_info), "
+    "coalesce(sum(shared_blks_dirtied), 0), coalesce(sum(shared_blks_written), 0) FROM pg_stat_statements(false) "
+    "JOIN pg_database ON pg_database.oid = dbid JOIN pg_roles ON pg_roles.oid = userid "
+    "WHERE datname = %s AND rolname = %s"
 )
 
 
@@ -84,13 +93,41 @@ def has_library(programs: Path | None) -> bool:
     return any((programs.resolve().parent / place / f"{LIBRARY}.so").is_file() for place in _PLACES)
 
 
+def blocks(connection: Any, address: Address) -> dict[str, int | None]:
+    """What statements of the project have dirtied and written so far; None where nobody counts that, or where the
+    server has forgotten some of it. ``connection`` is as for ``counted``, which makes the view."""
+    unknown = dict[str, int | None].fromkeys(SUMMED)
+    try:
+        if not _loaded(connection):
+            return unknown
+        (made,) = connection.execute("SELECT to_regprocedure('pg_stat_statements(boolean)')").fetchone()
+        if made is None:
+            return unknown
+        lost, *sums = connection.execute(_BLOCKS, (address.database, address.user)).fetchone()
+    except psycopg.Error:
+        if connection.closed:
+            raise
+        return unknown
+    return unknown if lost else dict(zip(SUMMED, map(int, sums), strict=True))
+
+
+def untold(connection: Any) -> dict[str, str]:
+    """Why ``blocks`` are not known, where they are not."""
+    forgotten = f"{LIBRARY} does not answer, or has forgotten some statements"
+    return dict.fromkeys(SUMMED, forgotten if _loaded(connection) else WITHOUT)
+
+
+def _loaded(connection: Any) -> bool:
+    (loaded,) = connection.execute("SHOW shared_preload_libraries").fetchone()
+    return LIBRARY in loaded
+
+
 def counted(connection: Any, address: Address, *, first: bool = False) -> Counts:
     """The counts so far, of statements of the project. ``connection`` is to the database ``template1``; the ``first``
     time, the view is made."""
     try:
-        (loaded,) = connection.execute("SHOW shared_preload_libraries").fetchone()
-        if LIBRARY not in loaded:
-            return Counts(reason=f"this server's programs come without {LIBRARY}")
+        if not _loaded(connection):
+            return Counts(reason=WITHOUT)
         if first:
             connection.execute(f"CREATE EXTENSION IF NOT EXISTS {LIBRARY}")
         (lost,) = connection.execute("SELECT dealloc FROM pg_stat_statements_info").fetchone()

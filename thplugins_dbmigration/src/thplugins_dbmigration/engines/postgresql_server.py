@@ -24,6 +24,7 @@ from thplugins_dbmigration.engines import (
     postgresql_census,
     postgresql_checksums,
     postgresql_counters,
+    postgresql_counts,
     postgresql_emptying,
     postgresql_inquiry,
     postgresql_schema,
@@ -34,7 +35,6 @@ from thplugins_dbmigration.engines.engine import Installation
 from thplugins_dbmigration.engines.error_log import ErrorLog
 from thplugins_dbmigration.engines.inquiry import Ask
 from thplugins_dbmigration.engines.postgresql_complaints import complaints
-from thplugins_dbmigration.engines.postgresql_counts import counted
 from thplugins_dbmigration.engines.postgresql_extensions import make_extension
 from thplugins_dbmigration.engines.postgresql_hindrance import hindrance
 from thplugins_dbmigration.engines.postgresql_locks import PostgreSQLLocks
@@ -50,7 +50,6 @@ from thplugins_dbmigration.engines.stage import Stage
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.engines.version_table import VersionTable
-from thplugins_dbmigration.measure.postgresql import NO_ROW_LOCKS, REPORTED_COUNTERS
 from thplugins_dbmigration.schema import Schema
 
 ENDING_S = 0.5
@@ -155,7 +154,8 @@ class PostgreSQLServer:
 
     def _reading(self, address: Address, *, settled: bool) -> dict[str, int | None]:
         with self._inside(address.database, "read the counters") as connection:
-            return postgresql_counters.read(connection, settled=settled)
+            told = postgresql_counters.read(connection, settled=settled)
+            return {**told, **postgresql_counts.blocks(self.connection, address)}
 
     def versions(self, address: Address, table: str) -> frozenset[str] | None:
         wanted = VersionTable.parse(table)
@@ -169,19 +169,21 @@ class PostgreSQLServer:
             return wanted.versions(rows)
 
     def reasons(self, address: Address) -> dict[str, str]:  # noqa: ARG002 - the contract's argument
-        untold = "a session may have counted something that it has not told yet"
-        return {**dict.fromkeys(REPORTED_COUNTERS, untold), "rows_locked": NO_ROW_LOCKS}
+        with self._asked("ask why counters are not known"):
+            return postgresql_counters.reasons(self.connection)
 
     def mark(self, address: Address) -> Mark:
         with self._asked("count statements"):
             self.noting.begin(self.reread, lambda: self.connection.execute("SELECT pg_conf_load_time()").fetchone())
-            return Mark.set(self.log, counted(self.connection, address, first=True))
+            return Mark.set(self.log, postgresql_counts.counted(self.connection, address, first=True))
 
     def statements(self, address: Address, mark: object) -> tuple[Statement, ...]:
         assert isinstance(mark, Mark), "one of ours"  # noqa: S101 - for the type checker
         with self._asked("count statements"):
             active = postgresql_counters.active(self.connection, address)
-            return noted(self.log, mark, counted(self.connection, address), self.noting.extent, active)
+            return noted(
+                self.log, mark, postgresql_counts.counted(self.connection, address), self.noting.extent, active
+            )
 
     def sizes(self, address: Address) -> dict[str, TableSize]:
         with self._inside(address.database, "look at the sizes of tables") as connection:

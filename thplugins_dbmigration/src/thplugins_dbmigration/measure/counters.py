@@ -29,6 +29,9 @@ LEGACY: Mapping[str, Meaning] = {
 OWN: Mapping[str, Meaning] = {**sizes.COUNTERS, **sampling.COUNTERS, **tenures.COUNTERS}
 """What is found out around the steps that a change adds, on every engine."""
 
+WITHOUT_FAILED: Mapping[str, str] = dict.fromkeys(postgresql.SUMMED, postgresql.NOT_OF_FAILED)
+"""The counters that nobody knows of a step in which a statement failed, and why."""
+
 _EQUIVALENTS: Mapping[str, Callable[[dict[str, int | None]], dict[str, int | None]]] = {
     "mysql": mysql.equivalents,
     "postgresql": postgresql.equivalents,

@@ -14,6 +14,7 @@ from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.engines.table_size import TableSize
 from thplugins_dbmigration.measure import sizes
 from thplugins_dbmigration.measure.canary import Canary, attribute
+from thplugins_dbmigration.measure.counters import WITHOUT_FAILED
 from thplugins_dbmigration.measure.locks import Locks, taken
 from thplugins_dbmigration.measure.sampling import Sampler
 from thplugins_dbmigration.measure.tenures import ROWS_LOCKED
@@ -91,6 +92,9 @@ class Instruments:
             for name, reason in reasons.items()
             if name == "locks" or (not statements if name == "statements" else name in every and every[name] is None)
         }
+        if any(each.error for each in statements):
+            untold = {name: reason for name, reason in WITHOUT_FAILED.items() if every.get(name) is not None}
+            every, unknown = {**every, **dict.fromkeys(untold)}, {**unknown, **untold}
         if self._canary.why_not:
             unknown["waits"] = self._canary.why_not
         if self._locks.trouble:

@@ -35,6 +35,9 @@ SERVER_COUNTERS = {
     "Innodb_pages_created": Meaning("pages", "pages made"),
     "Innodb_pages_read": Meaning("pages", "pages read from files, of those that were not in memory"),
     "Innodb_pages_written": Meaning("pages", "pages written to files so far; the rest is written later"),
+    "Innodb_buffer_pool_pages_dirty": Meaning(
+        "pages", "pages in memory that are still to be written, more than before the step; fewer are negative"
+    ),
     "Innodb_deadlocks": Meaning("deadlocks", "deadlocks found (MariaDB)"),
     "Innodb_row_lock_waits": Meaning("waits", "waits for a lock on a row"),
     "Innodb_row_lock_time": Meaning("milliseconds", "time that was waited for locks on rows"),

@@ -28,7 +28,25 @@ SERVER_COUNTERS = {
 }
 """Counters that are exact at any moment."""
 
-COUNTERS = REPORTED_COUNTERS | SERVER_COUNTERS
+SUMMED = {
+    "blks_dirtied": Meaning(
+        "blocks",
+        "blocks changed that were clean, by the project's statements; a build of an index counts none of its own",
+    ),
+    "blks_written": Meaning(
+        "blocks",
+        "blocks that the project's statements wrote to files themselves: new ones at the end of a table, and others "
+        "where memory was full. The rest is written later; a build of an index counts none of its own",
+    ),
+}
+"""Sums of ``shared_blks_dirtied`` and ``shared_blks_written`` of pg_stat_statements over all statements of the project:
+before PostgreSQL 16, which has pg_stat_io, the server tells them nowhere else, and what that has is of all sessions.
+Known where the server has that library, around the steps that a change adds, unless a statement failed."""
+
+NOT_OF_FAILED = "pg_stat_statements counts nothing of a statement that failed"
+"""Why those are not known of a step in which one did."""
+
+COUNTERS = REPORTED_COUNTERS | SERVER_COUNTERS | SUMMED
 
 COUNTED = {
     "rows": Meaning("rows", "rows that the statement returned or changed"),

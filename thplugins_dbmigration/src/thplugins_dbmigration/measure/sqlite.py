@@ -15,6 +15,7 @@ UNCOUNTED = {
     **dict.fromkeys(
         ("rows_inserted", "rows_updated", "rows_deleted"), "SQLite counts changed rows together; limit rows_changed"
     ),
+    "temporary_bytes": "SQLite's temporary files have no name, and belong to a process of the project",
     "wal_bytes": "SQLite does not count what it writes to its journal or WAL; limit pages_written",
 }
 """Why these counters, which other engines have, are never known."""

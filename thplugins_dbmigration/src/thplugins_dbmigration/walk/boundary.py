@@ -190,7 +190,7 @@ class _Search:
     def unknown(self) -> Halt:
         """There is no such step in any chain that has shown itself."""
         there = [name_of(step) for step in self.seen]
-        return self.halt(f"there is no such step; there is {'one of these' if there else 'none at all'}", there)
+        return self.halt("no step leads to it; these can be named" if there else "its leg has no steps", there)
 
     def halt(self, why: str, evidence: Iterable[str]) -> Halt:
         """The state is not to be had."""

@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 
 from thcore.errors import InfrastructureError
 from thcore.hooks import Build
-from thcore.model import Loss, Measurement, Progress, Step, StepResult
+from thcore.model import Census, Loss, Measurement, Progress, Step, StepResult
 from thplugins_dbmigration.census import TableCensus, losses
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.faults import NOTHING, Evidence
@@ -24,6 +24,7 @@ from thplugins_dbmigration.project import Chosen
 from thplugins_dbmigration.schema import Schema
 from thplugins_dbmigration.tools.tool import Plan, Project, Stop
 from thplugins_dbmigration.turns import Turns
+from thplugins_dbmigration.walk.balance import NOT_COUNTING, TAKES_NOTHING, Touch, balanced
 from thplugins_dbmigration.walk.conservation import takes_nothing
 from thplugins_dbmigration.walk.course import Course
 from thplugins_dbmigration.walk.fixups import run_fixup
@@ -180,7 +181,8 @@ class Leg:
             measurement = evolve(measurement, slowness=_larger(self._slowness_before, self._slow()))
         told = "ended" if ok else "failed"
         self.build.log(f"step {way(step)} {told} after {measurement.wall_s:.3f} s", source=self.dataset.name)
-        self._keep(step, "ok" if ok else "failed", measurement, self._lost(step, measurement, ok=ok))
+        lost, census = self._counted(step, measurement, ok=ok)
+        self._keep(step, "ok" if ok else "failed", measurement, lost, census)
         self._turn.close()
         self._turn.enter_context(self.turns.beside())
 
@@ -191,16 +193,21 @@ class Leg:
             self._calibrated_s = time.monotonic()
         return self._slowness
 
-    def _lost(self, step: Step, measurement: Measurement, *, ok: bool) -> tuple[Loss, ...]:
+    def _counted(self, step: Step, measurement: Measurement, *, ok: bool) -> tuple[tuple[Loss, ...], Census | None]:
+        """What the step left less of, and all that was counted."""
         before, self._census = self._census, None
-        if before is None or not ok or not self.added(step):
-            return ()
-        books = {plan.table for plan in self.course.plans.values()}
+        if not self.added(step):
+            return (), None
+        if before is None:
+            return (), Census(unknown=dict.fromkeys(("before", "after"), NOT_COUNTING))
+        books, touch = {plan.table for plan in self.course.plans.values()}, Touch.of(measurement)
+        if not ok:
+            return (), balanced(before, None, touch, books)
         if takes_nothing(measurement, books):
             self._census = before
-            return ()
+            return (), evolve(balanced(before, before, touch, books), inferred=TAKES_NOTHING)
         self._census = self._count()
-        return losses(before, self._census, apart=books)
+        return losses(before, self._census, apart=books), balanced(before, self._census, touch, books)
 
     def _count(self) -> Mapping[str, TableCensus]:
         return self.project.server.census(self.project.address)
@@ -230,10 +237,15 @@ class Leg:
             threading.Event().wait(0.02)
 
     def _keep(
-        self, step: Step, result: str, measurement: Measurement | None = None, lost: tuple[Loss, ...] = ()
+        self,
+        step: Step,
+        result: str,
+        measurement: Measurement | None = None,
+        lost: tuple[Loss, ...] = (),
+        census: Census | None = None,
     ) -> None:
-        limits = self.dataset.limits_for(step)
-        self.results.append(StepResult(step, self.added(step), result, measurement, limits, lost, leg=self.name))
+        made = StepResult(step, self.added(step), result, measurement, self.dataset.limits_for(step), lost)
+        self.results.append(evolve(made, leg=self.name, census=census))
 
     def _result_of(self, step: Step) -> StepResult | None:
         return next((result for result in self.results if _same(result.step, step)), None)

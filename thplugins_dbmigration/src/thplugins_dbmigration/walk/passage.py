@@ -123,7 +123,8 @@ class Passage:
         self._proves_nothing = True
         self.findings = [messages.infrastructure(error, self.dataset.name)]
         if self.run is not None:
-            self.run = evolve(self.run, steps=tuple(evolve(step, limits=(), losses=()) for step in self.run.steps))
+            steps = (evolve(step, limits=(), losses=(), census=None) for step in self.run.steps)
+            self.run = evolve(self.run, steps=tuple(steps))
 
     def _go(self) -> None:
         try:

@@ -40,7 +40,8 @@ from thplugins_dbmigration.seeds import open_seed
 
 from parts.alembic_project import AlembicProject
 from parts.made_dataset import made_dataset
-from parts.real_projects import NOVA, find_datasets
+from parts.openstack import NOVA
+from parts.real_projects import find_datasets
 from parts.servers import open_directory
 from parts.worker import Worker
 from parts.zuul import Zuul, ZuulBuild

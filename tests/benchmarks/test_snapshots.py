@@ -36,7 +36,8 @@ from thplugins_dbmigration.snapshots import Snapshot, clone, clone_way, restored
 from parts.dataset import as_read, write_dataset
 from parts.loop import reflinking, unavailable
 from parts.made_dataset import made_dataset
-from parts.real_projects import NOVA, find_datasets
+from parts.openstack import NOVA
+from parts.real_projects import find_datasets
 from parts.servers import EMBEDDED, MARIADB, SQLITE, SYSTEM, Kind
 
 MEGABYTES = int(os.environ.get("THCORE_BENCH_MB", "60"))

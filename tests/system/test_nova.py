@@ -15,7 +15,8 @@ from thplugins_dbmigration.tools.tool import Enough, Stop
 
 from parts.guide import Told
 from parts.interpreters import interpreter
-from parts.real_projects import NOVA, PLACE, VARIABLE, find_datasets
+from parts.openstack import NOVA
+from parts.real_projects import PLACE, VARIABLE, find_datasets
 from parts.servers import MARIADB, ON_MARIADB
 from parts.site import Site, site
 

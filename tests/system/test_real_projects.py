@@ -13,7 +13,8 @@ from attrs import evolve
 
 from thcore.testing.gearmand import Gearmand
 
-from parts.real_projects import AIRFLOW, CHANGE, NOVA, PLACE, VARIABLE, RealProject, find_datasets
+from parts.openstack import NOVA
+from parts.real_projects import AIRFLOW, CHANGE, PLACE, VARIABLE, RealProject, find_datasets
 from parts.worker import Worker
 from parts.zuul import Zuul, ZuulBuild
 

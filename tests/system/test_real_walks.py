@@ -1,25 +1,34 @@
-"""Real projects on their way through releases: nova with two tools, keystone with two heads."""
+"""Real projects on their way through releases: nova with two tools, and with its data migrations between two of them;
+keystone with two heads."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from attrs import evolve
 
 from thcore.testing.gearmand import Gearmand
 
-from parts.real_projects import CHANGE, KEYSTONE, NOVA_WALK, PLACE, VARIABLE, RealProject, find_datasets
+from parts.example import DOCS, blocks
+from parts.openstack import KEYSTONE, NOVA_SYNC, NOVA_WALK
+from parts.real_projects import CHANGE, PLACE, VARIABLE, RealProject, find_datasets
 from parts.worker import Worker
 from parts.zuul import Zuul, ZuulBuild
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(2700)]
 
 URL = "http://logs.example.org/"
-PATIENCE_S = 1700
+PATIENCE_S = 2600
 
+FEWER = "DELETE FROM block_device_mapping WHERE id > 8000;\n"
+"""Of the 80 000 that nova migrates in batches of 50."""
+DATA_MIGRATION = re.compile(r"\| +(\w+) +\| +(\d+) +\| +(\d+) +\|")
+"""What nova-manage says of one: its name, how many rows needed it, and for how many it was done."""
 ROWS = """\
 INSERT INTO trust (id, trustor_user_id, trustee_user_id, project_id, impersonation, expires_at, expires_at_int)
   SELECT MD5(seq), MD5(seq % 500), MD5(seq % 300), MD5(seq % 700), 0, '2026-01-01' + INTERVAL seq MINUTE, seq
@@ -45,6 +54,30 @@ BOBCAT = evolve(
 """keystone when the change was under review that makes a key of a trust unique."""
 
 
+def nova_of_the_page() -> RealProject:
+    """nova as the page of the walk has it: one dataset, with the fix-ups of both examples, in the order in which they
+    stand there. The target branch and the change are later releases, on the Python of the tests."""
+    (dataset,) = (json.loads(block) for block in blocks(DOCS / "walk.md", "json"))
+    (job,) = (yaml.safe_load(block) for block in blocks(DOCS / "walk.md", "yaml"))
+    (release,), (of_job,) = dataset["releases"], job["dbmigration"]["releases"]
+    assert release["tag"] == of_job["tag"]
+    release["fixups"] += of_job["fixups"]
+    return evolve(
+        NOVA_WALK,
+        name=dataset["project"],
+        releases={release["tag"]: NOVA_WALK.releases[release["tag"]]},
+        trunk=NOVA_WALK.releases["27.5.1"],
+        change={"requirements.txt": "nova==28.3.0\nsqlalchemy<2\noslo.db<14\nPyMySQL\n"},
+        venv={"exclude_newer": "2024-12-01"},
+        dbmigration={
+            "tool": "sqlalchemy_migrate",
+            "sqlalchemy_migrate": {"command": list(NOVA_SYNC)},
+            "files": NOVA_WALK.dbmigration["files"],
+        },
+        dataset={**dataset, "overlays": ["fewer.sql"]},
+    )
+
+
 class Gate:
     """A worker whose jobs are real projects."""
 
@@ -57,7 +90,7 @@ class Gate:
         jobs = [
             {
                 "name": job,
-                "timeout": "25m",
+                "timeout": "40m",
                 "plugins": {
                     "venv": project.venv,
                     "dbmigration": {"datasets": str(root / "datasets" / job), **project.dbmigration},
@@ -130,6 +163,37 @@ def test_nova_climbs_from_juno_with_two_tools_and_the_next_build_starts_at_the_t
     assert {step["from_snapshot"] for step in dataset["steps"] if step["leg"]} == {True}
     console = (root / "results" / "1" / "2" / "nova" / "console.log").read_text()
     assert "provisioning" not in console
+
+
+def test_nova_migrates_its_data_between_two_releases_as_the_page_shows(
+    tmp_path_factory: pytest.TempPathFactory, gearmand: Gearmand, zuul: Zuul
+) -> None:
+    source = find_datasets()
+    if source is None:
+        pytest.skip(f"no directory {PLACE} beside the repository, and {VARIABLE} does not name one")
+    root = tmp_path_factory.mktemp("nova-data")
+    project = nova_of_the_page()
+    directory = root / "datasets" / "nova" / "nova_juno"
+    project.make_dataset(source, directory)
+    (directory / "fewer.sql").write_text(FEWER)
+    gate = Gate(root, gearmand, {"nova": project})
+    with gate.worker:
+        build = gate.launch(zuul, "nova")
+        assert build.wait(PATIENCE_S) == "SUCCESS", build.data[-1]
+
+    walked = legs(gate.result(build)["datasets"][0])
+    assert list(walked) == ["release victoria", "main", ""]
+    assert (walked["release victoria"][-1], walked["main"][0]) == ("412", "413")
+    assert walked[""] == ["1b91788ec3a6", "1acf2c98e646"]
+    console = (root / "results" / "1" / "1" / "nova" / "console.log").read_text()
+    assert "Using Python 3.9." in console, "as the release wants it"
+    between = console[console.index("step 411->412 ended") : console.index("step 412->413 starts")]
+    told = {name: (int(needed), int(done)) for name, needed, done in DATA_MIGRATION.findall(between)}
+    assert {name: counts for name, counts in told.items() if any(counts)} == {
+        "migrate_empty_ratio": (400, 400),
+        "migration_migrate_to_uuid": (12_000, 12_000),
+        "populate_uuids": (8000, 8000),
+    }
 
 
 def test_keystone_ends_at_two_heads_and_is_stopped_by_rows_that_become_equal(

@@ -21,7 +21,7 @@ demo: sync ## Judge two changes of a sample project on embedded parts; makes the
 test: packages sync lint ## Everything that must hold: lint, types, layers, unit, contract and system tests
 	$(RUN) pytest $(PARALLEL) -m "not slow" --ignore tests/benchmarks --cov --cov-report term:skip-covered --cov-fail-under 90 --durations 25
 
-test-all: packages sync lint ## The same, with whole projects, large datasets and hundreds of kills (some two hours in all)
+test-all: packages sync lint ## The same, with whole projects, large datasets and hundreds of kills (several hours in all)
 	THCORE_KILLS=100 $(RUN) pytest $(PARALLEL) --ignore tests/benchmarks
 
 compatibility: sync ## What plugins were promised: those of the last minor release run, and nothing that they use is gone

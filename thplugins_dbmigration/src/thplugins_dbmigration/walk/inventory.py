@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import Factory, frozen
@@ -16,7 +17,11 @@ from thplugins_dbmigration.step_names import names
 from thplugins_dbmigration.walk.model import text_of
 
 MOST = 5000
-"""Files of steps that are looked at."""
+"""Files of steps that are looked at, and directories where they may be."""
+_HOME = re.compile(r"\w*(migrations?|versions)$")
+"""What directories of steps are called."""
+_ELSEWHERE = re.compile(r"\.|node_modules$|site-packages$")
+"""Directories in which the project has none."""
 
 
 @frozen
@@ -38,8 +43,12 @@ class Inventory:
 
     @classmethod
     def of_schema(cls, schema: Schema) -> Inventory:
-        """The tables of a schema."""
-        tables: dict[str, frozenset[str]] = {part.table: frozenset() for part in schema if part.kind == "table"}
+        """The tables of a schema, and the materialized views: steps rebuild those as well."""
+        tables: dict[str, frozenset[str]] = {
+            part.table: frozenset()
+            for part, definition in schema.items()
+            if part.kind == "table" or (part.kind == "view" and definition.startswith("materialized "))
+        }
         for part in schema:
             if part.kind == "column" and part.table in tables:
                 tables[part.table] |= {part.name}
@@ -58,13 +67,14 @@ class Inventory:
 
 
 def with_files(checkout: Path, results: Iterable[StepResult], wanted: Iterable[str]) -> frozenset[str]:
-    """Those of the ``wanted`` names of steps, ``FROM->TO`` or the version alone, that a file beside the known steps'
-    bears or writes out: a step that is older than every dataset."""
+    """Those of the ``wanted`` names of steps, ``FROM->TO`` or the version alone, that a file beside the known steps' or
+    in another directory of steps bears or writes out: a step that is older than every dataset."""
     left = {name: name.rpartition("->")[2].rpartition(".")[2] for name in wanted}
     beside = {(checkout / result.step.path).parent for result in results if result.step.path}
     inside = {place for place in beside if place.resolve().is_relative_to(checkout.resolve())}
     found = set[str]()
-    for path in itertools.islice(_files(inside), MOST if left else 0):
+    files = itertools.chain.from_iterable(map(_files, itertools.chain(sorted(inside), _homes(checkout))))
+    for path in itertools.islice(files, MOST if left else 0):
         if left.keys() <= found:
             break
         text = text_of(path) or ""
@@ -72,12 +82,19 @@ def with_files(checkout: Path, results: Iterable[StepResult], wanted: Iterable[s
     return frozenset(found)
 
 
-def _files(directories: Iterable[Path]) -> Iterator[Path]:
-    for directory in sorted(directories):
-        try:
-            yield from sorted(directory.iterdir())
-        except OSError:  # a step in a package of its own, or one that the program has taken away
-            continue
+def _homes(checkout: Path) -> Iterator[Path]:
+    """Where steps may be: one that nobody runs any more may be in a directory of its own, such as that of an app."""
+    for root, directories, _ in itertools.islice(os.walk(checkout), MOST):
+        directories[:] = sorted(name for name in directories if not _ELSEWHERE.match(name))
+        if _HOME.match(Path(root).name):
+            yield Path(root)
+
+
+def _files(directory: Path) -> Sequence[Path]:
+    try:
+        return sorted(directory.iterdir())
+    except OSError:  # a step in a package of its own, or one that the program has taken away
+        return ()
 
 
 def _bears(stem: str, text: str, version: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,7 @@ def test_postgresql_says_what_the_system_refuses_it(tmp_path: Path, state: str, 
     [
         ("53100", "ERROR:  no", "PL/pgSQL function inline_code_block line 1 at RAISE"),
         ("53100", "ERROR:  no", 'PL/pgSQL function grow(integer) line 1 at RAISE\n\tSQL statement "select grow(1)"'),
+        ("53100", "ERROR:  no", 'PL/pgSQL function "a\n\tb"() line 1 at RAISE'),
         ("XX000", "ERROR:  Disk quota exceeded", "PL/pgSQL function inline_code_block line 1 at RAISE"),
         ("53200", "ERROR:  out of shared memory", ""),
         ("P0001", "ERROR:  could not extend file: No space left on device", ""),
@@ -107,3 +109,15 @@ def test_what_was_said_before_the_step_is_not_told(tmp_path: Path) -> None:
     with path.open("a", encoding="utf-8") as stream:
         stream.write("[ERROR] y failed with error 122\n")
     assert list(log.since(before)) == [Distress.QUOTA]
+
+
+def test_a_long_statement_in_the_log_is_not_read_at_once(tmp_path: Path) -> None:
+    long = f"STATEMENT:  insert into a values ('{'x' * 20_000_000}')"
+    (tmp_path / "log").write_text("".join(f"{HEAD.format('53100')}{line}\n" for line in (long, "ERROR:  no")), "utf-8")
+    tracemalloc.start()
+    try:
+        assert list(ErrorLog(tmp_path / "log", postgresql_complaints.complaints).since(0)) == [Distress.FULL]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 5_000_000

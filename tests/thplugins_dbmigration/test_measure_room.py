@@ -60,6 +60,32 @@ def test_a_disk_that_was_full_for_a_moment_is_known_afterwards(monkeypatch: pyte
     assert watch.look() == {Distress.FULL: "0 B of 1000.0 MiB were free in /data"}
 
 
+def test_that_no_file_more_was_free_is_known_when_afterwards_there_is_less_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = iter([(500, 0), (400, 9)])
+
+    def statvfs(_place: Path) -> SimpleNamespace:
+        free, files = next(seen)
+        return SimpleNamespace(f_bavail=free, f_frsize=MIB, f_blocks=1000, f_files=10, f_favail=files)
+
+    monkeypatch.setattr(room, "os", SimpleNamespace(statvfs=statvfs))
+    watch = RoomWatch.start([Path("/data")], closely=False)
+    told = {Distress.FULL: "500.0 MiB of 1000.0 MiB, and no file more, were free in /data"}
+    assert (watch.look(), watch.look()) == (told, told)
+
+
+def test_file_systems_that_tell_no_number_of_files_are_compared_with_those_that_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def statvfs(place: Path) -> SimpleNamespace:
+        return SimpleNamespace(f_bavail=0, f_frsize=MIB, f_blocks=64, f_files=int(place.name), f_favail=5)
+
+    monkeypatch.setattr(room, "os", SimpleNamespace(statvfs=statvfs))
+    watch = RoomWatch.start([Path("/0"), Path("/10")], closely=False)
+    assert watch.look() == {Distress.FULL: "0 B of 64.0 MiB were free in /0"}
+
+
 def test_where_nobody_looks_closely_the_room_is_what_there_is_when_somebody_asks(tmp_path: Path) -> None:
     threads = threading.active_count()
     watch = RoomWatch.start([tmp_path], closely=False)
@@ -74,6 +100,6 @@ def test_a_worker_that_is_refused_a_little_room_knows_why(tmp_path: Path, monkey
     def fallocate(*_arguments: int) -> None:
         raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
-    monkeypatch.setattr(room.os, "posix_fallocate", fallocate)
+    monkeypatch.setattr(os, "posix_fallocate", fallocate)
     assert refused([tmp_path]) == {Distress.QUOTA: f"Disk quota exceeded: for 1.0 MiB in {tmp_path}"}
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO
 
 from thplugins_dbmigration.distress import Distress
@@ -16,14 +17,17 @@ _STATES = {
 }
 """SQLSTATEs for what the system refuses; a quota has none of its own. That of memory is not among them: it is said of a
 step with too many locks or too long a text as well."""
-_RAISED = re.compile(r"PL/pgSQL function [^\n]* at (?:RAISE|ASSERT)\b")
-"""The first line of the context of what a function raises itself, with whatever code."""
+_RAISED = re.compile(r'PL/pgSQL function (?:[^\n"]|"[^"]*")* at (?:RAISE|ASSERT)\b')
+"""How the context begins of what a function raises itself, with whatever code; its name may have any characters."""
+_AT_ONCE = 65536
+"""Bytes of a line that are looked at at once: a statement may be one of hundreds of megabytes."""
 
 
 def complaints(stream: BinaryIO) -> Iterator[tuple[Distress, str]]:
     """What the server says itself that it was refused."""
     place = stream.tell()
-    if not any(_is_likely(line) for line in stream):  # of millions of statements, which take long to be read
+    pieces = iter(partial(stream.readline, _AT_ONCE), b"")
+    if not any(map(_is_likely, pieces)):  # of millions of statements, which take long to be read
         return
     stream.seek(place)
     for record in records(stream):

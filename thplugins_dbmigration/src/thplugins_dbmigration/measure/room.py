@@ -25,7 +25,7 @@ INTERVAL_S = 0.05
 """How often to look; a disk that is full for less time may be missed."""
 
 
-@frozen(order=True)
+@frozen
 class Room:
     """What is left for others than root on the file system of ``place``, in bytes and in files; it has ``size`` bytes.
     Where it tells no number of files, they are as many as one likes."""
@@ -61,6 +61,7 @@ class RoomWatch:
 
     places: tuple[Path, ...]
     _least: dict[Path, Room] = field(factory=dict)
+    _looking: threading.Lock = field(factory=threading.Lock)
     _over: threading.Event = field(factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -76,8 +77,9 @@ class RoomWatch:
     def look(self) -> Mapping[Distress, str]:
         """Look now, and tell where there was no room since the start."""
         self._look()
-        full = [room for room in self._least.values() if room.none_left]
-        return {Distress.FULL: str(min(full))} if full else {}
+        with self._looking:
+            least = min(self._least.values(), key=_left, default=None)
+        return {Distress.FULL: str(least)} if least is not None and least.none_left else {}
 
     def stop(self) -> None:
         """Look no more. Idempotent."""
@@ -90,10 +92,16 @@ class RoomWatch:
             self._look()
 
     def _look(self) -> None:
-        for place in self.places:
-            room = Room.at(place)
-            if room is not None:
-                self._least[place] = min(room, self._least.get(place, room))
+        with self._looking:
+            for place in self.places:
+                room = Room.at(place)
+                if room is not None:
+                    self._least[place] = min(room, self._least.get(place, room), key=_left)
+
+
+def _left(room: Room) -> tuple[bool, int]:
+    """The less, the more it says of a full disk: where no file more is free, there may be bytes."""
+    return not room.none_left, room.free
 
 
 def refused(places: Iterable[Path]) -> Mapping[Distress, str]:

@@ -90,6 +90,27 @@ def test_a_counter_that_is_kept_back_is_waited_for_only_where_a_limit_can_fail_t
     assert [result.result for result in walked.results] == ["ok"]
 
 
+def test_a_counter_that_the_server_never_tells_again_is_waited_for_by_no_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(leg, "time", SimpleNamespace(monotonic=lambda: next(clock) / 20))
+
+    class Forgetful(Server):
+        def counters(self, _address: Any) -> dict[str, int | None]:
+            self.readings += 1
+            return {"blks_dirtied": 0 if self.readings == 1 else None, "wal_bytes": 0}
+
+    server = Forgetful()
+    dataset = Dataset("d", tmp_path, "p", "postgresql", "db", "user", Secret("pw"), tmp_path / "seed")
+    project: Any = SimpleNamespace(server=server, address=None)
+    with make_build(tmp_path) as build:
+        walked = leg.Leg(build, Turns(build.check), dataset, "postgresql", project, Course(), added=lambda _step: True)
+        tool: Any = Tool()
+        walked.walk(Chosen(tool, None))
+    assert server.readings == 3, "one before all steps, and two around the only one"
+
+
 def test_steps_that_follow_each_other_at_once_share_a_calibration_of_the_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,9 @@ OWN: Mapping[str, Meaning] = {**sizes.COUNTERS, **sampling.COUNTERS, **tenures.C
 WITHOUT_FAILED: Mapping[str, str] = dict.fromkeys(postgresql.SUMMED, postgresql.NOT_OF_FAILED)
 """The counters that nobody knows of a step in which a statement failed, and why."""
 
+FORGOTTEN = frozenset(postgresql.SUMMED)
+"""The counters that a server which has told them and does not any more will never tell again."""
+
 _EQUIVALENTS: Mapping[str, Callable[[dict[str, int | None]], dict[str, int | None]]] = {
     "mysql": mysql.equivalents,
     "postgresql": postgresql.equivalents,

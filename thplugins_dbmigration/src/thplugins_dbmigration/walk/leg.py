@@ -16,6 +16,7 @@ from thcore.model import Census, Loss, Measurement, Progress, Step, StepResult
 from thplugins_dbmigration.census import TableCensus, losses
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.faults import NOTHING, Evidence
+from thplugins_dbmigration.measure.counters import FORGOTTEN
 from thplugins_dbmigration.measure.sizes import Sizes
 from thplugins_dbmigration.measure.slowness import slowness
 from thplugins_dbmigration.measure.watch import Watch
@@ -162,11 +163,11 @@ class Leg:
         read = partial(self._read, needed=self.added(step))  # the project's policy may limit any of them
         if self.added(step):
             self._slowness_before = self._slow()
+        self._look_out(closely=self.added(step))  # before the clock runs
         self._watch = Watch.start(
             self.engine, server, address, read, closely=self.added(step), canary=self.canary, first=self.first
         )
         self._turn.callback(self._watch.leave)
-        self._look_out(closely=self.added(step))
 
     def after(self, step: Step, ok: bool) -> None:
         """Called by the tool when a step has ended."""
@@ -225,12 +226,13 @@ class Leg:
         return schema
 
     def _read(self, *, needed: bool) -> dict[str, int | None]:
-        """The counters. One that was known and is not now will be: a session has just ended and not reported yet."""
+        """The counters. One that was known and is not now will be: a session has just ended and not reported yet. Those
+        that are forgotten for good are not waited for."""
         deadline = time.monotonic() + (PATIENCE_S if needed else PATIENCE_S / 10)
         while True:
             counters = self.project.server.counters(self.project.address)
             told = {name for name, value in counters.items() if value is not None}
-            if self._known <= told or time.monotonic() > deadline:
+            if self._known - FORGOTTEN <= told or time.monotonic() > deadline:
                 self._known |= told
                 return counters
             self.build.check()

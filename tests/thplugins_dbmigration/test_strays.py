@@ -113,8 +113,11 @@ def test_a_table_that_a_model_of_the_project_declares_is_in_another_jobs_dataset
     assert line == "dbmigration.tables.flavours: no dataset of this job has a table flavours"
 
 
-def test_of_many_names_some_are_told_and_how_many_there_are(tmp_path: Path) -> None:
+def test_of_many_names_some_are_told_and_how_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sought: list[str] = []
+    monkeypatch.setattr("difflib.get_close_matches", lambda name, *_known: sought.append(name) or [])
     names = ", ".join(f"x{number}" for number in range(LOOKED_AT + 50))
     (finding,) = strays(policy(f"{{small_tables: [{names}]}}"), THERE, RESULTS, tmp_path, TODAY)
     assert finding.message.endswith(f"a table x0 ({LOOKED_AT - 1} more in the evidence)")
     assert finding.evidence[-1] == f"and {LOOKED_AT - 20} more"
+    assert set(sought) == {f"x{number}" for number in range(20)}, "what is like the others is nobody's concern"

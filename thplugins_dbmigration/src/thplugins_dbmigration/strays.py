@@ -70,12 +70,12 @@ def strays(
     lasting = {key: each for key, each in dated.items() if today <= each.expires and each.step not in past}
     tables = [*_tables(policy, lasting, there)][:LOOKED_AT]
     elsewhere = declared(checkout, (stray.name for stray in tables))
-    told = [
-        *(str(stray) for stray in tables if stray.name not in elsewhere),
-        *map(str, _columns(lasting, there)),
-        *map(str, itertools.islice(_steps(policy, lasting, there.steps, older), LOOKED_AT)),
+    found = [
+        *(stray for stray in tables if stray.name not in elsewhere),
+        *_columns(lasting, there),
+        *itertools.islice(_steps(policy, lasting, there.steps, older), LOOKED_AT),
     ]
-    return (_finding(told),) if told else ()
+    return (_finding(found),) if found else ()
 
 
 def _dated(policy: Policy) -> Dated:
@@ -110,15 +110,16 @@ def _steps(policy: Policy, lasting: Dated, known: Collection[str], older: Collec
             yield stray
 
 
-def _finding(told: Sequence[str]) -> Finding:
-    more = f" ({len(told) - 1} more in the evidence)" if len(told) > 1 else ""
-    left = len(told) - MOST
+def _finding(found: Sequence[Stray]) -> Finding:
+    told = [str(stray) for stray in found[:MOST]]  # it takes long to look for names that are like them
+    more = f" ({len(found) - 1} more in the evidence)" if len(found) > 1 else ""
+    left = len(found) - MOST
     return Finding(
         "policy-name-unknown",
         Severity.WARNING,
         f"{FILE}: {told[0]}{more}",
         Location(FILE),
-        (*told[:MOST], *([f"and {left} more"] if left > 0 else [])),
+        (*told, *([f"and {left} more"] if left > 0 else [])),
         "What is said of such a name is never used: a limit on it is never exceeded, a loss of it is not allowed. "
         "Where it belongs to a migration that is still to come, or to datasets of another job, nothing is to be done.",
     )

@@ -121,3 +121,11 @@ def test_of_many_names_some_are_told_and_how_many_there_are(tmp_path: Path, monk
     assert finding.message.endswith(f"a table x0 ({LOOKED_AT - 1} more in the evidence)")
     assert finding.evidence[-1] == f"and {LOOKED_AT - 20} more"
     assert set(sought) == {f"x{number}" for number in range(20)}, "what is like the others is nobody's concern"
+
+
+def test_of_steps_that_nobody_looked_for_because_there_are_many_nothing_is_told(tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    names = [f"{number:012x}" for number in range(LOOKED_AT + 50)]
+    for name in names:
+        (tmp_path / "versions" / f"{name}_old.py").touch()
+    assert told(f"{{steps: {{{', '.join(f'{name}: {{}}' for name in names)}}}}}", tmp_path) == ()

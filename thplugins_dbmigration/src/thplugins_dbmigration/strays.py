@@ -64,8 +64,9 @@ def strays(
     """What is to be said of names in the policy. ``results`` are those of the steps that ``there`` has. Nothing of
     what has expired, or is about a step that the target branch has already: a table may have gone with it."""
     dated = _dated(policy)
-    asked = {*policy.steps, *(each.step for each in dated.values())} - there.steps
-    older = with_files(checkout, results, sorted(asked)[:LOOKED_AT])
+    asked = sorted({*policy.steps, *(each.step for each in dated.values())} - there.steps)
+    # Those that nobody looks for may well be older, too.
+    older = with_files(checkout, results, asked[:LOOKED_AT]).union(asked[LOOKED_AT:])
     past = there.settled | older
     lasting = {key: each for key, each in dated.items() if today <= each.expires and each.step not in past}
     tables = [*_tables(policy, lasting, there)][:LOOKED_AT]

@@ -165,3 +165,12 @@ def test_half_of_a_failed_step_and_a_fixup_of_the_way_are_in_no_boundary_of_a_re
         again = project.gate(kilo, begin_before="f", fixups=(Fixup("d", sql="fix.sql"),))
         assert walked(again)[-2:] == ["the change before f: d->e ok before", "change: e->f ok added"]
         assert only(again).final_version == ("f",)
+
+
+def test_what_stands_in_the_policy_of_tables_that_went_before_a_leg_began_is_not_told(project: Releases) -> None:
+    tree = project.tree("change")
+    tree.revision("c", "b", "drop table item").revision("d", "c", "create table shelf (id integer)")
+    (tree.path / ".thcore.yaml").write_text("dbmigration: {tables: {item: {copied_rows: 5}}}\n", "utf-8")
+    for begin_before in (None, "d"):
+        execution = project.gate(judge=Judge.ALL, begin_before=begin_before)
+        assert (execution.findings, walked(execution)[-1]) == ((), "change: d->e ok added")

@@ -62,7 +62,8 @@ class Passage:
     policy: str | None = None
     """The policy file of the target branch, empty where it has none; None: the dataset did not get there."""
     inventory: Inventory | None = None
-    """The tables that the dataset had, None where not all steps of the change have ended well."""
+    """The tables that the dataset had, None where not all steps of the change have ended well, or this build did not
+    run all of them."""
     _fingerprint: str = ""
     """Of the dataset, before anything was done with it."""
     _proves_nothing: bool = False
@@ -176,7 +177,8 @@ class Passage:
             except InfrastructureError as error:
                 raise leg.look_around().beside(error) from error
             with self.turns.beside():
-                self.inventory = leg.inventory() if failed is None else None
+                whole = failed is None and trial.state is state
+                self.inventory = leg.inventory() if whole else None
                 end = checks.look(ground, self.options)
         self._tell(steps=rehearsed(trial, leg, self.run.steps))
         self.findings = [self._tried_without_rows(finding) for finding in self.findings]

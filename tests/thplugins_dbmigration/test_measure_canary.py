@@ -132,6 +132,31 @@ def test_tables_that_are_too_many_to_be_watched_are_told(
 
 
 @pytest.mark.system
+def test_a_table_in_partitions_is_watched_itself_where_somebody_has_a_limit_for_it(
+    served: tuple[Server, Address],
+) -> None:
+    server, address = served
+    kind = {"mysql": "HASH (id) PARTITIONS 2", "postgresql": "RANGE (id)"}[address.dialect]
+    run(address, [f"CREATE TABLE event (id INTEGER) PARTITION BY {kind}"])
+    if address.dialect == "postgresql":
+        run(address, ["CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM (0) TO (10)"])
+    probes = server.probes(address)
+    assert probes is not None
+    assert list(probes.known(["", "no such table", "event"])) == ["event"]
+    *before, last = (text.replace("big", "event") for text in LOCKED[address.dialect]["all"])
+    watch = Watch.start(
+        address.dialect, server, address, dict, closely=True, canary=True, first=("no such table", "event")
+    )
+    try:
+        run(address, [*before, SLEEP[address.dialect], last])
+        found = watch.stop()
+    finally:
+        watch.leave()
+        run(address, ["DROP TABLE event"])
+    assert {(wait.kind, wait.table) for wait in found.waits} >= {("read", "event"), ("write", "event")}
+
+
+@pytest.mark.system
 def test_a_watch_tells_waits_and_the_statement_that_caused_them(served: tuple[Server, Address]) -> None:
     server, address = served
     engine = address.dialect

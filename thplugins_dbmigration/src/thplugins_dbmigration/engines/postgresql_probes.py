@@ -84,7 +84,7 @@ class PostgreSQLProbes:
         with self.inside("find the tables to watch") as connection:
             for schema, table in connection.execute(_TABLES).fetchall():
                 self._names[table if schema == "public" else f"{schema}.{table}"] = sql.Identifier(schema, table)
-        return [table for table in tables if table in self._names]
+        return [table for table in tables if table in self._names and table != _WARM]
 
     def open(self, kind: Kind, *, late: bool = False) -> PostgreSQLProbe:
         connection = self.connect(OPTIONS)

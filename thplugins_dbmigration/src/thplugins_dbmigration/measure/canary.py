@@ -46,8 +46,8 @@ class Canary:
 
     @classmethod
     def start(cls, server: Server, address: Address, tables: Sequence[str]) -> Canary:
-        """Have the sessions, which do nothing yet. ``tables`` are those that are there, named as a census names them,
-        the most important ones first.
+        """Have the sessions, which do nothing yet. ``tables`` are named as a census names them, the most important ones
+        first; those that are not there are left out.
 
         Raises InfrastructureError when the server does not answer.
         """

@@ -42,10 +42,10 @@ def rewritten(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -
 
 def by_importance(sizes: Mapping[str, TableSize], first: Iterable[str] = ()) -> tuple[str, ...]:
     """The tables, those named in ``first`` before all others and then the largest, without those in which tools keep
-    their versions."""
-    own = [name for name in sizes if not keeps_versions(name)]
-    largest = sorted(own, key=lambda name: -_known(sizes[name].data_bytes, sizes[name].index_bytes))
-    return tuple(dict.fromkeys([*(name for name in first if name in largest), *largest]))
+    their versions. A name in ``first`` may be of no table, or of one that has no size of its own because its partitions
+    have it."""
+    own = sorted(sizes, key=lambda name: -_known(sizes[name].data_bytes, sizes[name].index_bytes))
+    return tuple(name for name in dict.fromkeys([*first, *own]) if not keeps_versions(name))
 
 
 def counted(before: Mapping[str, TableSize], after: Mapping[str, TableSize]) -> dict[str, int | None]:

@@ -62,7 +62,9 @@ def test_the_leg_begins_before_the_step_that_is_named_at_a_state_that_is_made_on
     own = ["change: c->d failed added", "change: d->e not-run added"]
     assert walked(first) == ["the change before d: a->b ok", "the change before d: b->c ok", *own]
     assert first.message == "3 migrations on 1 dataset"
-    (finding,) = first.findings
+    passed_over, finding = first.findings
+    assert (passed_over.code, passed_over.severity) == ("steps-not-judged", Severity.WARNING)
+    assert passed_over.evidence == ("a->b", "b->c")
     assert (finding.code, finding.location.step) == ("migration-not-ended", "c->d")
     assert "--option=dbmigration.begin_before=d -- job" in (finding.hint or "")
     project.starts()
@@ -73,6 +75,7 @@ def test_the_leg_begins_before_the_step_that_is_named_at_a_state_that_is_made_on
         *own,
     ]
     assert project.starts() == ["change"] * 2  # once more without rows
+    assert again.findings == first.findings
     assert (only(again).start_version, only(again).final_version) == (("a",), ("c",))
     assert boundaries(project) == ["d"]
 
@@ -150,8 +153,8 @@ def test_half_of_a_failed_step_and_a_fixup_of_the_way_are_in_no_boundary_of_a_re
         assert "--option=dbmigration.begin_before=e -- job" in (finding.hint or "")
         for _ in range(2):
             execution = project.gate(kilo, begin_before="e")
-            assert [finding.code for finding in execution.findings] == ["migration-not-ended"]
-            told = " ".join(execution.findings[0].evidence)
+            assert [finding.code for finding in execution.findings] == ["steps-not-judged", "migration-not-ended"]
+            told = " ".join(execution.findings[1].evidence)
             assert "spade" in told or "rake" in told
             assert "uplicate column" not in told, "MariaDB keeps the one that the step has added before it fails"
         assert walked(execution)[-4:] == [

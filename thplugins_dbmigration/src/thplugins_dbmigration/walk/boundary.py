@@ -41,7 +41,7 @@ def begun_before(trial: Trial, version: str) -> Trial:
     Raises Halt when that state is not to be had, which says nothing of the change, and InfrastructureError for a fault
     of ours; with ``snapshot-damaged``, asking again helps.
     """
-    site, name, fresh = trial.site, f"the change before {version}", False
+    site, name, fresh = trial.site, _leg(version), False
 
     def make(data: Path) -> Mapping[str, Any]:
         nonlocal fresh
@@ -50,6 +50,12 @@ def begun_before(trial: Trial, version: str) -> Trial:
 
     state = State.of(site.frozen(_key(trial, before=version), name, make))
     return evolve(trial, state=state.fresh(site.dataset, {name} if fresh else ()))
+
+
+def passed_over(trial: Trial, version: str) -> tuple[Step, ...]:
+    """The steps that the change adds, and that nobody judges in a trial that has begun before ``version``."""
+    walked = (result.step for result in trial.state.trail.steps if result.leg == _leg(version))
+    return tuple(step for step in walked if trial.added(step))
 
 
 def known(site: Site) -> dict[str, Key]:
@@ -108,6 +114,10 @@ def repeat(build: Build, options: DbmigrationOptions, failed: Step, results: Ite
     command = repetition.command(build.job, build.change, {} if as_it_is else {BEGIN_BEFORE: name_of(failed)})
     state = "which is kept" if as_it_is else "which is made once"
     return f"From the state before it, {state}, this repeats it where the gate runs: {command}"
+
+
+def _leg(version: str) -> str:
+    return f"the change before {version}"
 
 
 def _judged(trial: Trial, result: StepResult) -> StepResult:

@@ -80,6 +80,30 @@ def test_the_leg_begins_before_the_step_that_is_named_at_a_state_that_is_made_on
     assert boundaries(project) == ["d"]
 
 
+def test_a_state_that_was_kept_is_not_gone_on_from_where_more_is_to_be_judged_than_then(project: Releases) -> None:
+    project.tree("master").revision("a", None).revision("b", "a", "alter table item add column b integer")
+    project.tree("master").revision("c", "b", "delete from item where id = 1")
+    tree = project.tree("change", like="master").revision("b", "a", "alter table item add column b varchar(9)")
+    tree.revision("d", "c", "update item set b = 'x'").revision("e", "d", FAILING)
+    assert walked(project.gate(keep_boundaries=True))[-4:-2] == ["change: a->b ok added", "change: b->c ok"]
+    everything = project.gate(keep_boundaries=True, judge=Judge.ALL)
+    assert walked(everything) == [
+        "change: a->b ok added",
+        "change: b->c ok added",
+        "change: c->d ok added",
+        "change: d->e failed added",
+    ]
+    assert [loss.table for step in only(everything).steps for loss in step.losses] == ["item"]
+    again = project.gate(keep_boundaries=True, judge=Judge.ALL)
+    assert walked(again)[1] == "change: b->c ok added before", "the one of the last build is kept"
+
+
+@pytest.mark.slow
+def test_a_state_that_was_kept_is_not_gone_on_from_when_the_canary_has_begun_to_watch(project: Releases) -> None:
+    project.gate(judge=Judge.ALL, keep_boundaries=True, canary=False)
+    assert walked(project.gate(judge=Judge.ALL, keep_boundaries=True, canary=True))[0] == "change: a->b ok added"
+
+
 def test_a_step_of_a_further_chain_is_named_with_the_chain(project: Releases) -> None:
     tree = project.tree("change")
     env = (tree.path / "migrations" / "env.py").read_text()

@@ -73,12 +73,16 @@ def known(site: Site) -> dict[str, Key]:
 
 
 def resumed(trial: Trial) -> Trial:
-    """The same trial from the state before the step that failed when this commit was tried last, where it was kept."""
+    """The same trial from the state before the step that failed when this commit was tried last, where it was kept. Not
+    from one beyond a step that is to be judged now and was only walked then: nobody has counted what that took."""
     snapshot = snapshots.find(trial.site.build, _key(trial))
     if snapshot is None:
         return trial
     state = State.of(snapshot)
     trail = state.trail
+    if any(not each.leg and not each.added and trial.added(each.step) for each in trail.steps):
+        snapshots.drop(snapshot)
+        return trial
     steps = (each if each.leg else _judged(trial, each) for each in trail.steps)
     told = f"going on from {', '.join(named(trail.versions))}, after which a step has failed"
     trial.site.build.log(told, source=trial.site.dataset.name)
@@ -137,6 +141,7 @@ def _key(trial: Trial, **boundary: str) -> Key:
         "options": trial.manner.digest,
         "fixups": digest_of_fixups(dataset, fixups(options, dataset)),
         "counted": "no" if options.silent_loss is SilentLoss.OFF else "yes",
+        "canary": "yes" if options.canary else "no",
         "environment": trial.site.build.preparation(),
         "after": after.digest,
     }

@@ -76,8 +76,9 @@ class RoomWatch:
     def look(self) -> Mapping[Distress, str]:
         """Look now, and tell where there was no room since the start."""
         self._look()
-        full = [room for room in self._least.values() if room.none_left]
-        return {Distress.FULL: str(min(full))} if full else {}
+        least = tuple(self._least.values())  # at once: the thread may find a place that has just been made
+        full = [room for room in least if room.none_left]
+        return {Distress.FULL: str(min(full, key=lambda room: room.free))} if full else {}
 
     def stop(self) -> None:
         """Look no more. Idempotent."""

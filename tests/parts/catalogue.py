@@ -202,7 +202,9 @@ class Course:
 
 
 def _said(entry: Entry, execution: Execution, *, alone: bool) -> Said:
-    findings = (*execution.findings, *judge(execution.datasets, SilentLoss.FAILURE, policy_of(execution.records)))
+    said = (*execution.findings, *judge(execution.datasets, SilentLoss.FAILURE, policy_of(execution.records)))
+    # The policy is for all entries, and a build has some of them, on one engine.
+    findings = tuple(finding for finding in said if finding.code != "policy-name-unknown")
     (run,) = execution.datasets or (None,)
     step = next((step for step in run.steps if step.step.version == entry.name), None) if run else None
     if run is None or step is None or step.measurement is None:

@@ -141,6 +141,7 @@ def test_an_option_of_the_command_line_counts_for_this_build(place: Place) -> No
         ("shell", "'shell' is not PLUGIN.OPTION=VALUE"),
         ("shell=1", "'shell=1' is not PLUGIN.OPTION=VALUE"),
         ("dbmigration.canary=true", "the job has no plugin 'dbmigration'; it has git, shell, exit_status"),
+        ("shell.script=\udcff", "what is written for 'shell.script' is not UTF-8 text"),
         ("shell.scripts=x", "--option: shell.scripts: unknown key; did you mean script?"),
     ],
 )

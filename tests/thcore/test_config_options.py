@@ -103,6 +103,9 @@ def test_what_is_written_on_a_command_line_is_text_where_it_can_be_and_else_what
     assert problems_of(written_option, options, "lifetme", "90s", where) == [
         "--option: swift.lifetme: unknown key; did you mean lifetime?"
     ]
+    assert problems_of(written_option, options, "headers", "{a: b, a: c}", where) == [
+        "--option: swift.headers.a: given twice, in line 1 and in line 1; keep one"
+    ]
     (told,) = problems_of(written_option, options, "headers", "{a: ", where)
     assert told.startswith("--option: swift: ")
 

@@ -56,6 +56,14 @@ def test_tables_and_columns_are_lines_with_their_counts_before_and_after() -> No
     assert "The step did not touch 2 other tables with 42 rows." in page
 
 
+def test_of_a_column_that_lost_values_and_texts_both_are_marked() -> None:
+    losses = (Loss("orders", "conf", 999, 930), Loss("orders", "conf", 994, 925, "emptied"))
+    told = counted(step(CENSUS, *losses))
+    assert told is not None
+    (line,) = (each for each in told.lines if each.column == "conf")
+    assert [figure.lost for figure in (line.nulls, line.empty, line.distinct) if figure] == [True, True, False]
+
+
 def test_what_vanished_is_marked_and_what_only_changed_is_not() -> None:
     page = pages.result_page(of(step(CENSUS, *LOSSES))).decode()
     assert "something vanished" in page

@@ -12,7 +12,7 @@ import pytest
 
 from thcore.testing import make_build
 from thplugins_dbmigration.engines.sqlite import UNREAD, SQLite, SQLiteServer
-from thplugins_dbmigration.engines.sqlite_observed import LARGEST, MOST, UNOBSERVED, observed
+from thplugins_dbmigration.engines.sqlite_observed import CUT, LARGEST, LONGEST, MOST, UNOBSERVED, observed
 from thplugins_dbmigration.measure.sqlite import UNCOUNTED
 
 STATEMENT: dict[str, Any] = {
@@ -55,6 +55,13 @@ def test_a_server_tells_what_was_observed(database: Path) -> None:
     assert (statement.text, statement.began_s, statement.wall_s, statement.calls) == ("DELETE FROM pets", 1.5, 0.25, 2)
     assert statement.counters == {"rows_changed": 5, "vm_steps": 4000}
     assert server.statements(address, 8.0) == (), "they are of a step before that one"
+
+
+def test_of_a_statement_that_may_be_cut_it_is_told_that_there_may_be_more(database: Path) -> None:
+    server = SQLiteServer(database.parent)
+    place(database).write_text(json.dumps({**MESSAGE, "statements": [{**STATEMENT, "text": "x" * LONGEST}, STATEMENT]}))
+    cut, whole = server.statements(server.address("data", "", ""), 6.0)
+    assert (cut.unknown, whole.unknown) == ({"text": CUT}, {})
 
 
 @pytest.mark.parametrize("name", ["rows_read", "rows_inserted", "rows_updated", "rows_deleted", "wal_bytes"])

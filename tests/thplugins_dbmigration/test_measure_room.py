@@ -103,3 +103,13 @@ def test_a_worker_that_is_refused_a_little_room_knows_why(tmp_path: Path, monkey
     monkeypatch.setattr(os, "posix_fallocate", fallocate)
     assert refused([tmp_path]) == {Distress.QUOTA: f"Disk quota exceeded: for 1.0 MiB in {tmp_path}"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_full_disks_one_without_a_number_of_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def statvfs(place: Path) -> SimpleNamespace:
+        files = 0 if place.name == "a" else 7
+        return SimpleNamespace(f_bavail=0, f_frsize=MIB, f_blocks=1000, f_files=files, f_favail=files)
+
+    monkeypatch.setattr(room, "os", SimpleNamespace(statvfs=statvfs))
+    watch = RoomWatch.start([Path("/a"), Path("/b")], closely=False)
+    assert watch.look() == {Distress.FULL: "0 B of 1000.0 MiB were free in /a"}

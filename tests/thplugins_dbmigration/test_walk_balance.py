@@ -54,6 +54,25 @@ def test_a_column_that_a_statement_names_is_told_though_all_counts_are_as_they_w
     assert census.untouched == {"people": 10}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UPDATE orders SET tags = ARRAY[id, conf]",
+        "UPDATE orders SET size = '5\"' WHERE conf = 1 OR id = 2 OR height = '6\"'",
+        "UPDATE orders SET note = 'it`s' WHERE id = conf OR note = 'that`s'",
+    ],
+)
+def test_a_column_between_what_only_looks_like_quotes_of_a_name_is_seen(text: str) -> None:
+    (orders,) = balanced(BEFORE, BEFORE, touch(text)).tables
+    assert columns(orders) == ["id", "conf"]
+
+
+def test_a_name_in_quotes_may_have_anything_in_it() -> None:
+    odd = {"user-roles": TableCensus(1, {"first name": 1, "last name": 1})}
+    (table,) = balanced(odd, odd, touch('UPDATE "user-roles" SET [first name] = 1')).tables
+    assert columns(table) == ["first name"]
+
+
 def test_a_column_named_in_a_statement_about_another_table_is_not_touched() -> None:
     (orders,) = balanced(BEFORE, BEFORE, touch("SELECT conf FROM settings", "ALTER TABLE orders ADD x INTEGER")).tables
     assert columns(orders) == []

@@ -62,7 +62,9 @@ def test_the_leg_begins_before_the_step_that_is_named_at_a_state_that_is_made_on
     own = ["change: c->d failed added", "change: d->e not-run added"]
     assert walked(first) == ["the change before d: a->b ok", "the change before d: b->c ok", *own]
     assert first.message == "3 migrations on 1 dataset"
-    (finding,) = first.findings
+    passed_over, finding = first.findings
+    assert (passed_over.code, passed_over.severity) == ("steps-not-judged", Severity.WARNING)
+    assert passed_over.evidence == ("a->b", "b->c")
     assert (finding.code, finding.location.step) == ("migration-not-ended", "c->d")
     assert "--option=dbmigration.begin_before=d -- job" in (finding.hint or "")
     project.starts()
@@ -73,8 +75,33 @@ def test_the_leg_begins_before_the_step_that_is_named_at_a_state_that_is_made_on
         *own,
     ]
     assert project.starts() == ["change"] * 2  # once more without rows
+    assert again.findings == first.findings
     assert (only(again).start_version, only(again).final_version) == (("a",), ("c",))
     assert boundaries(project) == ["d"]
+
+
+def test_a_state_that_was_kept_is_not_gone_on_from_where_more_is_to_be_judged_than_then(project: Releases) -> None:
+    project.tree("master").revision("a", None).revision("b", "a", "alter table item add column b integer")
+    project.tree("master").revision("c", "b", "delete from item where id = 1")
+    tree = project.tree("change", like="master").revision("b", "a", "alter table item add column b varchar(9)")
+    tree.revision("d", "c", "update item set b = 'x'").revision("e", "d", FAILING)
+    assert walked(project.gate(keep_boundaries=True))[-4:-2] == ["change: a->b ok added", "change: b->c ok"]
+    everything = project.gate(keep_boundaries=True, judge=Judge.ALL)
+    assert walked(everything) == [
+        "change: a->b ok added",
+        "change: b->c ok added",
+        "change: c->d ok added",
+        "change: d->e failed added",
+    ]
+    assert [loss.table for step in only(everything).steps for loss in step.losses] == ["item"]
+    again = project.gate(keep_boundaries=True, judge=Judge.ALL)
+    assert walked(again)[1] == "change: b->c ok added before", "the one of the last build is kept"
+
+
+@pytest.mark.slow
+def test_a_state_that_was_kept_is_not_gone_on_from_when_the_canary_has_begun_to_watch(project: Releases) -> None:
+    project.gate(judge=Judge.ALL, keep_boundaries=True, canary=False)
+    assert walked(project.gate(judge=Judge.ALL, keep_boundaries=True, canary=True))[0] == "change: a->b ok added"
 
 
 def test_a_step_of_a_further_chain_is_named_with_the_chain(project: Releases) -> None:
@@ -150,8 +177,8 @@ def test_half_of_a_failed_step_and_a_fixup_of_the_way_are_in_no_boundary_of_a_re
         assert "--option=dbmigration.begin_before=e -- job" in (finding.hint or "")
         for _ in range(2):
             execution = project.gate(kilo, begin_before="e")
-            assert [finding.code for finding in execution.findings] == ["migration-not-ended"]
-            told = " ".join(execution.findings[0].evidence)
+            assert [finding.code for finding in execution.findings] == ["steps-not-judged", "migration-not-ended"]
+            told = " ".join(execution.findings[1].evidence)
             assert "spade" in told or "rake" in told
             assert "uplicate column" not in told, "MariaDB keeps the one that the step has added before it fails"
         assert walked(execution)[-4:] == [

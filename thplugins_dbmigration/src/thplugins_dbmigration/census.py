@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from attrs import evolve, field, frozen
@@ -141,15 +142,17 @@ def renamed(before: Mapping[str, TableCensus], after: Mapping[str, TableCensus])
     """The tables that have another name now, by their old one: those that appeared with as many rows and for the most
     part the columns of one that vanished."""
     names: dict[str, str] = {}
+    free: dict[int, list[str]] = defaultdict(list)
+    """By how many rows they have."""
+    for name in sorted(after.keys() - before.keys()):
+        free[after[name].rows].append(name)
     for table in sorted(before.keys() - after.keys()):
         old = before[table]
-        fitting = [
-            name
-            for name in sorted(after.keys() - before.keys() - set(names.values()))
-            if old.rows and after[name].rows == old.rows and _alike(old, after[name]) >= ALIKE
-        ]
-        if fitting:
-            names[table] = max(fitting, key=lambda name: _alike(old, after[name]))
+        if old.rows and free[old.rows]:
+            alike, name = max(((_alike(old, after[name]), name) for name in free[old.rows]), key=lambda each: each[0])
+            if alike >= ALIKE:
+                names[table] = name
+                free[old.rows].remove(name)
     return names
 
 

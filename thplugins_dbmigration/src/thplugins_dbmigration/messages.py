@@ -268,6 +268,18 @@ def boundary_not_reached(version: str, why: str, evidence: Iterable[str], datase
     )
 
 
+def not_judged(version: str, steps: Iterable[Step], dataset: str) -> Finding:
+    """The change's leg begins before the step to ``version``, and the change adds the ``steps`` that lead there."""
+    return Finding(
+        "steps-not-judged",
+        Severity.WARNING,
+        f"The change's leg begins before {version}; what it adds before that was run, and is not judged",
+        Location(dataset=dataset),
+        tuple(map(way, steps)),
+        "This build repeats a step. A build without begin_before judges all of the change.",
+    )
+
+
 def snapshot_remade(what: str, problem: str, dataset: str) -> Finding:
     """A frozen state was no longer what it was. ``what`` names it beside the dataset."""
     return Finding(

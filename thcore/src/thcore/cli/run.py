@@ -83,6 +83,12 @@ def _having(plan: Plan, given: Iterable[str]) -> Plan:
     for written in given:
         name, is_given, value = written.partition("=")
         plugin, _, option = name.partition(".")
+        try:
+            written.encode()
+        except UnicodeEncodeError as error:  # what the shell gave is kept as halves of characters
+            raise click.BadParameter(
+                f"what is written for {name!r} is not UTF-8 text", param_hint="--option"
+            ) from error
         if not (option and is_given):
             raise click.BadParameter(f"{written!r} is not PLUGIN.OPTION=VALUE", param_hint="--option")
         if plugin not in options:

@@ -54,7 +54,10 @@ def written_option(options: Any, key: str, text: str, where: str) -> Any:
     so that ``007`` needs no quotes, else as YAML has it. Raises ConfigError as ``changed_options`` does."""
     with contextlib.suppress(ConfigError):
         return changed_options(options, {key: text}, where)
-    return changed_options(options, {key: document.parse(text.encode(), where).content}, where)
+    read = document.parse(text.encode(), where)
+    if read.problems:
+        raise ConfigError(*(f"{at(where, (key, *problem.path))}: {problem.text}" for problem in read.problems))
+    return changed_options(options, {key: read.content}, where)
 
 
 def _none(options: Mapping[str, Any]) -> None:

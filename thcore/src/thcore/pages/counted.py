@@ -3,7 +3,7 @@ them vanished."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from attrs import frozen
 
@@ -53,7 +53,7 @@ def counted(run: StepResult, most: int = MOST) -> Counted | None:
     census = run.census
     if census is None or not census.tables:
         return None
-    lost = {(loss.table, loss.column): loss.kind for loss in run.losses}
+    lost = {(loss.table, loss.column, loss.kind) for loss in run.losses}
     lines = [line for table in census.tables for line in _lines(table, lost)]
     ranked = sorted(range(len(lines)), key=lambda number: -lines[number].weight)
     shown = tuple(lines[number] for number in sorted(ranked[:most]))
@@ -61,19 +61,19 @@ def counted(run: StepResult, most: int = MOST) -> Counted | None:
     return Counted(shown, left_out, len(census.tables), len(run.losses), tuple(_notes(census)))
 
 
-def _lines(table: TableCount, lost: dict[tuple[str, str | None], str]) -> Iterator[CountedLine]:
+def _lines(table: TableCount, lost: Collection[tuple[str, str | None, str]]) -> Iterator[CountedLine]:
     name = f"{table.table} \N{RIGHTWARDS ARROW} {table.renamed}" if table.renamed else table.table
-    vanished = (table.table, None) in lost
+    vanished = (table.table, None, "gone") in lost
     weight = 2 if vanished else 1 if table.rows.changed or table.unknown or table.renamed else 0
     yield CountedLine(name, "", Figure(_worded(table.rows), vanished), note=_why(table), weight=weight)
     for column in table.columns:
-        kind = lost.get((table.table, column.column), "")
         counts = (column.nulls, column.empty, column.distinct)
-        nulls, empty, distinct = (
-            Figure(_worded(count), kind == missed)
-            for count, missed in zip(counts, ("gone", "emptied", "merged"), strict=True)
-        )
-        weight = 2 if kind else 1 if any(count.changed for count in counts) else 0
+        figures = [
+            Figure(_worded(count), (table.table, column.column, kind) in lost)
+            for count, kind in zip(counts, ("gone", "emptied", "merged"), strict=True)
+        ]
+        nulls, empty, distinct = figures
+        weight = 2 if any(each.lost for each in figures) else 1 if any(count.changed for count in counts) else 0
         yield CountedLine(name, column.column, None, nulls, empty, distinct, _why(column), weight)
 
 

@@ -24,6 +24,7 @@ MOST = 1000
 """Statements in it."""
 LONGEST = 2000
 """Characters of a statement, an error or a reason."""
+CUT = f"the observer keeps the first {LONGEST} characters of it"
 UNOBSERVED = (
     "SQLite tells nobody but the program that runs it; the gate sees what a Python program under its observer does "
     "through the module sqlite3, when the step has ended"
@@ -79,7 +80,7 @@ class Observed:
     def told(self, since_s: float) -> tuple[Statement, ...]:
         """Those of the last step. ``since_s`` is what the time of each is counted from."""
         reasons = self.reasons()
-        unknown = {"vm_steps": reasons["vm_steps"]} if "vm_steps" in reasons else {}
+        uncounted = {"vm_steps": reasons["vm_steps"]} if "vm_steps" in reasons else {}
         return tuple(
             Statement(
                 each.text,
@@ -87,8 +88,8 @@ class Observed:
                 each.wall_s,
                 each.calls,
                 each.error,
-                {"rows_changed": each.rows_changed, "vm_steps": None if unknown else each.vm_steps},
-                unknown,
+                {"rows_changed": each.rows_changed, "vm_steps": None if uncounted else each.vm_steps},
+                uncounted if len(each.text) < LONGEST else {**uncounted, "text": CUT},
             )
             for each in self.statements
         )

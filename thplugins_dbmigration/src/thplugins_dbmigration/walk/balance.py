@@ -26,7 +26,10 @@ TAKES_NOTHING = (
 NEW = "it was not there when all tables were counted last"
 """Before this step, or before earlier ones that take nothing."""
 GONE, NO_TEXT, UNNOTED = "it is gone", "it is no column of text", "nobody noted it"
-_WORD = re.compile(r"`([^`]+)`|\"([^\"]+)\"|\[([^\]]+)\]|([\w$]+)")
+_WORD = re.compile(r"[\w$]+")
+_QUOTED = tuple(map(re.compile, (r"`([^`]+)`", r'"([^"]+)"', r"\[([^\[\]]+)\]")))
+"""Names in quotes, which may have anything in them. What is between two quotes may as well be no name: it is read as
+words, too."""
 
 
 @frozen
@@ -36,16 +39,18 @@ class Touch:
     statements: tuple[tuple[frozenset[str], bool], ...] = ()
     everything: bool = False
     """Nobody knows the statements: any table may be touched."""
+    words: frozenset[str] = frozenset()
+    """Those of all statements."""
 
     @classmethod
     def of(cls, measurement: Measurement) -> Touch:
         """Read the statements of a measurement."""
-        read = ((_words(each.text), "text" not in each.unknown) for each in measurement.statements)
-        return cls(tuple(read), "statements" in measurement.unknown)
+        read = tuple((_words(each.text), "text" not in each.unknown) for each in measurement.statements)
+        return cls(read, "statements" in measurement.unknown, frozenset().union(*(words for words, _ in read)))
 
     def table(self, name: str) -> bool:
         """Whether a statement names the table."""
-        return self.everything or any(_bare(name) in words for words, _ in self.statements)
+        return self.everything or _bare(name) in self.words
 
     def column(self, table: str, name: str) -> bool:
         """Whether a statement that names the table may name the column as well."""
@@ -162,7 +167,7 @@ def _bounded(tables: Sequence[TableCount]) -> tuple[tuple[TableCount, ...], int]
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(next(filter(None, found)).lower() for found in _WORD.findall(text))
+    return frozenset(word.lower() for pattern in (_WORD, *_QUOTED) for word in pattern.findall(text))
 
 
 def _bare(table: str) -> str:

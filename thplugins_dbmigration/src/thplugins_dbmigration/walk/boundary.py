@@ -41,7 +41,7 @@ def begun_before(trial: Trial, version: str) -> Trial:
     Raises Halt when that state is not to be had, which says nothing of the change, and InfrastructureError for a fault
     of ours; with ``snapshot-damaged``, asking again helps.
     """
-    site, name, fresh = trial.site, f"the change before {version}", False
+    site, name, fresh = trial.site, _leg(version), False
 
     def make(data: Path) -> Mapping[str, Any]:
         nonlocal fresh
@@ -50,6 +50,12 @@ def begun_before(trial: Trial, version: str) -> Trial:
 
     state = State.of(site.frozen(_key(trial, before=version), name, make))
     return evolve(trial, state=state.fresh(site.dataset, {name} if fresh else ()))
+
+
+def passed_over(trial: Trial, version: str) -> tuple[Step, ...]:
+    """The steps that the change adds, and that nobody judges in a trial that has begun before ``version``."""
+    walked = (result.step for result in trial.state.trail.steps if result.leg == _leg(version))
+    return tuple(step for step in walked if trial.added(step))
 
 
 def known(site: Site) -> dict[str, Key]:
@@ -67,12 +73,16 @@ def known(site: Site) -> dict[str, Key]:
 
 
 def resumed(trial: Trial) -> Trial:
-    """The same trial from the state before the step that failed when this commit was tried last, where it was kept."""
+    """The same trial from the state before the step that failed when this commit was tried last, where it was kept. Not
+    from one beyond a step that is to be judged now and was only walked then: nobody has counted what that took."""
     snapshot = snapshots.find(trial.site.build, _key(trial))
     if snapshot is None:
         return trial
     state = State.of(snapshot)
     trail = state.trail
+    if any(not each.leg and not each.added and trial.added(each.step) for each in trail.steps):
+        snapshots.drop(snapshot)
+        return trial
     steps = (each if each.leg else _judged(trial, each) for each in trail.steps)
     told = f"going on from {', '.join(named(trail.versions))}, after which a step has failed"
     trial.site.build.log(told, source=trial.site.dataset.name)
@@ -110,6 +120,10 @@ def repeat(build: Build, options: DbmigrationOptions, failed: Step, results: Ite
     return f"From the state before it, {state}, this repeats it where the gate runs: {command}"
 
 
+def _leg(version: str) -> str:
+    return f"the change before {version}"
+
+
 def _judged(trial: Trial, result: StepResult) -> StepResult:
     """What an earlier build kept, as this one sees it: the target branch may have moved on, and limits changed."""
     added = trial.added(result.step)
@@ -127,6 +141,7 @@ def _key(trial: Trial, **boundary: str) -> Key:
         "options": trial.manner.digest,
         "fixups": digest_of_fixups(dataset, fixups(options, dataset)),
         "counted": "no" if options.silent_loss is SilentLoss.OFF else "yes",
+        "canary": "yes" if options.canary else "no",
         "environment": trial.site.build.preparation(),
         "after": after.digest,
     }

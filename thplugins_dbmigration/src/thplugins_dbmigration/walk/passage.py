@@ -161,8 +161,10 @@ class Passage:
         state, trunk = self._beginning(states)
         first = self.rule(self.policy).policy.important
         begun = Trial(site, manner, chosen, self.change, state, trunk, first)
-        if self.options.begin_before is not None:
-            begun = boundary.begun_before(begun, self.options.begin_before)
+        if (version := self.options.begin_before) is not None:
+            begun = boundary.begun_before(begun, version)
+            if passed_over := boundary.passed_over(begun, version):
+                self.findings.append(messages.not_judged(version, passed_over, self.dataset.name))
         trial = boundary.resumed(begun) if self.options.keep_boundaries else begun
         with site.ground(trial.state.snapshot, self._place / "data", kept=False) as ground:
             self.run = site.record(

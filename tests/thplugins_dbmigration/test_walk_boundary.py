@@ -80,6 +80,7 @@ def test_the_leg_begins_before_the_step_that_is_named_at_a_state_that_is_made_on
     assert boundaries(project) == ["d"]
 
 
+@pytest.mark.slow
 def test_a_state_that_was_kept_is_not_gone_on_from_where_more_is_to_be_judged_than_then(project: Releases) -> None:
     project.tree("master").revision("a", None).revision("b", "a", "alter table item add column b integer")
     project.tree("master").revision("c", "b", "delete from item where id = 1")

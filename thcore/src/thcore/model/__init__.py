@@ -9,20 +9,16 @@ from thcore.model.event import BuildEvent, BuildEventKind, Progress, WorkerEvent
 from thcore.model.finding import Finding, Location, Severity
 from thcore.model.job import Attempt, BuildRequest
 from thcore.model.live import LivePage, Standing
+from thcore.model.measurement import Measurement, Statement, TableLock, TableWork, Wait
 from thcore.model.migration import (
     Check,
     DatasetRun,
     Excuse,
     Limit,
     Loss,
-    Measurement,
     Offence,
-    Statement,
     Step,
     StepResult,
-    TableLock,
-    TableWork,
-    Wait,
 )
 from thcore.model.outcome import (
     RESULT_SCHEMA_VERSION,

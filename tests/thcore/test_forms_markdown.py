@@ -95,7 +95,7 @@ def test_a_time_that_the_policy_excuses_is_told_as_that() -> None:
     [
         (Severity.FAILURE, ", **over its limit** 1 m 00 s"),
         (Severity.WARNING, ", warning: over its limit 1 m 00 s"),
-        (Severity.UNVERIFIED, ", not measured: over its limit 1 m 00 s"),
+        (Severity.UNVERIFIED, ", unverified: over its limit 1 m 00 s"),
     ],
 )
 def test_a_time_that_only_warns_is_told_as_a_warning(weight: Severity, words: str) -> None:

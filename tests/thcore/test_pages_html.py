@@ -143,7 +143,7 @@ def test_a_step_that_may_be_above_its_limit_is_excused_with_reason_owner_and_day
     [
         (Severity.FAILURE, "failure", "over its limit"),
         (Severity.WARNING, "unverified", "warning: over its limit"),
-        (Severity.UNVERIFIED, "unverified", "not measured: over its limit"),
+        (Severity.UNVERIFIED, "unverified", "unverified: over its limit"),
     ],
 )
 def test_a_limit_is_as_red_as_what_it_comes_to_whatever_else_has_failed(

@@ -43,7 +43,7 @@ _WORD = {
 }
 _OVER = {
     Severity.FAILURE: "**over its limit**",
-    Severity.UNVERIFIED: "not measured: over its limit",
+    Severity.UNVERIFIED: "unverified: over its limit",
     Severity.WARNING: "warning: over its limit",
     Severity.INFO: "excused from its limit",
 }

@@ -21,10 +21,13 @@ UNCOUNTED = {
 """Why these counters, which other engines have, are never known."""
 
 MISSING = {
-    "rows_inserted": Meaning("rows", "rows inserted; always unknown, because SQLite counts changed rows together"),
-    "rows_updated": Meaning("rows", "rows updated; always unknown, because SQLite counts changed rows together"),
-    "rows_deleted": Meaning("rows", "rows deleted; always unknown, because SQLite counts changed rows together"),
-    "wal_bytes": Meaning("bytes", "journal or WAL written; always unknown, because SQLite does not count it"),
+    name: Meaning(unit, f"always unknown: {UNCOUNTED[name]}")
+    for name, unit in {
+        "rows_inserted": "rows",
+        "rows_updated": "rows",
+        "rows_deleted": "rows",
+        "wal_bytes": "bytes",
+    }.items()
 }
 """What nobody can tell."""
 

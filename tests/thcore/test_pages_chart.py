@@ -12,7 +12,7 @@ from thcore.pages.chart import HEIGHT, WIDTH, Chart, Point, drawn
 def chart(*values: float, limits: tuple[float | None, ...] = (), counter: str = "rows", why: str = "") -> Chart:
     """A chart of values side by side; the last one has a reason not to be compared."""
     points = [
-        Point(at, value, "success", "", None, limit, why if at == len(values) - 1 else "")
+        Point(at, value, "success", "", None, limit, "", why if at == len(values) - 1 else "")
         for at, (value, limit) in enumerate(itertools.zip_longest(values, limits[: len(values)]))
     ]
     return drawn(counter, points, len(values))
@@ -43,11 +43,10 @@ def test_the_scale_begins_at_nothing_and_has_round_values() -> None:
     assert [tick.text for tick in chart(0.0).ticks] == ["0", "1"]
 
 
-def test_a_limit_is_drawn_where_there_is_one_and_dots_above_it_are_marked() -> None:
+def test_a_limit_is_drawn_where_there_is_one() -> None:
     made = chart(10, 30, 10, 10, limits=(20, 20, None, 20))
 
     assert made.limit.count("M") == 2, "it is broken where there is none"
-    assert [dot.over for dot in made.dots] == [False, True, False, False]
 
 
 def test_a_limit_that_would_press_all_values_to_the_ground_is_not_drawn() -> None:
@@ -55,7 +54,6 @@ def test_a_limit_that_would_press_all_values_to_the_ground_is_not_drawn() -> Non
 
     assert made.limit == ""
     assert made.dots == chart(10, 12).dots or [dot.y for dot in made.dots] == [dot.y for dot in chart(10, 12).dots]
-    assert [dot.over for dot in made.dots] == [False, False]
 
 
 def test_a_break_stands_between_the_values_that_cannot_be_compared() -> None:

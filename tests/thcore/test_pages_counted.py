@@ -53,7 +53,7 @@ def test_tables_and_columns_are_lines_with_their_counts_before_and_after() -> No
     ):
         assert words in page
     assert "it is no column of text" not in page, "that is plain to see"
-    assert "The step did not touch 2 other tables with 42 rows." in page
+    assert "No listed statement names 2 other tables with 42 rows." in page
 
 
 def test_of_a_column_that_lost_values_and_texts_both_are_marked() -> None:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from attrs import evolve
 
-from thcore.model import JobHistory, Limit, Measurement, Outcome, PastAttempt, Publication, Verdict
+from thcore.model import Excuse, JobHistory, Limit, Measurement, Outcome, PastAttempt, Publication, Severity, Verdict
 from thcore.pages import history, html
 from thcore.pages.history import published, view
 
@@ -88,9 +88,9 @@ def test_steps_that_changes_add_come_first_and_have_time_then_limited_counters()
     assert first.result.step.version == "b5d083fa1c46"
     assert [figure.name for figure in first.figures] == ["time", "Innodb_rows_read", "bytes_written"]
     newest, before = first.rows
-    assert newest.values[0] == ("1 m 14 s of 1 m 00 s", True)
-    assert before.values[0] == ("30 s of 2 m 00 s", False)
-    assert [dot.over for dot in first.figures[0].chart.dots] == [False, True]
+    assert newest.values[0] == ("1 m 14 s of 1 m 00 s", "failure")
+    assert before.values[0] == ("30 s of 2 m 00 s", "")
+    assert [dot.point.over for dot in first.figures[0].chart.dots] == ["", "failure"]
     assert first.figures[0].words == "newest: 1 m 14 s; the one before: 30 s; limit: 1 m 00 s"
 
 
@@ -104,7 +104,7 @@ def test_what_a_limit_on_a_table_came_to_has_a_chart_of_its_own() -> None:
     names = [figure.name for figure in seen.steps[0].figures]
     assert names == ["time", "writes_wait_s of orders", "copied_rows", "Innodb_rows_read"]
     assert seen.steps[0].more == 1, "bytes_written has no room"
-    assert all(dot.over for dot in seen.steps[0].figures[1].chart.dots)
+    assert {dot.point.over for dot in seen.steps[0].figures[1].chart.dots} == {"failure"}
 
 
 def test_a_limit_far_above_is_told_in_words() -> None:
@@ -116,6 +116,20 @@ def test_the_lowest_of_several_limits_counts() -> None:
     limits = (Limit("wall_s", 100.0, "x"), Limit("wall_s", 20.0, "y"))
     seen = view(of(*(limited(build(outcomes.passing(), at), *limits) for at in range(2))))
     assert seen.steps[0].figures[0].chart.dots[0].point.limit == 20.0
+
+
+def test_a_value_above_a_limit_that_only_warns_or_is_excused_is_not_shown_as_a_failure() -> None:
+    fails, warns = Limit("wall_s", 20.0, "x"), Limit("wall_s", 10.0, "y", severity=Severity.WARNING)
+    excused = Limit("wall_s", 10.0, "z", excuse=Excuse("a move that is planned", "dba", "2027-01-01"))
+    for limits, tone in (
+        ((warns,), "warning"),
+        ((excused,), ""),
+        ((warns, fails), "failure"),
+        ((excused, warns), "warning"),
+    ):
+        seen = view(of(*(limited(build(outcomes.passing(), at), *limits) for at in range(2))))
+        assert {dot.point.over for dot in seen.steps[0].figures[0].chart.dots} == {tone}, limits
+        assert seen.steps[0].rows[0].values[0][1] == tone
 
 
 def test_where_something_else_was_measured_than_before_it_is_said() -> None:

@@ -25,6 +25,7 @@ class Point:
     """A value of the build that stands at place ``at`` of the axis, which counts from 0 at the left.
 
     ``tone`` says how that build ended, ``title`` all of it in words; ``address`` is the build's page, if it is known.
+    ``over`` is ``failure`` or ``warning`` where the value is above a limit that fails a build or that only warns.
     ``why`` it cannot be compared with the point before without a thought is empty where it can.
     """
 
@@ -34,6 +35,7 @@ class Point:
     title: str
     address: str | None = None
     limit: float | None = None
+    over: str = ""
     why: str = ""
 
 
@@ -44,11 +46,6 @@ class Dot:
     x: float
     y: float
     point: Point
-
-    @property
-    def over(self) -> bool:
-        """Whether it is above its limit."""
-        return self.point.limit is not None and self.point.value > self.point.limit
 
 
 @frozen

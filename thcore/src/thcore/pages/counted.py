@@ -98,4 +98,4 @@ def _notes(census: Census) -> Iterator[str]:
     if census.untouched:
         many, rows = len(census.untouched), sum(census.untouched.values())
         tables = "1 other table" if many == 1 else f"{many:,} other tables"
-        yield f"The step did not touch {tables} with {rows:,} row{'' if rows == 1 else 's'}."
+        yield f"No listed statement names {tables} with {rows:,} row{'' if rows == 1 else 's'}."

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from thcore.model import DatasetRun, JobHistory, Outcome, PastAttempt, StageResult, StepResult, Verdict
+from thcore.model import DatasetRun, JobHistory, Outcome, PastAttempt, Severity, StageResult, StepResult, Verdict
 from thcore.model.quantity import format_duration
 from thcore.pages import amount, chart
 from thcore.pages.amount import WALL
@@ -27,6 +27,9 @@ Address = Callable[[PastAttempt], str | None]
 """Where the page of an attempt is, as a link on the page; None where that is not known."""
 Key = tuple[str, str]
 """A counter, and the table that it is about, if it is about one."""
+
+_TONES = {Severity.FAILURE: "failure", Severity.UNVERIFIED: "warning", Severity.WARNING: "warning", Severity.INFO: ""}
+_HEAVIEST = ("failure", "warning", "")
 
 _STAGES = ("checkout", "environment", "execute", "analyse")
 
@@ -50,12 +53,20 @@ class Figure:
 
 
 @frozen
+class _Bound:
+    """The lowest limit of a figure, and ``failure`` or ``warning`` where the figure is above one."""
+
+    maximum: float
+    tone: str
+
+
+@frozen
 class Row:
-    """A step in one build: the value of each figure, worded, and whether it is over its limit; how the step ended; and
-    ``why`` it cannot be compared with the one before without a thought."""
+    """A step in one build: the value of each figure, worded, and ``failure`` or ``warning`` where it is over a limit;
+    how the step ended; and ``why`` it cannot be compared with the one before without a thought."""
 
     build: BuildView
-    values: tuple[tuple[str, bool], ...]
+    values: tuple[tuple[str, str], ...]
     result: str
     why: str
 
@@ -164,7 +175,7 @@ def _weight(ran: Sequence[_Ran]) -> tuple[bool, int, float]:
 
 def _step(ran: Sequence[_Ran], places: int) -> StepView:
     values = [_values(each.result) for each in ran]
-    limits = [_limits(each.result) for each in ran]
+    limits = [_limits(each.result, counted) for each, counted in zip(ran, values, strict=True)]
     keys = _keys(values, limits)
     shown = keys[:FIGURES]
     why = ["", *(_difference(before.run, after.run) for before, after in pairwise(ran))]
@@ -183,7 +194,7 @@ def _step(ran: Sequence[_Ran], places: int) -> StepView:
     return StepView(ran[-1].result, ran[-1].run, tuple(figures), rows[::-1], len(keys) - len(shown))
 
 
-def _keys(values: Sequence[Mapping[Key, float]], limits: Sequence[Mapping[Key, float]]) -> list[Key]:
+def _keys(values: Sequence[Mapping[Key, float]], limits: Sequence[Mapping[Key, _Bound]]) -> list[Key]:
     """What can be charted: the time, then what has a limit, then what else was counted and is not always nothing."""
     limited = dict.fromkeys(key for of_run in reversed(limits) for key in of_run)
     counted = dict.fromkeys(key for of_run in reversed(values) for key in of_run)
@@ -202,31 +213,35 @@ def _values(result: StepResult) -> dict[Key, float]:
     return values
 
 
-def _limits(result: StepResult) -> dict[Key, float]:
-    """The lowest limit of each."""
-    lowest: dict[Key, float] = {}
+def _limits(result: StepResult, values: Mapping[Key, float]) -> dict[Key, _Bound]:
+    """What bounds each: the lowest of several limits, and of those that its value is above the one that weighs most."""
+    bounds: dict[Key, _Bound] = {}
     for limit in result.limits:
         key = limit.counter, limit.table
-        lowest[key] = min(limit.maximum, lowest.get(key, limit.maximum))
-    return lowest
+        above = values.get(key, 0.0) > limit.maximum
+        tone = _TONES[result.weight(limit)] if above else ""
+        known = bounds.get(key, _Bound(limit.maximum, tone))
+        bounds[key] = _Bound(min(limit.maximum, known.maximum), min(tone, known.tone, key=_HEAVIEST.index))
+    return bounds
 
 
-def _cell(key: Key, values: Mapping[Key, float], limits: Mapping[Key, float]) -> tuple[str, bool]:
+def _cell(key: Key, values: Mapping[Key, float], bounds: Mapping[Key, _Bound]) -> tuple[str, str]:
     if key not in values:
-        return "not measured", False
+        return "not measured", ""
     told = amount.worded(key[0], values[key])
-    if key not in limits:
-        return told, False
-    return f"{told} of {amount.worded(key[0], limits[key])}", values[key] > limits[key]
+    if key not in bounds:
+        return told, ""
+    return f"{told} of {amount.worded(key[0], bounds[key].maximum)}", bounds[key].tone
 
 
-def _point(at: int, build: BuildView, counter: str, value: float, limit: float | None = None, why: str = "") -> Point:
+def _point(at: int, build: BuildView, counter: str, value: float, bound: _Bound | None = None, why: str = "") -> Point:
     past = build.attempt
-    of = f" of {amount.worded(counter, limit)}" if limit is not None else ""
+    of = f" of {amount.worded(counter, bound.maximum)}" if bound is not None else ""
     title = (
         f"{amount.worded(counter, value)}{of}: {past.verdict.value}, {past.change}, {past.started:%Y-%m-%d %H:%M} UTC"
     )
-    return Point(at, value, past.verdict.value.lower(), title, build.address, limit, why)
+    limit, over = (bound.maximum, bound.tone) if bound is not None else (None, "")
+    return Point(at, value, past.verdict.value.lower(), title, build.address, limit, over, why)
 
 
 def _figure(name: str, counter: str, points: Sequence[Point], places: int) -> Figure:

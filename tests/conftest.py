@@ -48,7 +48,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = config.stash[ROOM] / "all"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
+    if (measured := coverage.Coverage.current()) is not None:
+        # Its patches are there. It would make each of them once more whenever it is started again, and a fork would
+        # then begin to measure as often.
+        measured.set_option("run:patch", [])
+        # In a worker pytest-cov begins twice, and what the second one leaves out the first one would go on measuring.
+        while (each := coverage.Coverage.current()) is not None:
+            each.stop()
+        measured.start()
     os.register_at_fork(after_in_child=measure_no_fork)
 
 

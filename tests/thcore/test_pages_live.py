@@ -118,9 +118,9 @@ def directory(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         thread.join()
 
 
-def put(directory: Path, standing: Standing, *lines: str) -> None:
+def put(directory: Path, standing: Standing, *lines: str, every_s: float = 1.0) -> None:
     pieces = {piece_name(1): "".join(f"{line}\n" for line in lines).encode()}
-    for name, content in live.files(standing, LogSoFar(lines, 1, 1), pieces, 1.0).items():
+    for name, content in live.files(standing, LogSoFar(lines, 1, 1), pieces, every_s).items():
         (directory / name).parent.mkdir(exist_ok=True)
         (directory / name).write_bytes(content)
     renew(directory / INDEX)
@@ -138,11 +138,13 @@ def renew(path: Path) -> None:
 @pytest.mark.system
 def test_a_reader_sees_the_build_go_on_and_end(directory: tuple[Path, str], visitor: Visitor) -> None:
     place, address = directory
-    put(place, STANDING, "2026-03-01T10:00:00.000Z thcore | one", HOSTILE)
+    lines = "2026-03-01T10:00:00.000Z thcore | one", HOSTILE
+    put(place, STANDING, *lines, every_s=60.0)  # it must stand still to be examined
+    assert obstacles(visitor.open(f"{address}{INDEX}")) == []
 
+    put(place, STANDING, *lines)
     seen = visitor.open(f"{address}{INDEX}")
 
-    assert obstacles(seen) == []
     assert "one" in seen.inner_text("pre")
     put(place, evolve(STANDING, stage=StageName.ANALYSE), "2026-03-01T10:00:01.000Z thcore | two")
     seen.locator("text=In stage analyse").wait_for()

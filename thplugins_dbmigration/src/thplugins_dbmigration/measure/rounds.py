@@ -14,10 +14,10 @@ from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Probe, P
 
 PAUSE_S = 0.005
 """How long to wait at least between two probes."""
-SPARING = 20
+SPARING = 40
 """How many times as long as a probe took to wait before the next one, up to a bound: a busy machine is asked less."""
-LONGEST_PAUSE_S = 0.02
-"""The bound."""
+LONGEST_PAUSE_S = 0.04
+"""The bound: a table alone is asked for twice within the shortest wait that counts."""
 AGAIN_S = 0.05
 """How long to wait at most before asking again for what cannot be queued for."""
 SESSIONS = 6

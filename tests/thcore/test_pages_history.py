@@ -127,9 +127,13 @@ def test_a_value_above_a_limit_that_only_warns_or_is_excused_is_not_shown_as_a_f
         ((warns, fails), "failure"),
         ((excused, warns), "warning"),
     ):
-        seen = view(of(*(limited(build(outcomes.passing(), at), *limits) for at in range(2))))
+        past = of(*(limited(build(outcomes.passing(), at), *limits) for at in range(2)))
+        seen = view(past)
         assert {dot.point.over for dot in seen.steps[0].figures[0].chart.dots} == {tone}, limits
         assert seen.steps[0].rows[0].values[0][1] == tone
+        shown = rendered(past)
+        marked = set(re.findall(r'class="dot success over-(\w+)"', shown)), set(re.findall(r'"too-much (\w+)"', shown))
+        assert marked == (({tone}, {tone}) if tone else (set(), set()))
 
 
 def test_where_something_else_was_measured_than_before_it_is_said() -> None:

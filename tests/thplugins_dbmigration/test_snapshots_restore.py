@@ -8,10 +8,12 @@ import pytest
 import zstandard
 
 from thcore.errors import InfrastructureError
-from thcore.model import BuildEvent
+from thcore.model import BuildEvent, Bytes
 from thcore.testing import make_build
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
+from thplugins_dbmigration.engines.engine import LOADING_MEMORY, MEMORY, loading_memory_of
+from thplugins_dbmigration.options import DbmigrationSettings
 from thplugins_dbmigration.snapshots import clone, find, restored
 
 from parts.dataset import as_read, write_dataset
@@ -52,6 +54,33 @@ def test_a_dataset_is_restored_once_and_every_clone_has_its_rows(kind: Kind, tmp
                 query(address, "DELETE FROM things")
         (dataset.directory / "more.sql").write_text("INSERT INTO things VALUES (4, 'other');\n")
         assert restored(build, engine, installation, dataset) != snapshot
+
+
+MEMORY_OF = {MARIADB: "@@innodb_buffer_pool_size", EMBEDDED: "pg_size_bytes(current_setting('shared_buffers'))"}
+
+
+@pytest.mark.parametrize("kind", MEMORY_OF, ids=str)
+def test_a_server_has_more_memory_while_it_loads_a_dataset(kind: Kind, tmp_path: Path) -> None:
+    """The seed itself looks at the server that loads it."""
+    memory = MEMORY_OF[kind]
+    dataset = dataset_of(tmp_path / "seeds", kind.type)
+    (dataset.directory / "more.sql").write_text(f"CREATE TABLE seen AS SELECT {memory} AS bytes;\n")
+    with make_build(tmp_path, settings=kind.settings) as build:
+        engine = engine_for(dataset.type)
+        installation = engine.installation(build)
+        snapshot = restored(build, engine, installation, dataset)
+        target = build.workspace.temporary / "clone" / "data"
+        clone(build, snapshot, target)
+        with engine.start(build, installation, target, log=tmp_path / "server.log") as server:
+            [(loading, stepping)] = query(server.address("app", "app", "password"), f"SELECT bytes, {memory} FROM seen")
+    assert (loading, stepping) == (LOADING_MEMORY, MEMORY)
+
+
+@pytest.mark.parametrize(("setting", "expected"), [(None, 1 << 30), (16 << 20, 256 << 20), (8 << 30, 8 << 30)])
+def test_a_server_that_loads_has_no_less_memory_than_others(setting: int | None, expected: int, tmp_path: Path) -> None:
+    settings = DbmigrationSettings() if setting is None else DbmigrationSettings(loading_memory=Bytes(setting))
+    with make_build(tmp_path, settings=settings) as build:
+        assert loading_memory_of(build) == expected
 
 
 @pytest.mark.parametrize("kind", [MARIADB, EMBEDDED], ids=str)

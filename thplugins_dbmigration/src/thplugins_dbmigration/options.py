@@ -12,7 +12,7 @@ from attrs import frozen
 
 from thcore.hooks import option
 from thcore.model import Bytes, Seconds
-from thplugins_dbmigration.engines.engine import MEMORY
+from thplugins_dbmigration.engines.engine import LOADING_MEMORY, MEMORY
 from thplugins_dbmigration.tools import drivers
 from thplugins_dbmigration.tools.alembic import AlembicOptions
 from thplugins_dbmigration.tools.command import CommandOptions
@@ -229,6 +229,13 @@ class DbmigrationSettings:
         "How much of its tables a database server may keep in memory: innodb_buffer_pool_size, shared_buffers.",
         default=Bytes(MEMORY),
         example="1GiB",
+        validator=_memory,
+    )
+    loading_memory: Bytes = option(
+        "The same while a server loads a dataset, which is done once; `server_memory` if that is more. A dump whose "
+        "tables and indexes fit loads many times faster than one whose do not.",
+        default=Bytes(LOADING_MEMORY),
+        example="8GiB",
         validator=_memory,
     )
     account: str | None = option(

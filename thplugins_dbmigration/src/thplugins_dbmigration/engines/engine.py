@@ -24,6 +24,8 @@ from thplugins_dbmigration.schema import Schema
 
 MEMORY = 256 * 1024 * 1024
 """Bytes that a server may keep of its tables in memory when the worker's settings do not say."""
+LOADING_MEMORY = 1024 * 1024 * 1024
+"""The same while it loads a dataset."""
 
 
 @frozen
@@ -45,6 +47,13 @@ class Installation:
 def memory_of(build: Build) -> int:
     """What the worker's settings let a server keep in memory, in bytes."""
     return int(getattr(build.settings, "server_memory", MEMORY))
+
+
+def loading_memory_of(build: Build) -> int:
+    """What the worker's settings let a server keep in memory while it loads a dataset, in bytes: rows come in the order
+    of one index, and go to as many places of each other one, which are read and written again and again where they do
+    not fit."""
+    return max(int(getattr(build.settings, "loading_memory", LOADING_MEMORY)), memory_of(build))
 
 
 class Engine(Protocol):

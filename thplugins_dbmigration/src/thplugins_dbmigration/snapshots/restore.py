@@ -6,11 +6,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from attrs import evolve
+
 from thcore.hooks import Build
 from thcore.model import Progress
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.datasets import Dataset, fingerprint
-from thplugins_dbmigration.engines.engine import Engine, Installation, Server
+from thplugins_dbmigration.engines.engine import Engine, Installation, Server, loading_memory_of
 from thplugins_dbmigration.seeds import open_seed
 from thplugins_dbmigration.snapshots.key import Key
 from thplugins_dbmigration.snapshots.shelf import Snapshot
@@ -65,7 +67,8 @@ def restore(build: Build, engine: Engine, installation: Installation, dataset: D
     log.parent.mkdir(parents=True, exist_ok=True)
     tell(0, f"making a {engine.name} server")
     engine.initialise(build, installation, data)
-    with engine.start(build, installation, data, log=log) as server:
+    loading = evolve(installation, memory=loading_memory_of(build))
+    with engine.start(build, loading, data, log=log) as server:
         address = created(server, dataset)
         for done, path in enumerate((dataset.seed, *dataset.overlays), 1):
             tell(done, f"loading {path.name}")

@@ -30,7 +30,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-@pytest.mark.parametrize("full", ["state", "work"])
+@pytest.mark.parametrize("full", ["state", pytest.param("work", marks=pytest.mark.slow)])
 def test_a_worker_whose_disk_is_full_takes_no_builds_until_there_is_room(
     theatre: Theatre, gearmand: Gearmand, small_disk: Path, full: str
 ) -> None:

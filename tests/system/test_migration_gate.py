@@ -202,7 +202,7 @@ def test_project_without_a_dataset_is_never_a_pass(ground: Path, worker: Worker,
     assert result_of(build)["findings"][0]["message"] == "FAILURE - Could not find seed database."
 
 
-@pytest.mark.parametrize("pairs", [3, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pairs", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_more_builds_at_once_than_there_are_slots_are_all_answered(
     ground: Path, worker: Worker, zuul: Zuul, pairs: int
 ) -> None:

@@ -58,6 +58,7 @@ with op.get_context().autocommit_block():
 """
 
 
+@pytest.mark.slow
 def test_postgresql_undoes_a_step_but_for_an_index_that_is_made_concurrently(root: Path) -> None:
     project = checked_project(root, type="postgresql")
     tree = project.tree("change")

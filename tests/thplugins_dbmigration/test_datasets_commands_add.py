@@ -172,7 +172,7 @@ def url_of(address: Address, user: str) -> str:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("kind", [MARIADB, EMBEDDED], ids=str)
+@pytest.mark.parametrize("kind", [pytest.param(MARIADB, marks=pytest.mark.slow), EMBEDDED], ids=str)
 @pytest.mark.parametrize("given", ["file", pytest.param("variable", marks=pytest.mark.slow)])
 def test_a_database_that_runs_becomes_a_dataset_of_another_account(curator: Curator, kind: Kind, given: str) -> None:
     with ground(curator.path / "live", kind) as live, live.server() as server:

@@ -17,7 +17,6 @@ from parts.dataset import write_dataset
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 SERVERS = ["mysql", "postgresql"]
-ENGINES = [*SERVERS, "sqlite"]
 OVERLAY = "INSERT INTO item VALUES (4, 'hoe');\n"
 
 
@@ -43,7 +42,7 @@ def rows(curator: Curator, name: str) -> dict[str, int]:
     return {table["name"]: table["rows"] for table in tables}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", pytest.param("mysql", marks=pytest.mark.slow)])
 def test_a_dataset_walks_to_a_release_which_is_its_new_start(curator: Curator, engine: str) -> None:
     directory = dataset(curator, engine)
     old = curator.config("shop")
@@ -124,7 +123,14 @@ def test_a_walk_that_does_not_get_there_changes_nothing(curator: Curator) -> Non
     assert [path.name for path in curator.datasets.iterdir()] == ["shop"]
 
 
-@pytest.mark.parametrize("moment", ["dumping", "loading seed-kilo", "comparing"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("dumping", marks=pytest.mark.slow),
+        "loading seed-kilo",
+        pytest.param("comparing", marks=pytest.mark.slow),
+    ],
+)
 def test_a_command_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_cleans_up(
     curator: Curator, moment: str
 ) -> None:
@@ -163,7 +169,7 @@ def test_only_a_release_that_is_declared_can_be_walked_to(curator: Curator) -> N
     assert "'juno' is none of kilo, liberty, trunk" in " ".join(done.stderr.split())
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["sqlite", "mysql", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_what_is_done_in_a_shell_is_thrown_away(curator: Curator, engine: str) -> None:
     dataset(curator, engine)
     ask = "SELECT 'there are', count(*) FROM item;\n"
@@ -183,7 +189,7 @@ def counted(shown: str) -> str:
     return "".join(char for char in rest if char.isdigit())[:1]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", pytest.param("mysql", marks=pytest.mark.slow)])
 def test_a_client_that_says_that_something_failed_ends_the_command_so(curator: Curator, engine: str) -> None:
     dataset(curator, engine)
     lines = "\\set ON_ERROR_STOP on\n" if engine == "postgresql" else ".bail on\n" if engine == "sqlite" else ""
@@ -191,7 +197,14 @@ def test_a_client_that_says_that_something_failed_ends_the_command_so(curator: C
     assert "nothing" in done.stderr
 
 
-@pytest.mark.parametrize(("engine", "leave"), [("mysql", b"exit\r"), ("postgresql", b"\\q\r"), ("sqlite", b".exit\r")])
+@pytest.mark.parametrize(
+    ("engine", "leave"),
+    [
+        ("mysql", b"exit\r"),
+        pytest.param("postgresql", b"\\q\r", marks=pytest.mark.slow),
+        ("sqlite", b".exit\r"),
+    ],
+)
 def test_a_person_at_a_terminal_talks_to_the_client(curator: Curator, engine: str, leave: bytes) -> None:
     dataset(curator, engine)
     curator.call("verify", "shop")

@@ -121,7 +121,7 @@ def test_two_datasets_on_a_real_server_and_one_has_duplicates(
     assert {path.name for path in execution.artifacts[0].path.iterdir()} >= {"server.log", "steps.json"}
 
 
-@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+@pytest.mark.parametrize("engine", [pytest.param("mysql", marks=pytest.mark.slow), "postgresql"])
 def test_a_step_that_reads_and_changes_more_rows_than_allowed_fails(
     root: Path, trunk: AlembicProject, change: AlembicProject, engine: str
 ) -> None:

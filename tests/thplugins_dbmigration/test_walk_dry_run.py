@@ -137,7 +137,7 @@ def test_a_table_that_is_replaced_step_by_step_on_sqlite_is_copied(project: Rele
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("engine", ["mysql", "postgresql"])
+@pytest.mark.parametrize("engine", [pytest.param("mysql", marks=pytest.mark.slow), "postgresql"])
 def test_every_statement_of_a_change_is_told_with_what_it_does_to_tables(root: Path, engine: str) -> None:
     project = Releases(root)
     project.tree("master").revision("a", None).revision("b", "a", "alter table item add column price integer")

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import pytest
 from attrs import define, field
 
 from thcore.errors import InfrastructureError
 from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Probe
-from thplugins_dbmigration.measure.rounds import Rounds
+from thplugins_dbmigration.measure.rounds import AGAIN_S, LONGEST_AGAIN_S, Rounds, pause_before_again
 
 LIMIT_S = 20.0
 
@@ -126,3 +127,18 @@ def test_rounds_end_when_a_session_breaks_and_say_so() -> None:
     with begun(tables, "a", "broken") as rounds:
         tables.await_question("broken")
     assert [str(error) for error in rounds.trouble] == ["the session broke"]
+
+
+@pytest.mark.parametrize(
+    ("took_s", "waited_s", "pause_s"),
+    [
+        pytest.param(0.0001, 0.0, 0.004, id="soon where answers are quick"),
+        pytest.param(0.1, 0.0, AGAIN_S, id="no later than a bound where they are slow"),
+        pytest.param(0.0001, 2.0, 0.1, id="less often the longer it has lasted"),
+        pytest.param(0.0001, 3600.0, LONGEST_AGAIN_S, id="the end of a long wait is found in time"),
+    ],
+)
+def test_what_cannot_be_queued_for_is_asked_for_less_often_the_longer_it_is_waited_for(
+    took_s: float, waited_s: float, pause_s: float
+) -> None:
+    assert pause_before_again(took_s, waited_s) == pytest.approx(pause_s)

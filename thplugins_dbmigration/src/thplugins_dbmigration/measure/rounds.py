@@ -20,6 +20,10 @@ LONGEST_PAUSE_S = 0.04
 """The bound: a table alone is asked for twice within the shortest wait that counts."""
 AGAIN_S = 0.05
 """How long to wait at most before asking again for what cannot be queued for."""
+AGAIN_SHARE = 0.05
+"""When it has been waited for longer, this share of that time,"""
+LONGEST_AGAIN_S = 0.25
+"""up to this."""
 SESSIONS = 6
 """How many sessions may be open. While all of them wait, nothing else is asked for."""
 
@@ -144,7 +148,7 @@ class Rounds:
             answer = session.ask(table, patient=True)
             took_s = self._now() - asked_s
             if answer is Answer.BLOCKED and took_s < AGAIN_S:
-                self._over.wait(min(SPARING * took_s, AGAIN_S))
+                self._over.wait(pause_before_again(took_s, asked_s - began_s))
         ended_s = self._over_s if self._over.is_set() else self._now()
         if ended_s - began_s >= LEAST_S:
             self.spells.append(Spell(self.kind, table, self._free_s.get(table, 0.0), began_s, ended_s))
@@ -154,3 +158,9 @@ class Rounds:
     def _back(self, session: Probe, table: str) -> None:
         self._idle.append(session)
         self._tables.append(table)
+
+
+def pause_before_again(took_s: float, waited_s: float) -> float:
+    """How long to wait before asking once more for what cannot be queued for, in seconds, when the last answer
+    ``took_s`` and came after it had been waited for ``waited_s``."""
+    return max(min(SPARING * took_s, AGAIN_S), min(AGAIN_SHARE * waited_s, LONGEST_AGAIN_S))

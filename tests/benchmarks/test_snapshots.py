@@ -22,7 +22,7 @@ import psycopg
 import pymysql
 import pytest
 import zstandard
-from attrs import frozen
+from attrs import evolve, frozen
 
 from benchmarks.stock import stock_server, timed
 from thcore.hooks import Build
@@ -30,7 +30,7 @@ from thcore.testing import make_build
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.datasets import Dataset
 from thplugins_dbmigration.engines.drivers import engine_for
-from thplugins_dbmigration.engines.engine import Engine, Installation
+from thplugins_dbmigration.engines.engine import LOADING_MEMORY, Engine, Installation
 from thplugins_dbmigration.snapshots import Snapshot, clone, clone_way, restored, shelf
 
 from parts.dataset import as_read, write_dataset
@@ -75,7 +75,10 @@ class Bench:
     @contextlib.contextmanager
     def build(self, state: Path, name: str) -> Iterator[tuple[Build, Engine, Installation]]:
         """A build that keeps its snapshots below ``state``, and works beside it."""
-        with make_build(state.parent / name, state=state, build_id=name, settings=self.kind.settings) as build:
+        # As who has such a dataset sets it: its tables and indexes fit while it is loaded.
+        memory = max(LOADING_MEMORY, 2 * self.dataset.seed.stat().st_size)
+        settings = evolve(self.kind.settings, loading_memory=memory)
+        with make_build(state.parent / name, state=state, build_id=name, settings=settings) as build:
             engine = engine_for(self.kind.type)
             yield build, engine, engine.installation(build)
 

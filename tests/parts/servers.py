@@ -20,7 +20,7 @@ from thcore.hooks import Build
 from thcore.testing import make_build
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.drivers import engine_for
-from thplugins_dbmigration.engines.engine import Engine, Installation, Server
+from thplugins_dbmigration.engines.engine import LOADING_MEMORY, Engine, Installation, Server
 from thplugins_dbmigration.engines.mysql_programs import SERVERS, program
 
 SEED = """\
@@ -43,6 +43,7 @@ class Choice:
     postgresql_programs: Path | None = None
     mysql_programs: Path | None = None
     account: str | None = None
+    loading_memory: int = LOADING_MEMORY
 
 
 @frozen

@@ -14,7 +14,7 @@ from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.measure import difference
 from thplugins_dbmigration.measure.canary import Canary, attribute
-from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind
+from thplugins_dbmigration.measure.probes import LEAST_S, Kind
 from thplugins_dbmigration.measure.rounds import Spell
 from thplugins_dbmigration.measure.watch import Watch
 
@@ -117,31 +117,6 @@ def test_who_would_have_had_to_wait_for_a_lock_is_found_out(
     waits = found.stop()
     assert {(wait.kind, wait.table) for wait in waits} == {(kind, "big") for kind in kinds}
     assert all(wait.wait_s >= LEAST_S for wait in waits)
-
-
-@pytest.mark.system
-@pytest.mark.parametrize(("vacant_s", "searches"), [(60.0, 1), (0.0, 5)], ids=["believed", "looked at"])
-def test_rows_of_an_empty_table_are_looked_for_now_and_then_only(
-    served: tuple[Server, Address], vacant_s: float, searches: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server, address = served
-    if address.dialect != "postgresql":
-        pytest.skip("a table's first and last row are found by its key")
-    monkeypatch.setattr("thplugins_dbmigration.engines.postgresql_probes.VACANT_S", vacant_s)
-    asked: list[str] = []
-    probes = server.probes(address)
-    assert probes is not None
-    assert list(probes.known(["blank"])) == ["blank"]
-    probe = probes.open(Kind.WRITE)
-    monkeypatch.setattr(
-        probe.connection,  # type: ignore[attr-defined]  # PostgreSQL's
-        "execute",
-        lambda question, execute=probe.connection.execute: (asked.append(question.as_string()), execute(question))[1],  # type: ignore[attr-defined]
-    )
-    assert {probe.ask("blank", patient=False) for _ in range(5)} == {Answer.FREE}
-    probe.close()
-    assert sum("generate_series" in question for question in asked) == searches
-    assert len(asked) == 5
 
 
 @pytest.mark.system

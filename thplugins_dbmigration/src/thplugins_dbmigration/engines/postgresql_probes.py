@@ -29,9 +29,6 @@ ENDING_S = 10.0
 """How long a session that was closed is given to end."""
 LINES = 300
 """As many rows as a block can have, and some more."""
-VACANT_S = 1.0
-"""How long a table in which no row was found is believed to have none: to look for some in all places of its blocks
-takes the server many times as long as to ask for those that are known."""
 MODES = {Kind.READ: sql.SQL("ACCESS SHARE"), Kind.WRITE: sql.SQL("ROW EXCLUSIVE")}
 OPTIONS = {
     # What it does is in no counter of the database, but for its transactions, and in no log.
@@ -82,7 +79,6 @@ class PostgreSQLProbes:
     outside: Any
     _names: dict[str, sql.Identifier] = field(factory=lambda: {_WARM: sql.Identifier("pg_catalog", "pg_am")})
     _rows: dict[str, tuple[str, ...]] = field(factory=dict)
-    _vacant_until_s: dict[str, float] = field(factory=dict)
 
     def known(self, tables: Sequence[str]) -> Sequence[str]:
         with self.inside("find the tables to watch") as connection:
@@ -113,7 +109,7 @@ class PostgreSQLProbes:
         """What looks at the table when its lock is there; for a writer, where its rows are, or this one, and whether
         somebody may have locked them."""
         name = self._names[table]
-        if kind is Kind.READ or (row is None and self._vacant(table)):
+        if kind is Kind.READ:
             return sql.SQL("SELECT FROM ONLY {} LIMIT 0").format(name)
         rows = (row,) if row is not None else self._rows.get(table)
         look = sql.SQL("SELECT ctid::text AS row, {} AS locked FROM ONLY {} WHERE ctid = ANY ({})")
@@ -136,11 +132,6 @@ class PostgreSQLProbes:
             del self._rows[table]
         elif different:
             self._rows[table] = different
-        elif not self._vacant(table):
-            self._vacant_until_s[table] = time.monotonic() + VACANT_S
-
-    def _vacant(self, table: str) -> bool:
-        return time.monotonic() < self._vacant_until_s.get(table, 0.0)
 
     def forget(self, table: str) -> None:
         """Look for other rows."""
@@ -148,13 +139,17 @@ class PostgreSQLProbes:
 
 
 def _block(name: sql.Identifier) -> sql.Composed:
-    """All places of rows in one of some blocks that lie as far from each other as can be."""
-    last = sql.SQL("greatest(pg_relation_size({}) / current_setting('block_size')::int - 1, 0)").format(
+    """All places of rows in one of some blocks that lie as far from each other as can be; none where there is no block.
+
+    The size is asked for in a SELECT of its own, which is answered once and not for every place.
+    """
+    blocks = sql.SQL("(SELECT pg_relation_size({}) / current_setting('block_size')::int)").format(
         sql.Literal(name.as_string())
     )
     return sql.SQL(
-        "ARRAY(SELECT format('(%s,%s)', {} * part / {}, line)::tid FROM generate_series(1, {}) line)"
-    ).format(last, sql.Literal(ROWS - 1), sql.Literal(LINES))
+        "ARRAY(SELECT format('(%s,%s)', ({0} - 1) * part / {1}, line)::tid "
+        "FROM generate_series(1, CASE {0} WHEN 0 THEN 0 ELSE {2} END) line)"
+    ).format(blocks, sql.Literal(ROWS - 1), sql.Literal(LINES))
 
 
 @define

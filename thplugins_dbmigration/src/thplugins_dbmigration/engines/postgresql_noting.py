@@ -33,8 +33,6 @@ QUICK_MS = 10
 """A statement that is over sooner is quick."""
 LOOK_S = 0.025
 """How often the log's size is looked at."""
-BRIEF_LOOK_S = 0.25
-"""And when quick statements are not noted any more."""
 PATIENCE_S = 30.0
 """How long the server may take to read its settings."""
 
@@ -109,7 +107,7 @@ class Noting:
         over = threading.Event()
 
         def look() -> None:
-            while not over.wait(LOOK_S if self.extent.brief is None else BRIEF_LOOK_S):
+            while not over.wait(LOOK_S):
                 with contextlib.suppress(OSError):
                     self._look(reread)
 

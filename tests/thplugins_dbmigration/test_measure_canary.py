@@ -14,7 +14,7 @@ from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.measure import difference
 from thplugins_dbmigration.measure.canary import Canary, attribute
-from thplugins_dbmigration.measure.probes import LEAST_S, Kind
+from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind
 from thplugins_dbmigration.measure.rounds import Spell
 from thplugins_dbmigration.measure.watch import Watch
 
@@ -329,6 +329,29 @@ def test_a_canary_leaves_nothing_behind_in_the_log_of_a_server(served: tuple[Ser
     beside(server, address, [SLEEP[address.dialect]])
     texts = [statement.text for statement in server.statements(address, marked)]
     assert [text for text in texts if "LIMIT 0" in text or "LOCK TABLE" in text or "FOR UPDATE" in text] == []
+
+
+@pytest.mark.system
+def test_rows_are_searched_where_there_are_some_and_only_until_they_are_known(served: tuple[Server, Address]) -> None:
+    server, address = served
+    if address.dialect != "postgresql":
+        pytest.skip("elsewhere they are found before the step")
+    probes = server.probes(address)
+    assert probes is not None
+
+    def questions(*tables: str) -> int:
+        probe = probes.open(Kind.WRITE, late=True)
+        for table in tables:
+            assert probe.ask(table, patient=False) is Answer.FREE
+        return probe.close()["xact_commit"]
+
+    probes.known(["big", "blank"])
+    questions()  # the first session of all searches for itself
+    none = questions()
+    assert questions("blank", "blank", "blank") - none == 3
+    assert questions("big", "big", "big") - none == 3 + 1
+    run(address, ["UPDATE big SET n = n"])  # each row has another place now
+    assert questions("big", "big") - none == 2 + 1
 
 
 def test_there_is_no_canary_beside_sqlite(tmp_path: Path) -> None:

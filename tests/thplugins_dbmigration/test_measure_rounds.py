@@ -10,8 +10,16 @@ import pytest
 from attrs import define, field
 
 from thcore.errors import InfrastructureError
+from thplugins_dbmigration.measure import rounds as rounds_module
 from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Probe
-from thplugins_dbmigration.measure.rounds import AGAIN_S, LONGEST_AGAIN_S, Rounds, pause_before_again
+from thplugins_dbmigration.measure.rounds import (
+    AGAIN_S,
+    LONGEST_AGAIN_S,
+    LONGEST_PAUSE_S,
+    Rounds,
+    pause_after_round,
+    pause_before_again,
+)
 
 LIMIT_S = 20.0
 
@@ -123,10 +131,35 @@ def test_where_the_server_allows_no_more_sessions_those_that_are_there_go_on() -
 
 
 def test_rounds_end_when_a_session_breaks_and_say_so() -> None:
-    tables = Tables()
+    broken = threading.Event()
+    tables = Tables(asked={"broken": broken})
     with begun(tables, "a", "broken") as rounds:
-        tables.await_question("broken")
+        assert broken.wait(LIMIT_S)
     assert [str(error) for error in rounds.trouble] == ["the session broke"]
+
+
+def test_one_round_asks_for_every_table_before_it_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"table{number}" for number in range(24)]
+    tables = Tables(asked={name: threading.Event() for name in names})
+    monkeypatch.setattr(rounds_module, "pause_after_round", lambda _took_s, _asked: 3600.0)
+    with begun(tables, *names):
+        assert tables.asked[names[-1]].wait(LIMIT_S)
+    assert all(asked.is_set() for asked in tables.asked.values())
+
+
+@pytest.mark.parametrize(
+    ("took_s", "asked", "pause_s"),
+    [
+        pytest.param(0.00001, 1, 0.005, id="not without rest"),
+        pytest.param(0.0005, 1, 0.02, id="forty times as long as it took"),
+        pytest.param(0.1, 1, LEAST_S / 2.5, id="one table twice within the shortest wait that counts"),
+        pytest.param(0.1, 0, LEAST_S / 2.5, id="the same where all of them are waited for"),
+        pytest.param(0.1, 5, 0.2, id="longer for more tables"),
+        pytest.param(0.1, 30, LONGEST_PAUSE_S, id="but the beginning of a wait is found in time"),
+    ],
+)
+def test_a_round_rests_the_longer_the_more_it_asked(took_s: float, asked: int, pause_s: float) -> None:
+    assert pause_after_round(took_s, asked) == pytest.approx(pause_s)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ MOST = 128 * 1024 * 1024
 """How many it may make at all."""
 QUICK_MS = 10
 """A statement that is over sooner is quick."""
-LOOK_S = 0.025
+LOOK_S = 0.05
 """How often the log's size is looked at."""
 PATIENCE_S = 30.0
 """How long the server may take to read its settings."""

@@ -79,6 +79,8 @@ class PostgreSQLProbes:
     outside: Any
     _names: dict[str, sql.Identifier] = field(factory=lambda: {_WARM: sql.Identifier("pg_catalog", "pg_am")})
     _rows: dict[str, tuple[str, ...]] = field(factory=dict)
+    _questions: dict[tuple[Kind, str, bool], tuple[tuple[str, ...], bytes]] = field(factory=dict)
+    """As they were put together last, and for which rows: to do that again takes longer than the answer."""
 
     def known(self, tables: Sequence[str]) -> Sequence[str]:
         with self.inside("find the tables to watch") as connection:
@@ -105,19 +107,46 @@ class PostgreSQLProbes:
         patience = sql.SQL("SET LOCAL lock_timeout = {}; ").format(sql.Literal(int(LEAST_S * 1000)))
         return patience + lock + sql.SQL("; SET LOCAL lock_timeout TO DEFAULT; ")
 
-    def look(self, kind: Kind, table: str, row: str | None = None) -> sql.Composed:
-        """What looks at the table when its lock is there; for a writer, where its rows are, or this one, and whether
-        somebody may have locked them."""
-        name = self._names[table]
-        if kind is Kind.READ:
-            return sql.SQL("SELECT FROM ONLY {} LIMIT 0").format(name)
-        rows = (row,) if row is not None else self._rows.get(table)
+    def rows(self, table: str) -> tuple[str, ...]:
+        """The rows that a writer asks for; none where they have to be found first."""
+        return self._rows.get(table, ())
+
+    def question(self, kind: Kind, table: str, rows: tuple[str, ...], *, patient: bool) -> bytes:
+        """What asks for the table and all that is wanted of it. A writer's is answered as by ``look`` where there are
+        ``rows``, and else with the number of the table's blocks: an empty one is not searched."""
+        made = self._questions.get((kind, table, patient))
+        if made is None or made[0] != rows:
+            wanted = self.look(table, rows) if rows else self._touch(table)
+            if kind is Kind.WRITE and not rows:
+                wanted += sql.SQL("; ") + self._blocks(table)
+            made = rows, (self.lock(kind, table, patient=patient) + wanted).as_bytes(None)
+            self._questions[kind, table, patient] = made
+        return made[1]
+
+    def look(self, table: str, rows: Sequence[str]) -> sql.Composed:
+        """What tells which of these rows are there, and whether somebody may have locked them."""
+        return self._look(table, sql.SQL("{}::tid[]").format(sql.Literal(list(rows))))
+
+    def _touch(self, table: str) -> sql.Composed:
+        """What needs the locks of the table and its indexes, and no row."""
+        return sql.SQL("SELECT FROM ONLY {} LIMIT 0").format(self._names[table])
+
+    def _blocks(self, table: str) -> sql.Composed:
+        """What tells how many blocks the table has."""
+        size = sql.SQL("SELECT pg_relation_size({}) / current_setting('block_size')::int")
+        return size.format(sql.Literal(self._names[table].as_string()))
+
+    def search(self, table: str, blocks: int) -> sql.Composed:
+        """What finds a row each in some blocks that lie as far from each other as can be, as ``look`` tells them."""
+        numbers = sorted({(blocks - 1) * part // (ROWS - 1) for part in range(ROWS)})
+        places = sql.SQL("ARRAY(SELECT format('(%s,%s)', block, line)::tid FROM generate_series(1, {}) line)")
+        each = self._look(table, places.format(sql.Literal(LINES))) + sql.SQL(" ORDER BY locked LIMIT 1")
+        parts = sql.SQL("SELECT row, locked FROM unnest({}) block, LATERAL ({}) found")
+        return parts.format(sql.Literal(numbers), each)
+
+    def _look(self, table: str, places: sql.Composable) -> sql.Composed:
         look = sql.SQL("SELECT ctid::text AS row, {} AS locked FROM ONLY {} WHERE ctid = ANY ({})")
-        if rows is not None:
-            return look.format(_LOCKED, name, sql.SQL("{}::tid[]").format(sql.Literal(list(rows))))
-        each = look.format(_LOCKED, name, _block(name)) + sql.SQL(" ORDER BY locked LIMIT 1")
-        parts = sql.SQL("SELECT row, locked FROM generate_series(0, {}) part, LATERAL ({}) found")
-        return parts.format(sql.Literal(ROWS - 1), each)
+        return look.format(_LOCKED, self._names[table], places)
 
     def row_lock(self, table: str, row: str) -> sql.Composed:
         """What asks for a row's lock, and says whether it was to be had and what was written for it."""
@@ -138,20 +167,6 @@ class PostgreSQLProbes:
         self._rows.pop(table, None)
 
 
-def _block(name: sql.Identifier) -> sql.Composed:
-    """All places of rows in one of some blocks that lie as far from each other as can be; none where there is no block.
-
-    The size is asked for in a SELECT of its own, which is answered once and not for every place.
-    """
-    blocks = sql.SQL("(SELECT pg_relation_size({}) / current_setting('block_size')::int)").format(
-        sql.Literal(name.as_string())
-    )
-    return sql.SQL(
-        "ARRAY(SELECT format('(%s,%s)', ({0} - 1) * part / {1}, line)::tid "
-        "FROM generate_series(1, CASE {0} WHEN 0 THEN 0 ELSE {2} END) line)"
-    ).format(blocks, sql.Literal(ROWS - 1), sql.Literal(LINES))
-
-
 @define
 class PostgreSQLProbe:
     """A session of the administrator. Each question is a transaction of its own."""
@@ -166,12 +181,8 @@ class PostgreSQLProbe:
     def ask(self, table: str, *, patient: bool) -> Answer:
         wanted = self._row if patient else None
         self._row = None
-        lock = self.probes.lock(self.kind, table, patient=patient)
         try:
-            found = self._committed(lock + self.probes.look(self.kind, table, wanted))
-            if self.kind is Kind.WRITE and wanted is None:
-                self.probes.keep(table, [row for row, _ in found])
-            for row, locked in found if self.kind is Kind.WRITE else ():
+            for row, locked in self._found(table, wanted, patient=patient):
                 if locked and not self._has(table, row):
                     self._row = row
                     return Answer.BLOCKED
@@ -192,6 +203,22 @@ class PostgreSQLProbe:
         _await_end(self.probes.outside, process)
         return self._share
 
+    def _found(self, table: str, wanted: str | None, *, patient: bool) -> Sequence[tuple[str, bool]]:
+        """Ask for the table. As a writer, which rows are there, or whether the one ``wanted`` is, and whether each may
+        be locked."""
+        rows = () if self.kind is Kind.READ else (wanted,) if wanted is not None else self.probes.rows(table)
+        found = self._committed(self.probes.question(self.kind, table, rows, patient=patient))
+        if self.kind is Kind.WRITE and not rows:
+            ((blocks,),) = found
+            found = self._searched(table, blocks) if blocks else []
+        if self.kind is Kind.WRITE and wanted is None:
+            self.probes.keep(table, [row for row, _ in found])
+        return found
+
+    def _searched(self, table: str, blocks: int) -> list[Any]:
+        lock = self.probes.lock(self.kind, table, patient=False)
+        return self._committed(lock + self.probes.search(table, blocks))
+
     def _has(self, table: str, row: str) -> bool:
         """Ask for the lock itself: whoever had it may have ended long ago, or need less than an UPDATE."""
         question = self.probes.lock(self.kind, table, patient=False) + self.probes.row_lock(table, row)
@@ -203,7 +230,7 @@ class PostgreSQLProbe:
             self.probes.forget(table)  # there may be one that nobody has ever locked
         return bool(plan["Actual Rows"])
 
-    def _committed(self, question: sql.Composed) -> list[Any]:
+    def _committed(self, question: sql.Composed | bytes) -> list[Any]:
         try:
             rows = self._rows(question)
         except psycopg.Error:
@@ -220,7 +247,7 @@ class PostgreSQLProbe:
             self.connection.rollback()
             raise
 
-    def _rows(self, question: sql.Composed) -> list[Any]:
+    def _rows(self, question: sql.Composed | bytes) -> list[Any]:
         """What the only one of these statements that answers rows answers. They are one transaction."""
         cursor = self.connection.execute(question)
         rows: list[Any] = []

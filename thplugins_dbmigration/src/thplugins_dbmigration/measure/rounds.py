@@ -13,11 +13,13 @@ from thcore.errors import InfrastructureError
 from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Probe, Probes
 
 PAUSE_S = 0.005
-"""How long to wait at least between two probes."""
+"""How long to wait at least between two rounds."""
 SPARING = 40
-"""How many times as long as a probe took to wait before the next one, up to a bound: a busy machine is asked less."""
-LONGEST_PAUSE_S = 0.04
-"""The bound: a table alone is asked for twice within the shortest wait that counts."""
+"""How many times as long as a round took to wait before the next one, up to a bound: a busy machine is asked less."""
+PAUSE_OF_A_TABLE_S = 0.04
+"""The bound, for each table that was asked for: one alone is asked for twice within the shortest wait that counts."""
+LONGEST_PAUSE_S = 1.0
+"""The bound for all of them together."""
 AGAIN_S = 0.05
 """How long to wait at most before asking again for what cannot be queued for."""
 AGAIN_SHARE = 0.05
@@ -47,8 +49,9 @@ class Spell:
 
 @define
 class Rounds:
-    """Asks for one table after the other. A session whose table is not free stays with it until it is, as a client of
-    the project's would, while another one goes on with the rounds."""
+    """Asks for all tables one after the other, and rests: to wake up for each of them would cost a step more than the
+    questions. A session whose table is not free stays with it until it is, as a client of the project's would, while
+    another one goes on with the rounds."""
 
     probes: Probes
     kind: Kind
@@ -114,19 +117,23 @@ class Rounds:
     def _go_round(self) -> None:
         pause_s = 0.0
         while not self._over.wait(pause_s):
-            session = self._session() if self._tables else None
-            if session is None:
-                pause_s = LONGEST_PAUSE_S
-                continue
-            table = self._tables.popleft()
             began_s = self._now()
-            answer = session.ask(table, patient=False)
-            pause_s = min(max(PAUSE_S, SPARING * (self._now() - began_s)), LONGEST_PAUSE_S)
-            if answer is Answer.BLOCKED:
-                self._start(self._stay, session, table, began_s)
-            else:
-                self._free_s[table] = began_s
-                self._back(session, table)
+            asked = 0
+            for _ in range(len(self._tables)):
+                session = None if self._over.is_set() else self._session()
+                if session is None:
+                    break
+                self._ask(session, self._tables.popleft())
+                asked += 1
+            pause_s = pause_after_round(self._now() - began_s, asked)
+
+    def _ask(self, session: Probe, table: str) -> None:
+        began_s = self._now()
+        if session.ask(table, patient=False) is Answer.BLOCKED:
+            self._start(self._stay, session, table, began_s)
+        else:
+            self._free_s[table] = began_s
+            self._back(session, table)
 
     def _session(self) -> Probe | None:
         if self._idle:
@@ -158,6 +165,12 @@ class Rounds:
     def _back(self, session: Probe, table: str) -> None:
         self._idle.append(session)
         self._tables.append(table)
+
+
+def pause_after_round(took_s: float, asked: int) -> float:
+    """How long to wait before the next round, in seconds, after one that took ``took_s`` for ``asked`` tables."""
+    bound_s = min(max(asked, 1) * PAUSE_OF_A_TABLE_S, LONGEST_PAUSE_S)
+    return min(max(PAUSE_S, SPARING * took_s), bound_s)
 
 
 def pause_before_again(took_s: float, waited_s: float) -> float:

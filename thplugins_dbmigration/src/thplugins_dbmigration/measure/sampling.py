@@ -16,7 +16,7 @@ from thplugins_dbmigration.measure.meaning import Meaning
 
 INTERVAL_S = 0.05
 """How often to look; what comes and goes in less time may be missed."""
-SHARE = 0.02
+SHARE = 0.01
 """The share of the time that looking may take: the more files there are, the less often it is done."""
 _BLOCK = 512
 """What ``st_blocks`` counts, in bytes."""

@@ -42,7 +42,7 @@ class Step:
 
     statements: tuple[str, ...]
     rows: int = 1_500_000
-    rounds: int = 6
+    rounds: int = 10
 
 
 STEPS = {

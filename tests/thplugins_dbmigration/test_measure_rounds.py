@@ -153,7 +153,7 @@ def test_one_round_asks_for_every_table_before_it_rests(monkeypatch: pytest.Monk
         pytest.param(0.00001, 1, 0.005, id="not without rest"),
         pytest.param(0.0005, 1, 0.02, id="forty times as long as it took"),
         pytest.param(0.1, 1, LEAST_S / 2.5, id="one table twice within the shortest wait that counts"),
-        pytest.param(0.1, 0, LEAST_S / 2.5, id="the same where all of them are waited for"),
+        pytest.param(0.0, 0, LEAST_S / 2.5, id="as long where all of them are waited for"),
         pytest.param(0.1, 5, 0.2, id="longer for more tables"),
         pytest.param(0.1, 30, LONGEST_PAUSE_S, id="but the beginning of a wait is found in time"),
     ],

@@ -169,8 +169,9 @@ class Rounds:
 
 def pause_after_round(took_s: float, asked: int) -> float:
     """How long to wait before the next round, in seconds, after one that took ``took_s`` for ``asked`` tables."""
-    bound_s = min(max(asked, 1) * PAUSE_OF_A_TABLE_S, LONGEST_PAUSE_S)
-    return min(max(PAUSE_S, SPARING * took_s), bound_s)
+    if not asked:  # all tables are waited for, or all sessions wait
+        return PAUSE_OF_A_TABLE_S
+    return min(max(PAUSE_S, SPARING * took_s), asked * PAUSE_OF_A_TABLE_S, LONGEST_PAUSE_S)
 
 
 def pause_before_again(took_s: float, waited_s: float) -> float:

@@ -1,5 +1,4 @@
-"""What watching a step closely costs, beside the same step on a server that notes nothing, with the clock alone; and
-what of that the looks at locks are."""
+"""What watching a step closely costs, beside the same step on a server that notes nothing, with the clock alone."""
 
 from __future__ import annotations
 
@@ -15,15 +14,15 @@ import pytest
 import sqlalchemy
 from attrs import frozen
 
+from benchmarks.pairs import Ratio, in_turn, span
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import mysql, mysql_statements
 from thplugins_dbmigration.engines.engine import Server
-from thplugins_dbmigration.measure.locks import Locks
 from thplugins_dbmigration.measure.watch import Watch
 
 from parts.servers import MARIADB, ground
 
-ROUNDS = 4
+ROUNDS = 10
 ROWS = 400_000
 LOOPS = 15_000
 MOST = 1.10
@@ -113,19 +112,17 @@ def test_a_step_of_a_second_takes_little_longer_when_it_is_watched(tmp_path: Pat
         print(f"\nstart of a server: {plain_start:.2f} s; of one that notes statements: {start:.2f} s")
         ratios = {}
         for step in STEPS:
-            bare, watched, unlocked = [], [], []
-            for _ in range(ROUNDS):
-                bare.append(cost(plain, plain_address, step, closely=False))
-                watched.append(cost(noting, address, step, closely=True))
-                with pytest.MonkeyPatch.context() as patch:
-                    patch.setattr(Locks, "start", lambda *_: Locks(()))
-                    unlocked.append(cost(noting, address, step, closely=True))
-            wall_s = [min(each.wall_s for each in costs) for costs in (bare, watched, unlocked)]
-            processor_s = [min(each.processor_s for each in costs) for costs in (bare, watched, unlocked)]
-            ratio = ratios[step.__name__] = wall_s[1] / wall_s[0]
+            bare, watched = in_turn(
+                ROUNDS,
+                partial(cost, plain, plain_address, step, closely=False),
+                partial(cost, noting, address, step, closely=True),
+            )
+            alone, told = ([each.wall_s for each in costs] for costs in (bare, watched))
+            ratio = Ratio.of(told, alone)
+            ratios[step.__name__] = ratio.median
+            processors = Ratio.of([each.processor_s for each in watched], [each.processor_s for each in bare])
             print(
-                f"  {step.__name__:14} alone {wall_s[0]:5.2f} s, watched {wall_s[1]:5.2f} s: {ratio:.3f} times;"
-                f" processors {processor_s[0]:5.2f} s and {processor_s[1]:5.2f} s;"
-                f" without looks at locks {wall_s[2]:5.2f} s, processors {processor_s[2]:5.2f} s"
+                f"  {step.__name__:14} alone {span(alone)}, watched {span(told)}; ratio {ratio};"
+                f" of the processors' time {processors}"
             )
         assert max(ratios.values()) < MOST, ratios

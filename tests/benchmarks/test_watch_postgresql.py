@@ -1,15 +1,10 @@
 """What noting statements, a canary and looking at locks cost on PostgreSQL, beside the same step on a server that notes
-nothing: of the step's own time, and of all that it takes until its statements are told.
-
-A machine's own pace can change by a tenth within a minute, which is as much as the goal. So the two sides take turns,
-whichever was second begins the next round, and what counts is the median of the rounds' ratios.
-"""
+nothing: of the step's own time, and of all that it takes until its statements are told."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -20,6 +15,7 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
+from benchmarks.pairs import Ratio, in_turn, span
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import postgresql, postgresql_counts, postgresql_log, postgresql_noting
 from thplugins_dbmigration.engines.engine import Server
@@ -132,18 +128,15 @@ def test_a_step_of_a_second_takes_little_longer_when_postgresql_notes_it(tmp_pat
         print()
         ratios: dict[tuple[str, str], float] = {}
         for name, step in STEPS.items():
-            bare, watched = [], []
-            for number in range(step.rounds):
-                for closely in sorted((False, True), reverse=number % 2 == 1):
-                    server, at = (noting, address) if closely else (plain, plain_address)
-                    (watched if closely else bare).append(seconds(server, at, step, closely=closely))
+            bare, watched = in_turn(
+                step.rounds,
+                partial(seconds, plain, plain_address, step, closely=False),
+                partial(seconds, noting, address, step, closely=True),
+            )
             for what, alone, told in zip(
                 (OWN, "in all"), zip(*bare, strict=True), zip(*watched, strict=True), strict=True
             ):
-                each = [with_it / without for with_it, without in zip(told, alone, strict=True)]
-                low, ratios[name, what], high = statistics.quantiles(each, n=4)
-                print(
-                    f"  {name:26} {what:7} alone {min(alone):5.2f} to {max(alone):5.2f} s, watched {min(told):5.2f} to "
-                    f"{max(told):5.2f} s; ratio {ratios[name, what]:.3f}, half of the rounds {low:.3f} to {high:.3f}"
-                )
+                ratio = Ratio.of(told, alone)
+                ratios[name, what] = ratio.median
+                print(f"  {name:26} {what:7} alone {span(alone)}, watched {span(told)}; ratio {ratio}")
         assert {case: ratio for case, ratio in ratios.items() if case[1] == OWN and ratio >= MOST} == {}

@@ -66,7 +66,7 @@ def test_the_leg_begins_before_the_step_that_is_named_at_a_state_that_is_made_on
     assert (passed_over.code, passed_over.severity) == ("steps-not-judged", Severity.WARNING)
     assert passed_over.evidence == ("a->b", "b->c")
     assert (finding.code, finding.location.step) == ("migration-not-ended", "c->d")
-    assert "--option=dbmigration.begin_before=d -- job" in (finding.hint or "")
+    assert "--option=dbmigration.begin_before=d -- job" in (finding.command or "")
     project.starts()
     again = project.gate(judge=Judge.ALL, begin_before="d")
     assert walked(again) == [
@@ -124,7 +124,7 @@ def test_a_step_of_a_further_chain_is_named_with_the_chain(project: Releases) ->
     )
     two = AlembicOptions(name="main, api")
     (finding,) = project.gate(judge=Judge.ALL, alembic=two).findings
-    assert "--option=dbmigration.begin_before=version_api:y -- job" in (finding.hint or "")
+    assert "--option=dbmigration.begin_before=version_api:y -- job" in (finding.command or "")
     before_b = project.gate(judge=Judge.ALL, alembic=two, begin_before="version_api:b")
     assert walked(before_b) == [
         "the change before version_api:b: a->b ok",
@@ -175,7 +175,7 @@ def test_half_of_a_failed_step_and_a_fixup_of_the_way_are_in_no_boundary_of_a_re
         )
         kilo = Release("kilo", tag="kilo")
         (finding,) = project.gate(kilo).findings
-        assert "--option=dbmigration.begin_before=e -- job" in (finding.hint or "")
+        assert "--option=dbmigration.begin_before=e -- job" in (finding.command or "")
         for _ in range(2):
             execution = project.gate(kilo, begin_before="e")
             assert [finding.code for finding in execution.findings] == ["steps-not-judged", "migration-not-ended"]

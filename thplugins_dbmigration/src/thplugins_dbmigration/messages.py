@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from thcore.errors import ChangeError, InfrastructureError
 from thcore.model import Finding, Location, Loss, Severity, Step
@@ -49,8 +49,21 @@ def seed_not_set_up(error: InfrastructureError, dataset: str) -> Finding:
     )
 
 
+@frozen
+class Repetition:
+    """How a step is run once more: in words that lead up to a ``command`` for a shell."""
+
+    words: str
+    command: str
+
+
 def not_ended(
-    step: Step, dataset: str, evidence: Iterable[str], *, line: int | None = None, repeat: str = ""
+    step: Step,
+    dataset: str,
+    evidence: Iterable[str],
+    *,
+    line: int | None = None,
+    repeat: Repetition | None = None,
 ) -> Finding:
     """A step failed, or nobody said that it ended. ``repeat`` says how it can be run again."""
     return Finding(
@@ -59,7 +72,8 @@ def not_ended(
         NOT_ENDED,
         Location(step.path, line if step.path else None, dataset, way(step)),
         evidence=tuple(evidence),
-        hint=f"{READ_THE_LOG} {repeat}".strip(),
+        hint=READ_THE_LOG if repeat is None else f"{READ_THE_LOG} {repeat.words}",
+        command=None if repeat is None else repeat.command,
     )
 
 

@@ -75,6 +75,8 @@ def show_result(console: Console, outcome: Outcome) -> None:
         line("  [bold]What to do next:[/bold]")
     for action in told.actions:
         line(f"    {_short(action.who)}: {_short(action.words)}")
+        if action.command:
+            line(f"      [bold]{_short(action.command)}[/bold]")
     line()
     for fact in _facts(outcome):
         line(f"  {fact}")
@@ -126,6 +128,10 @@ def show_finding(console: Console, finding: Finding, *, code: bool = False, hint
         console.print(f"    {bounded(each, MESSAGE_LIMIT)}", markup=False, highlight=False, style="dim", soft_wrap=True)
     if hint and finding.hint:
         console.print(f"    {bounded(finding.hint, MESSAGE_LIMIT)}", markup=False, highlight=False, soft_wrap=True)
+        if finding.command:
+            console.print(
+                f"      {bounded(finding.command, MESSAGE_LIMIT)}", markup=False, highlight=False, soft_wrap=True
+            )
 
 
 def styled_verdict(verdict: Verdict) -> str:

@@ -18,10 +18,11 @@ _MEND = "Mend what the finding names: until then, it will come to the same again
 
 @frozen
 class Action:
-    """What somebody is to do next."""
+    """What somebody is to do next; ``command`` is a line for a shell that they may copy for it."""
 
     who: str
     words: str
+    command: str | None = None
 
 
 @frozen
@@ -73,7 +74,7 @@ def _success(outcome: Outcome, found: Finding | None) -> Advice:
     hint = f" {found.hint}" if found is not None and found.hint and warnings == 1 else ""
     return Advice(
         f"The change passed; {told} below {'does' if warnings == 1 else 'do'} not keep it from merging.",
-        (Action(AUTHOR, f"Read {told} before the change merges.{hint}"),),
+        (Action(AUTHOR, f"Read {told} before the change merges.{hint}", found.command if found and hint else None),),
     )
 
 
@@ -82,7 +83,7 @@ def _failure(_outcome: Outcome, found: Finding | None) -> Advice:
     return Advice(
         "The change needs another look before it can merge.",
         (
-            Action(AUTHOR, hint or "Read below why, and mend the change."),
+            Action(AUTHOR, hint or "Read below why, and mend the change.", found.command if found else None),
             Action(AUTHOR, "Then upload it once more: it is judged anew."),
         ),
     )
@@ -97,6 +98,7 @@ def _unverified(outcome: Outcome, found: Finding | None) -> Advice:
             Action(
                 f"{OPERATOR} {outcome.worker.name}",
                 f"{hint} {_MEND}" if hint else _MEND,
+                found.command if found else None,
             ),
         ),
     )

@@ -195,6 +195,8 @@ def _lines(finding: Finding) -> Iterator[str]:
         yield f"  {bounded(line, MESSAGE_LIMIT)}"
     if finding.hint:
         yield f"What to do next: {bounded(finding.hint, MESSAGE_LIMIT)}"
+    if finding.command:
+        yield f"  {bounded(finding.command, MESSAGE_LIMIT)}"
 
 
 def _properties(outcome: Outcome) -> dict[str, str]:

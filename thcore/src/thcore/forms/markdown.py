@@ -131,6 +131,8 @@ def _actions(actions: Sequence[Action], quoted: Finding | None) -> Iterator[str]
         theirs = quoted is not None and quoted.hint and quoted.hint in action.words
         who = action.who if action.who == AUTHOR else code(action.who, NAME_LIMIT)
         yield f"- {who}: {code(action.words, HINT_LIMIT) if theirs else action.words}"
+        if action.command:
+            yield f"  {code(action.command, HINT_LIMIT)}"
 
 
 def _listed(findings: Sequence[Finding]) -> Iterator[str]:
@@ -147,6 +149,7 @@ def _evidence(findings: Sequence[Finding], quoted: Finding | None) -> Iterator[s
         hint = None if finding is quoted else finding.hint  # that one stands at the top
         parts = [_fenced(lines)] if lines else []
         parts += [f"What to do next: {code(hint, HINT_LIMIT)}"] if hint else []
+        parts += [code(finding.command, HINT_LIMIT)] if hint and finding.command else []
         if parts:
             yield _folded(f"Evidence of <code>{_html(finding.code, NAME_LIMIT)}</code>", *parts)
 

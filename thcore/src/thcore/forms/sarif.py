@@ -108,6 +108,8 @@ def _result(finding: Finding, rule: int, outcome: Outcome) -> dict[str, Any]:
     text = _text(finding.message) or _name(finding.code) or "no message"
     if finding.hint:
         text = f"{text}\n\nWhat to do next: {_text(finding.hint)}"
+    if finding.command:
+        text = f"{text}\n\n{_text(finding.command)}"
     properties = {
         "severity": finding.severity.value,
         "plugin": finding.plugin and _name(finding.plugin),

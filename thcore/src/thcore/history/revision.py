@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection
 from thcore.errors import InfrastructureError
 from thcore.history import database
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """The revisions in ``migrations/``, oldest first."""
 HEAD = REVISIONS[-1]
 """What this thcore reads and writes."""

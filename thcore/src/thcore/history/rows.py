@@ -124,6 +124,7 @@ def _finding_row(finding: Finding) -> Values:
         "dataset": finding.location.dataset,
         "step": finding.location.step,
         "hint": finding.hint,
+        "command": finding.command,
     }
 
 
@@ -207,4 +208,5 @@ def _finding_of(row: Row[Any]) -> Finding:
         Location(row.path, row.line, row.dataset, row.step),
         hint=row.hint,
         plugin=row.plugin,
+        command=row.command,
     )

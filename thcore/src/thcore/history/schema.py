@@ -172,6 +172,7 @@ findings = Table(
     Column("dataset", Name),
     Column("step", Name),
     Column("hint", Prose),
+    Column("command", Prose),
     sqlite_with_rowid=False,
 )
 """What was found, without its evidence, which is with the publication."""

@@ -46,7 +46,8 @@ class Finding:
 
     ``code`` is stable and kebab-case: scripts may rely on it. ``message`` is one line for people. ``evidence`` holds
     the log lines or rows that show it, plain text. ``hint`` says what to do next, in a sentence. ``plugin`` is filled
-    in by the core. ``command`` is what does it, in one line for a shell, to be copied: of health checks mostly.
+    in by the core. ``command`` is what does it, in one line for a shell, to be copied; the hint
+    leads up to it.
     """
 
     code: str

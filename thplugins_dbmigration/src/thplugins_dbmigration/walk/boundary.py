@@ -111,13 +111,15 @@ def keep(trial: Trial, step: Step, results: Sequence[StepResult]) -> None:
         trial.site.build.log(f"the state {name} cannot be kept: {error}", source=trial.site.dataset.name)
 
 
-def repeat(build: Build, options: DbmigrationOptions, failed: Step, results: Iterable[StepResult]) -> str:
+def repeat(
+    build: Build, options: DbmigrationOptions, failed: Step, results: Iterable[StepResult]
+) -> messages.Repetition:
     """How a developer runs a step of the change that has failed once more. ``results`` are those of this build."""
     first = next((result.step for result in results if not result.leg and not result.from_snapshot), failed)
     as_it_is = options.begin_before is None and (options.keep_boundaries or first == failed)
     command = repetition.command(build.job, build.change, {} if as_it_is else {BEGIN_BEFORE: name_of(failed)})
     state = "which is kept" if as_it_is else "which is made once"
-    return f"From the state before it, {state}, this repeats it where the gate runs: {command}"
+    return messages.Repetition(f"From the state before it, {state}, this repeats it where the gate runs:", command)
 
 
 def _leg(version: str) -> str:

@@ -19,7 +19,7 @@ def unusable(error: ChangeError, known: Evidence, dataset: str) -> Finding:
 
 
 def finding(
-    stop: Stop, told: tuple[str, ...], known: Evidence, why: Reason | None, dataset: str, repeat: str
+    stop: Stop, told: tuple[str, ...], known: Evidence, why: Reason | None, dataset: str, repeat: messages.Repetition
 ) -> Finding:
     """A step did not end well, of which all this was ``told``. ``known`` is of the machine at that moment; ``why`` is
     None for a step that is not the change's; ``repeat`` says how it is run once more."""

@@ -12,14 +12,12 @@ from attrs import define, field, frozen
 from thcore.errors import InfrastructureError
 from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Probe, Probes
 
-PAUSE_S = 0.005
-"""How long to wait at least between two rounds."""
+PAUSE_S = 0.04
+"""How long to wait at least between two rounds: a lone table is asked for twice within the shortest wait that counts."""
 SPARING = 40
 """How many times as long as a round took to wait before the next one, up to a bound: a busy machine is asked less."""
-PAUSE_OF_A_TABLE_S = 0.04
-"""The bound, for each table that was asked for: one alone is asked for twice within the shortest wait that counts."""
 LONGEST_PAUSE_S = 1.0
-"""The bound for all of them together."""
+"""The bound, which is ``PAUSE_S`` for each table that was asked for where there are few."""
 AGAIN_S = 0.05
 """How long to wait at most before asking again for what cannot be queued for."""
 AGAIN_SHARE = 0.05
@@ -169,9 +167,7 @@ class Rounds:
 
 def pause_after_round(took_s: float, asked: int) -> float:
     """How long to wait before the next round, in seconds, after one that took ``took_s`` for ``asked`` tables."""
-    if not asked:  # all tables are waited for, or all sessions wait
-        return PAUSE_OF_A_TABLE_S
-    return min(max(PAUSE_S, SPARING * took_s), asked * PAUSE_OF_A_TABLE_S, LONGEST_PAUSE_S)
+    return max(PAUSE_S, min(SPARING * took_s, asked * PAUSE_S, LONGEST_PAUSE_S))
 
 
 def pause_before_again(took_s: float, waited_s: float) -> float:

@@ -13,7 +13,7 @@ from thcore.errors import InfrastructureError
 from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Probe, Probes
 
 PAUSE_S = 0.04
-"""How long to wait at least between two rounds: a lone table is asked for twice within the shortest wait that counts."""
+"""How long to wait at least between two rounds: a lone table is asked for twice in the shortest wait that counts."""
 SPARING = 40
 """How many times as long as a round took to wait before the next one, up to a bound: a busy machine is asked less."""
 LONGEST_PAUSE_S = 1.0

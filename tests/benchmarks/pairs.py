@@ -43,6 +43,20 @@ class Ratio:
         return f"{self.median:.3f} (half of the rounds {self.low:.3f} to {self.high:.3f})"
 
 
+OWN = "its own"
+IN_ALL = "in all"
+
+
+def told(name: str, taken: Sequence[tuple[float, float]], alone: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """Print what a step takes on both sides, in seconds: its own time, and in all. Answers the median ratio of each."""
+    ratios: dict[str, float] = {}
+    for what, with_it, without in zip((OWN, IN_ALL), zip(*taken, strict=True), zip(*alone, strict=True), strict=True):
+        ratio = Ratio.of(with_it, without)
+        ratios[what] = ratio.median
+        print(f"  {name:26} {what:7} alone {span(without)}, watched {span(with_it)}; ratio {ratio}")
+    return ratios
+
+
 def span(taken: Sequence[float]) -> str:
     """From the least to the most, in seconds."""
     return f"{min(taken):5.2f} to {max(taken):5.2f} s"

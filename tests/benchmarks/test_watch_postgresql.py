@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from benchmarks.pairs import Ratio, in_turn, span
+from benchmarks.pairs import OWN, in_turn, told
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import postgresql, postgresql_counts, postgresql_log, postgresql_noting
 from thplugins_dbmigration.engines.engine import Server
@@ -26,7 +26,6 @@ from parts.servers import SYSTEM, ground, query
 
 MOST = 1.10
 """How much longer a step of a second or more may take."""
-OWN = "its own"
 TABLES = 300
 BY_ROW = tuple(f"UPDATE large SET name = 'x' WHERE id = {row}" for row in range(40_000))
 
@@ -126,17 +125,12 @@ def test_a_step_of_a_second_takes_little_longer_when_postgresql_notes_it(tmp_pat
         served(tmp_path / "plain", noting=False) as (plain, plain_address),
     ):
         print()
-        ratios: dict[tuple[str, str], float] = {}
+        ratios = {}
         for name, step in STEPS.items():
             bare, watched = in_turn(
                 step.rounds,
                 partial(seconds, plain, plain_address, step, closely=False),
                 partial(seconds, noting, address, step, closely=True),
             )
-            for what, alone, told in zip(
-                (OWN, "in all"), zip(*bare, strict=True), zip(*watched, strict=True), strict=True
-            ):
-                ratio = Ratio.of(told, alone)
-                ratios[name, what] = ratio.median
-                print(f"  {name:26} {what:7} alone {span(alone)}, watched {span(told)}; ratio {ratio}")
-        assert {case: ratio for case, ratio in ratios.items() if case[1] == OWN and ratio >= MOST} == {}
+            ratios[name] = told(name, watched, bare)
+        assert {name: ratio for name, ratio in ratios.items() if ratio[OWN] >= MOST} == {}

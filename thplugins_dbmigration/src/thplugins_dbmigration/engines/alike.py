@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeVar
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field
 
 from thcore.model import Statement
 
@@ -13,40 +14,55 @@ NEAR = 8
 MOST = 500
 """How many statements of a step are told."""
 
-
-@frozen
-class Event:
-    """A statement as it was run. Those of the same ``likeness`` may be told as one; one without is told alone.
-    ``digest`` is what the server calls its text without the values, empty where it has no name for it."""
-
-    statement: Statement
-    likeness: str
-    digest: str = ""
+Group = TypeVar("Group")
 
 
-def folded(events: Iterable[Event]) -> tuple[Statement, ...]:
-    """The statements in the order in which they began, those that are alike and near each other as one: the text is
-    that of the first, times and counters are those of all. Of too many, the shortest that went well are put together,
-    at the end."""
-    told: list[Statement] = []
-    near: dict[str, int] = {}
-    for event in sorted(events, key=lambda each: each.statement.began_s):
-        place = near.pop(event.likeness, None) if event.likeness else None
-        if place is None:
-            place = len(told)
-            told.append(event.statement)
-        else:
-            told[place] = together(told[place], event.statement)
-        if not event.likeness:
-            near.clear()  # what comes after it is not what came before it
-            continue
-        near[event.likeness] = place
-        if len(near) > NEAR:
-            del near[next(iter(near))]
-    return _at_most(told)
+@define
+class Gathering(Generic[Group]):
+    """Puts statements that are alike and near each other into groups. ``all`` are these, in the order in which their
+    first ones came."""
+
+    all: list[Group] = field(factory=list)
+    _near: dict[str, Group] = field(factory=dict)
+
+    def group(self, likeness: str, begin: Callable[[], Group]) -> Group:
+        """The one to which the next statement belongs: those of the same ``likeness`` may be together, one without is
+        alone. ``begin`` makes a new one."""
+        group = self._near.pop(likeness, None) if likeness else None
+        if group is None:
+            group = begin()
+            self.all.append(group)
+        if not likeness:
+            self._near.clear()  # what comes after it is not what came before it
+            return group
+        self._near[likeness] = group
+        if len(self._near) > NEAR:
+            del self._near[next(iter(self._near))]
+        return group
 
 
-def together(one: Statement, other: Statement) -> Statement:
+def in_order(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+    """The statements in the order in which they began. Of too many, the shortest that went well are put together, at
+    the end."""
+    told = sorted(statements, key=lambda each: each.began_s)
+    if len(told) <= MOST:
+        return tuple(told)
+    ranked = sorted(range(len(told)), key=lambda each: (not told[each].error, -told[each].wall_s))
+    kept = set(ranked[: MOST - 1])
+    rest = [statement for place, statement in enumerate(told) if place not in kept]
+    last = rest[0]
+    for statement in rest[1:]:
+        last = _together(last, statement)
+    last = evolve(
+        last,
+        text=f"({last.calls} other statements, each shorter than those that are told)",
+        error="",
+        unknown={**last.unknown, "text": f"at most {MOST} statements of a step are told one by one"},
+    )
+    return (*(told[place] for place in sorted(kept)), last)
+
+
+def _together(one: Statement, other: Statement) -> Statement:
     """Both as one, which began when the first did."""
     return evolve(
         one,
@@ -63,21 +79,3 @@ def _sums(one: Mapping[str, int | None], other: Mapping[str, int | None]) -> dic
         first, second = one.get(name), other.get(name)
         sums[name] = first + second if first is not None and second is not None else None
     return sums
-
-
-def _at_most(statements: list[Statement]) -> tuple[Statement, ...]:
-    if len(statements) <= MOST:
-        return tuple(statements)
-    ranked = sorted(range(len(statements)), key=lambda each: (not statements[each].error, -statements[each].wall_s))
-    kept = set(ranked[: MOST - 1])
-    rest = [statement for place, statement in enumerate(statements) if place not in kept]
-    last = rest[0]
-    for statement in rest[1:]:
-        last = together(last, statement)
-    last = evolve(
-        last,
-        text=f"({last.calls} other statements, each shorter than those that are told)",
-        error="",
-        unknown={**last.unknown, "text": f"at most {MOST} statements of a step are told one by one"},
-    )
-    return (*(statements[place] for place in sorted(kept)), last)

@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 
 from thcore.errors import InfrastructureError
 from thplugins_dbmigration.engines.mysql_census import quoted
-from thplugins_dbmigration.engines.mysql_share import cost_of_telling, told
+from thplugins_dbmigration.engines.mysql_share import told
 from thplugins_dbmigration.measure.mysql import SESSION_COUNTERS
 from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind
 
@@ -48,17 +48,16 @@ class _Row:
 @define
 class MySQLProbes:
     """Of one database. ``connect`` answers a new session of the administrator, None when there is none to be had;
-    ``asked`` is the one that the server has already, and raises InfrastructureError; ``counters`` are the server's."""
+    ``asked`` is the one that the server has already, and raises InfrastructureError; ``cost`` tells what it costs a
+    session, whose cursor it takes, to tell its own counters."""
 
     database: str
     mariadb: bool
     connect: Callable[[], Any]
     asked: Callable[[str], contextlib.AbstractContextManager[Any]]
-    counters: Callable[[], Mapping[str, int | None]]
+    cost: Callable[[Any], Mapping[str, int]]
     _keys: dict[str, tuple[str, ...]] = field(factory=dict)
     _rows: dict[str, tuple[_Row, ...]] = field(factory=dict)
-    _cost: dict[str, int] = field(factory=dict)
-    """What telling its own counters costs a session."""
 
     def known(self, tables: Sequence[str]) -> Sequence[str]:
         with self.asked("find the tables to watch") as cursor:
@@ -81,8 +80,8 @@ class MySQLProbes:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")  # lock rows, not what is between
             limits = f"0, max_statement_time = {LEAST_S}" if self.mariadb else "1"
             cursor.execute(f"SET lock_wait_timeout = 1, innodb_lock_wait_timeout = {limits}")
-            self._cost = self._cost or cost_of_telling(cursor, self.counters)
-        return MySQLProbe(self, kind, connection, cursor, self._cost)
+            cost = self.cost(cursor)
+        return MySQLProbe(self, kind, connection, cursor, cost)
 
     def rows(self, table: str) -> tuple[_Row, ...]:
         """The rows to ask for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import signal
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from thplugins_dbmigration.engines.mysql_log import complaints
 from thplugins_dbmigration.engines.mysql_probes import MySQLProbes
 from thplugins_dbmigration.engines.mysql_programs import CLIENTS, is_mariadb, program
 from thplugins_dbmigration.engines.mysql_session import connect
-from thplugins_dbmigration.engines.mysql_share import cost_of_telling
+from thplugins_dbmigration.engines.mysql_share import cost_of_telling, in_all, told
 from thplugins_dbmigration.engines.private import killed
 from thplugins_dbmigration.engines.programs import ENVIRONMENT
 from thplugins_dbmigration.engines.stage import Stage
@@ -152,17 +152,15 @@ class MySQLServer:
     def _reading(self) -> dict[str, int | None]:
         """The totals without what our own session did."""
         with self._asked("read the counters") as cursor:
-            cursor.execute("SHOW SESSION STATUS")
-            own = {name.lower(): value for name, value in cursor.fetchall()}
-            cursor.execute("SHOW GLOBAL STATUS")
-            total = {name.lower(): value for name, value in cursor.fetchall()}
+            own = told(cursor)
+            total = in_all(cursor)
         counters: dict[str, int | None] = {}
         for name in COUNTERS:
             value = total.get(name.lower(), total.get(ALSO_CALLED.get(name, "").lower()))
-            if value is None or not str(value).isdigit() or name in MISSING_COUNTERS:
+            if value is None or name in MISSING_COUNTERS:
                 counters[name] = None
                 continue
-            counters[name] = int(value) - (int(own.get(name.lower(), 0)) if name in SESSION_COUNTERS else 0)
+            counters[name] = value - (own.get(name.lower(), 0) if name in SESSION_COUNTERS else 0)
         return counters
 
     def calibrate(self) -> None:
@@ -260,14 +258,18 @@ class MySQLServer:
             is_mariadb(self.installation),
             self._connect,
             self._asked,
-            lambda: self.counters(address),
+            lambda cursor: self._cost_of_telling(cursor, address),
         )
 
     def lock_views(self, address: Address) -> tuple[mysql_locks.View, ...]:
         with self._asked("look at locks") as cursor:
-            if not self.telling_cost:
-                self.telling_cost.update(cost_of_telling(cursor, lambda: self.counters(address)))
-            return mysql_locks.views(cursor, address.database, self._connect, self.telling_cost)
+            cost = self._cost_of_telling(cursor, address)
+            return mysql_locks.views(cursor, address.database, self._connect, cost)
+
+    def _cost_of_telling(self, cursor: Any, address: Address) -> Mapping[str, int]:
+        if not self.telling_cost:
+            self.telling_cost.update(cost_of_telling(cursor, lambda: self.counters(address)))
+        return self.telling_cost
 
     def _connect(self) -> Any:
         return connect(self.path, self.password.reveal())

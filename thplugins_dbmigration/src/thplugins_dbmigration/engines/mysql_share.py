@@ -7,14 +7,25 @@ from typing import Any
 
 from attrs import frozen
 
-from thplugins_dbmigration.measure.mysql import SESSION_COUNTERS
+from thplugins_dbmigration.measure.mysql import ALSO_CALLED, COUNTERS, SESSION_COUNTERS
 
-_STATUS = "SHOW SESSION STATUS WHERE Variable_name IN ({})".format(", ".join(f"'{name}'" for name in SESSION_COUNTERS))
+_STATUS = "SHOW {} STATUS WHERE Variable_name IN ({})"
+_OWN = _STATUS.format("SESSION", ", ".join(f"'{name}'" for name in SESSION_COUNTERS))
+_TOTALS = _STATUS.format("GLOBAL", ", ".join(f"'{name}'" for name in (*COUNTERS, *ALSO_CALLED.values())))
 
 
 def told(cursor: Any) -> dict[str, int]:
     """The session's own counters, in lower case."""
-    cursor.execute(_STATUS)
+    return _asked(cursor, _OWN)
+
+
+def in_all(cursor: Any) -> dict[str, int]:
+    """The counters of the whole server that it has, in lower case."""
+    return _asked(cursor, _TOTALS)
+
+
+def _asked(cursor: Any, question: str) -> dict[str, int]:
+    cursor.execute(question)
     return {name.lower(): int(value) for name, value in cursor.fetchall()}
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import collections
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrs import frozen
 
 from thcore.model import Statement
-from thplugins_dbmigration.engines.alike import Event, folded
+from thplugins_dbmigration.engines.alike import Gathering, in_order
 from thplugins_dbmigration.engines.private import pause
 from thplugins_dbmigration.measure.mysql import STATEMENT_COUNTERS
 
@@ -22,6 +22,11 @@ KEPT = 2000
 """How many statements the server keeps one by one; of older ones only the sums are left."""
 LONGEST = 8192
 """How many bytes of a statement the server keeps."""
+_UNWATCHED = (
+    *(f"{what}-{of}" for what in ("mutex", "rwlock", "cond", "file", "socket") for of in ("classes", "instances")),
+    "file-handles", "table-instances", "table-handles", "stage-classes", "memory-classes",
+    "program-instances", "prepared-statements-instances",
+)  # fmt: skip
 SETTINGS = (
     "--loose-performance-schema=ON",
     # Of all that can be watched, statements alone: the rest costs time with every row and every lock.
@@ -40,6 +45,8 @@ SETTINGS = (
     "--loose-performance-schema-accounts-size=0",
     "--loose-performance-schema-users-size=0",
     "--loose-performance-schema-hosts-size=0",
+    # What is off is asked each time whether it is on, unless there is no room for it at all.
+    *(f"--loose-performance-schema-max-{what}=0" for what in _UNWATCHED),
 )
 """What a server is started with, so that it keeps them. One that was built without them does not mind."""
 NOT_KEPT = "the server was built without performance_schema"
@@ -64,9 +71,11 @@ _MANY = frozenset({
 
 _THREAD = "(SELECT THREAD_ID FROM performance_schema.threads WHERE PROCESSLIST_ID = CONNECTION_ID())"
 _OWN = "UPDATE performance_schema.threads SET INSTRUMENTED = %s, HISTORY = 'NO' WHERE PROCESSLIST_ID = CONNECTION_ID()"
+# All numbers are one column: of thousands of rows, the driver takes longer for each column than the server for all.
 _COLUMNS = (
-    "EVENT_NAME, TIMER_START, TIMER_WAIT, CAST(SQL_TEXT AS BINARY), DIGEST, ERRORS, MYSQL_ERRNO, RETURNED_SQLSTATE, "
-    f"CAST(MESSAGE_TEXT AS BINARY), LOCK_TIME, {', '.join(_NAMES)}"
+    "EVENT_NAME, CAST(SQL_TEXT AS BINARY), DIGEST, IF(ERRORS, "
+    "CONCAT(MYSQL_ERRNO, ' (', RETURNED_SQLSTATE, '): ', CAST(COALESCE(MESSAGE_TEXT, '') AS BINARY)), NULL), "
+    f"CONCAT_WS(' ', TIMER_START, COALESCE(TIMER_WAIT, 0), LOCK_TIME, {', '.join(_NAMES)})"
 )
 _ENDED = f"SELECT {_COLUMNS} FROM performance_schema.events_statements_history_long WHERE TIMER_START >= %s"  # noqa: S608 - constants
 _RUNNING = (
@@ -125,70 +134,112 @@ def noted(cursor: Any, mark: Mark) -> tuple[Statement, ...]:
         return ()
     running = _running(cursor, mark.timer)
     cursor.execute(_ENDED, (mark.timer,))
-    ended = [_event(row, mark.timer) for row in cursor.fetchall()]
-    began = {event.statement.began_s for event in ended}
-    running = [event for event in running if event.statement.began_s not in began]  # they have ended just now
+    ended = [_Event.of(row) for row in cursor.fetchall()]
+    began = {event.start for event in ended}
+    running = [event for event in running if event.start not in began]  # they have ended just now
     forgotten: Sequence[Statement] = ()
     if len(ended) >= KEPT:
         cursor.execute(_SUMS)
         forgotten = tuple(_forgotten(cursor.fetchall(), ended))
-    return (*forgotten, *folded([*ended, *running]))
+    return (*forgotten, *in_order(_told(group, mark.timer) for group in _groups([*ended, *running])))
 
 
-def _running(cursor: Any, since: int) -> list[Event]:
+class _Event(NamedTuple):
+    """A statement as it was run; times are in picoseconds on the server's clock, ``values`` are of ``_COUNTERS``."""
+
+    kind: str
+    text: bytes
+    digest: str
+    """What the server calls its text without the values; empty where it has no name for it."""
+    error: bytes
+    start: int
+    wait: int
+    lock: int
+    values: tuple[int, ...]
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> _Event:
+        name, text, digest, error, numbers = row
+        start, wait, lock, *values = map(int, numbers.split())
+        kind = str(name).rpartition("/")[2]
+        return cls(kind, bytes(text or b""), str(digest or ""), bytes(error or b""), start, wait, lock, tuple(values))
+
+    @property
+    def many(self) -> bool:
+        """Whether it is of a kind that comes in great numbers."""
+        return self.kind in _MANY or self.kind.startswith("show_")
+
+    @property
+    def likeness(self) -> str:
+        return self.digest if self.many and not self.error else ""
+
+
+def _running(cursor: Any, since: int) -> list[_Event]:
     """What has not ended, and does not end at once: a client has its answer a moment before that."""
     deadline = time.monotonic() + ENDING_S
     while True:
         cursor.execute(_RUNNING, (since,))
-        running = [_event(row, since) for row in cursor.fetchall()]
+        running = [_Event.of(row) for row in cursor.fetchall()]
         if not running or time.monotonic() > deadline:
             return running
         pause(0.002)
 
 
-def _event(row: Sequence[Any], since: int) -> Event:
-    name, start, wait, text, digest, errors, errno, state, message, lock, *values = row
-    kind = str(name).rpartition("/")[2]
-    many = kind in _MANY or kind.startswith("show_")
-    raw = bytes(text or b"")
+def _groups(events: Iterable[_Event]) -> Sequence[Sequence[_Event]]:
+    """Those that are told as one, each group in the order in which they began."""
+    gathering = Gathering[list[_Event]]()
+    for event in sorted(events, key=lambda each: each.start):
+        gathering.group(event.likeness, list).append(event)
+    return gathering.all
+
+
+def _told(events: Sequence[_Event], since: int) -> Statement:
+    """Events that are alike as one statement, with the first one's text."""
+    first = events[0]
     # A character is never cut in two.
-    cut = {"text": f"the server keeps the first {LONGEST} bytes of it"} if len(raw) > LONGEST - 4 else {}
-    unknown = {**cut, **_WHOLE, **({} if many else _NOT_LOCKED)}
-    statement = Statement(
-        text=_read(raw) or f"({kind})",
-        began_s=(int(start) - since) / _PS_IN_S,
-        wall_s=int(wait or 0) / _PS_IN_S,
-        error=f"{errno} ({state}): {_read(message)}" if errors else "",
-        counters=_counters(lock, values, unknown),
+    cut = {"text": f"the server keeps the first {LONGEST} bytes of it"} if len(first.text) > LONGEST - 4 else {}
+    unknown = {**cut, **_WHOLE, **({} if first.many else _NOT_LOCKED)}
+    return Statement(
+        text=_read(first.text) or f"({first.kind})",
+        began_s=(first.start - since) / _PS_IN_S,
+        wall_s=sum(event.wait for event in events) / _PS_IN_S,
+        calls=len(events),
+        error=_read(first.error),
+        counters=_counters(*_totals(events), unknown),
         unknown=unknown,
     )
-    return Event(statement, str(digest) if digest and many and not errors else "", str(digest or ""))
+
+
+def _totals(events: Iterable[_Event]) -> tuple[int, Sequence[int]]:
+    """How long all of them waited for locks, in picoseconds, and what each of ``_COUNTERS`` is together."""
+    lock, *values = map(sum, zip(*((event.lock, *event.values) for event in events), strict=True))
+    return lock, values
 
 
 def _counters(lock: int, values: Iterable[int], unknown: Mapping[str, str]) -> dict[str, int | None]:
-    known = {_LOCK_TIME: int(lock) // _PS_IN_US, **dict(zip(_COUNTERS, map(int, values), strict=True))}
+    known = {_LOCK_TIME: lock // _PS_IN_US, **dict(zip(_COUNTERS, values, strict=True))}
     return {**known, **dict.fromkeys(unknown.keys() & STATEMENT_COUNTERS.keys())}
 
 
-def _forgotten(sums: Iterable[Sequence[Any]], ended: Iterable[Event]) -> Iterator[Statement]:
+def _forgotten(sums: Iterable[Sequence[Any]], ended: Iterable[_Event]) -> Iterator[Statement]:
     """What the sums hold more than the statements that are still there one by one."""
-    there: dict[str, list[Statement]] = collections.defaultdict(list)
+    there: dict[str, list[_Event]] = collections.defaultdict(list)
     for event in ended:
-        there[event.digest].append(event.statement)
-    for digest, text, count, wait, lock, *values in sums:
+        there[event.digest].append(event)
+    for digest, text, *numbers in sums:
+        count, wait, lock, *values = map(int, numbers)
         known = there[str(digest or "")]
-        calls = int(count) - len(known)
+        calls = count - len(known)
         if calls <= 0:
             continue
-        totals = _counters(lock, values, _WHOLE)
+        known_lock, known_values = _totals(known) if known else (0, (0,) * len(values))
+        rest = (max(0, all_of_them - known) for all_of_them, known in zip(values, known_values, strict=True))
         yield Statement(
             text=_read(text) or "(statements of many kinds)",
             began_s=0.0,
-            wall_s=max(0.0, int(wait) / _PS_IN_S - sum(statement.wall_s for statement in known)),
+            wall_s=max(0, wait - sum(event.wait for event in known)) / _PS_IN_S,
             calls=calls,
-            counters={
-                name: None if total is None else max(0, total - _sum(known, name)) for name, total in totals.items()
-            },
+            counters=_counters(max(0, lock - known_lock), rest, _WHOLE),
             unknown={
                 **_WHOLE,
                 "text": "the server keeps no values of so many statements",
@@ -196,10 +247,6 @@ def _forgotten(sums: Iterable[Sequence[Any]], ended: Iterable[Event]) -> Iterato
                 "error": f"whether any of them failed is not known; the server keeps the last {KEPT} only",
             },
         )
-
-
-def _sum(statements: Iterable[Statement], counter: str) -> int:
-    return sum(statement.counters.get(counter) or 0 for statement in statements)
 
 
 def _read(text: Any) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import define, field
 
 from thcore.model import Statement
-from thplugins_dbmigration.engines.alike import NEAR
+from thplugins_dbmigration.engines.alike import Gathering
 from thplugins_dbmigration.engines.postgresql_counts import KEPT, LIBRARY, Count, Counts, total
 from thplugins_dbmigration.engines.postgresql_log import LONGEST
 from thplugins_dbmigration.engines.postgresql_runs import Run
@@ -103,9 +103,13 @@ class Groups:
     """Puts runs together as they come, so that those of a long loop need no room. ``calls`` are those of
     statements that came alone, by the server's number."""
 
-    all: list[Group] = field(factory=list)
     calls: collections.Counter[int] = field(factory=collections.Counter)
-    _near: dict[str, Group] = field(factory=dict)
+    _gathering: Gathering[Group] = field(factory=Gathering)
+
+    @property
+    def all(self) -> Sequence[Group]:
+        """In the order in which their first runs came."""
+        return self._gathering.all
 
     def take(self, run: Run) -> None:
         """Add a run to those that it is like, or begin with it."""
@@ -115,17 +119,7 @@ class Groups:
         if run.query and len(texts) == 1:
             self.calls[run.query] += run.calls
         alike = _likeness(run) if len(texts) == 1 else ""
-        group = self._near.pop(alike, None) if alike else None
-        if group is None:
-            group = Group(run, texts)
-            self.all.append(group)
-        group.add(run)
-        if not alike:
-            self._near.clear()  # what comes after it is not what came before it
-            return
-        self._near[alike] = group
-        if len(self._near) > NEAR:
-            del self._near[next(iter(self._near))]
+        self._gathering.group(alike, lambda: Group(run, texts)).add(run)
 
 
 def _likeness(run: Run) -> str:

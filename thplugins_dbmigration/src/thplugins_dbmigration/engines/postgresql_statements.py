@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from thcore.model import Statement
-from thplugins_dbmigration.engines.alike import Event, folded
+from thplugins_dbmigration.engines.alike import in_order
 from thplugins_dbmigration.engines.postgresql_counts import Counts
 from thplugins_dbmigration.engines.postgresql_further import further
 from thplugins_dbmigration.engines.postgresql_groups import TELL_COUNTS, Groups
@@ -47,4 +47,4 @@ def noted(
     fresh = counts.since(mark.counts)
     more = further(groups, fresh, extent, mark.time)
     told = (each for group in groups.all for each in group.statements(mark.time, fresh, groups.calls))
-    return folded(Event(statement, "") for statement in (*told, *more))
+    return in_order((*told, *more))

@@ -16,7 +16,7 @@ from thcore.errors import InfrastructureError
 from thcore.model import Statement, Wait
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
-from thplugins_dbmigration.measure.cause import cause
+from thplugins_dbmigration.measure.cause import Causes
 from thplugins_dbmigration.measure.probes import Kind
 from thplugins_dbmigration.measure.rounds import Rounds, Spell
 
@@ -110,9 +110,10 @@ def attribute(statements: Iterable[Statement], spells: Iterable[Spell]) -> tuple
     """The statements, each with the longest waits of those that it caused. A wait for which no statement can be the
     cause, because it ran before the step, is with none."""
     told = tuple(statements)
+    causes = Causes(told)
     caused: dict[int, list[Spell]] = collections.defaultdict(list)
     for spell in spells:
-        number = cause(told, spell.table, spell.free_s, spell.began_s, _HARMLESS[spell.kind])
+        number = causes.number(spell.table, spell.free_s, spell.began_s, _HARMLESS[spell.kind])
         if number is not None:
             caused[number].append(spell)
     return tuple(evolve(each, waits=_longest_each(caused[number])) for number, each in enumerate(told))

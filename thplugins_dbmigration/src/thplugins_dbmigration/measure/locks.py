@@ -19,7 +19,7 @@ from thcore.errors import InfrastructureError
 from thcore.model import Statement, TableLock
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
-from thplugins_dbmigration.measure.cause import cause
+from thplugins_dbmigration.measure.cause import Causes
 from thplugins_dbmigration.measure.lock_view import Against, Held, LockView
 from thplugins_dbmigration.measure.tenures import ROWS_LOCKED, Tenure, Tenures, longest_each, most_rows
 
@@ -153,9 +153,10 @@ class Locks:
 def taken(statements: Iterable[Statement], tenures: Iterable[Tenure]) -> tuple[Statement, ...]:
     """The statements, each with the locks that it took. One that was there before the step is with none."""
     told = tuple(statements)
+    causes = Causes(told)
     found: dict[int, list[Tenure]] = collections.defaultdict(list)
     for tenure in tenures:
-        number = cause(told, tenure.lock.table, tenure.free_s, tenure.began_s, _harmless(tenure.lock))
+        number = causes.number(tenure.lock.table, tenure.free_s, tenure.began_s, _harmless(tenure.lock))
         if number is not None:
             found[number].append(tenure)
     return tuple(evolve(each, locks=longest_each(found[number])) for number, each in enumerate(told))

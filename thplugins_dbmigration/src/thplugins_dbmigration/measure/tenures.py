@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Collection, Iterable
 
 from attrs import define, evolve, field, frozen
@@ -69,16 +70,20 @@ class Tenures:
 
     def seen(self, asked_s: float, answered_s: float, locks: Iterable[Held]) -> None:
         """Enter a look: these locks, and no others, were had at some moment between question and answer."""
-        before, self._open = self._open, []
+        before: dict[tuple[str, str, str], list[Tenure]] = collections.defaultdict(list)
+        for tenure in self._open:
+            before[_place(tenure.lock)].append(tenure)
+        self._open = []
         for lock in locks:
-            same = next((tenure for tenure in before if _continues(tenure.lock, lock)), None)
+            there = before[_place(lock)]
+            same = next((tenure for tenure in there if not tenure.lock.holders.isdisjoint(lock.holders)), None)
             if same is None:
                 self._open.append(Tenure(lock, self._asked_s, answered_s, answered_s, answered_s))
             else:
-                before.remove(same)
+                there.remove(same)
                 more = evolve(lock, rows=max(lock.rows or 0, same.lock.rows or 0) if lock.rows is not None else None)
                 self._open.append(evolve(same, lock=more, ended_s=asked_s))
-        self.ended += [evolve(tenure, gone_s=answered_s) for tenure in before]
+        self.ended += [evolve(tenure, gone_s=answered_s) for there in before.values() for tenure in there]
         self.unseen_s = max(self.unseen_s, answered_s - self._asked_s)
         self._asked_s = asked_s
 
@@ -94,7 +99,7 @@ def longest_each(tenures: Iterable[Tenure]) -> tuple[TableLock, ...]:
     whole tables, and of these the longest."""
     found: dict[tuple[str, str, str], Tenure] = {}
     for tenure in tenures:
-        key = (tenure.lock.table, tenure.lock.index, tenure.lock.mode)
+        key = _place(tenure.lock)
         kept = found.get(key)
         if kept is None or (tenure.held_s, tenure.at_most_s) > (kept.held_s, kept.at_most_s):
             found[key] = tenure
@@ -111,6 +116,5 @@ def most_rows(tenures: Collection[Tenure]) -> int:
     return max((tenure.lock.rows or 0 for tenure in tenures), default=0)
 
 
-def _continues(before: Held, now: Held) -> bool:
-    same = (before.table, before.index, before.mode) == (now.table, now.index, now.mode)
-    return same and not before.holders.isdisjoint(now.holders)
+def _place(lock: Held) -> tuple[str, str, str]:
+    return (lock.table, lock.index, lock.mode)

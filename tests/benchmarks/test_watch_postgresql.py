@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from benchmarks.pairs import OWN, in_turn, told
+from benchmarks.pairs import in_turn, told
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import postgresql, postgresql_counts, postgresql_log, postgresql_noting
 from thplugins_dbmigration.engines.engine import Server
@@ -25,7 +25,7 @@ from thplugins_dbmigration.measure.watch import Watch
 from parts.servers import SYSTEM, ground, query
 
 MOST = 1.10
-"""How much longer a step of a second or more may take."""
+"""How much longer a step of a second or more may take, with all that is around it."""
 TABLES = 300
 BY_ROW = tuple(f"UPDATE large SET name = 'x' WHERE id = {row}" for row in range(40_000))
 
@@ -133,4 +133,4 @@ def test_a_step_of_a_second_takes_little_longer_when_postgresql_notes_it(tmp_pat
                 partial(seconds, noting, address, step, closely=True),
             )
             ratios[name] = told(name, watched, bare)
-        assert {name: ratio for name, ratio in ratios.items() if ratio[OWN] >= MOST} == {}
+        assert {name: ratio for name, ratio in ratios.items() if max(ratio.values()) >= MOST} == {}

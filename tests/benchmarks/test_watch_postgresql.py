@@ -65,12 +65,15 @@ def served(root: Path, *, noting: bool) -> Iterator[tuple[Server, Address]]:
             patch.setattr(postgresql, "SETTINGS", kept)
             patch.setattr(postgresql_noting, "EACH", {})
             patch.setattr(postgresql_counts, "has_library", lambda _programs: False)
-        with ground(root, SYSTEM) as made, made.server() as server:
-            patch.undo()  # for the other server
-            address = server.create("app", "app", "password")
-            for number in range(TABLES):
-                query(address, f"CREATE TABLE small{number} (id int PRIMARY KEY)")
-            yield server, address
+        with ground(root, SYSTEM) as made:
+            with made.server() as server:
+                address = server.create("app", "app", "password")
+                for number in range(TABLES):
+                    query(address, f"CREATE TABLE small{number} (id int PRIMARY KEY)")
+            made.engine.freeze(made.build, made.installation, made.data)  # as that of a snapshot is
+            with made.server() as server:
+                patch.undo()  # for the other server
+                yield server, server.address("app", "app", "password")
 
 
 PROGRAM = """

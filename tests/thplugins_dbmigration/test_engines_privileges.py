@@ -10,6 +10,8 @@ from attrs import evolve
 
 from thcore.errors import InfrastructureError
 from thcore.model import Secret
+from thplugins_dbmigration.engines.postgresql import KEY
+from thplugins_dbmigration.engines.postgresql_session import ADMIN
 
 from parts.servers import EMBEDDED, MARIADB, SQLITE, SYSTEM, WITH_SERVER, Kind, ground, query
 
@@ -53,6 +55,22 @@ def test_the_dataset_s_account_owns_its_database_and_nothing_else(kind: Kind, tm
         for other in ("mysql",) if kind.type == "mysql" else ("postgres", "template1"):
             with pytest.raises(sqlalchemy.exc.OperationalError, match=r"(?i)denied"):
                 query(evolve(address, database=other), "SELECT 1")
+
+
+@pytest.mark.parametrize("kind", [EMBEDDED, SYSTEM], ids=str)
+def test_the_superuser_s_session_begins_after_one_round_of_hashing_and_with_the_right_password_only(
+    kind: Kind, tmp_path: Path
+) -> None:
+    with ground(tmp_path, kind) as made, made.server() as server:
+        address = server.create("app", "app", "password")
+        password = Secret((made.data / KEY).read_text("utf-8"))
+        superuser = evolve(address, user=ADMIN, password=password)
+        ((stored,),) = query(superuser, f"SELECT rolpassword FROM pg_authid WHERE rolname = '{ADMIN}'")
+        assert stored.startswith("SCRAM-SHA-256$1:")
+        assert password.reveal() not in stored
+        for wrong in ("", stored, password.reveal()[:-1]):
+            with pytest.raises(sqlalchemy.exc.OperationalError, match="password"):
+                query(evolve(superuser, password=Secret(wrong)), "SELECT 1")
 
 
 def test_an_underscore_in_a_name_is_no_wildcard_in_its_grant(tmp_path: Path) -> None:

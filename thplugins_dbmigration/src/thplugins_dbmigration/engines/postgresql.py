@@ -23,6 +23,7 @@ from thplugins_dbmigration.engines.postgresql_log import apart
 from thplugins_dbmigration.engines.postgresql_noting import Noting
 from thplugins_dbmigration.engines.postgresql_server import PostgreSQLServer, program
 from thplugins_dbmigration.engines.postgresql_session import ADMIN, connect
+from thplugins_dbmigration.engines.postgresql_verifier import verifier
 from thplugins_dbmigration.engines.private import await_answer, ended_cleanly
 from thplugins_dbmigration.engines.programs import ENVIRONMENT, find, search_path, version_of
 from thplugins_dbmigration.engines.sockets import server_directory
@@ -99,7 +100,8 @@ class PostgreSQL:
         key = directory.with_name(directory.name + ".key")
         key.touch(0o600)
         give(installation, key)
-        key.write_text(secrets.token_hex(24), "utf-8")
+        password = secrets.token_hex(24)
+        key.write_text(verifier(password), "utf-8")
         argv = [
             str(program(installation.programs, "initdb")),
             f"--pgdata={directory}",
@@ -122,7 +124,7 @@ class PostgreSQL:
                     code="server-not-started",
                 )
             (directory / KEY).touch(0o600)
-            (directory / KEY).write_text(key.read_text("utf-8"), "utf-8")
+            (directory / KEY).write_text(password, "utf-8")
         finally:
             key.unlink(missing_ok=True)
 

@@ -71,12 +71,18 @@ class Canary:
         for rounds in self._rounds:
             rounds.begin()
 
+    def over(self) -> None:
+        """The step has ended: ask no more. Idempotent."""
+        for rounds in self._rounds:
+            rounds.over()
+
     def stop(self) -> tuple[Wait, ...]:
-        """The step has ended: end the sessions. The longest wait of each kind for
+        """The same, and end the sessions. The longest wait of each kind for
         each table that made anybody wait for as long as ``LEAST_S``, the longest first. Idempotent.
 
         Raises InfrastructureError when a session has gone, and what it did cannot be told.
         """
+        self.over()  # all of them, before the answers of any are waited for
         for rounds in self._rounds:
             rounds.end()
         for rounds in self._rounds:

@@ -63,7 +63,9 @@ class Instruments:
 
     def end(self) -> None:
         """The step is over; the counters are read next. Raises InfrastructureError. Idempotent."""
-        self._locks.stop()
+        self._canary.over()
+        self._sampler.over()
+        self._locks.stop()  # while they end
         self._sampler.stop()
         self._canary.stop()
 

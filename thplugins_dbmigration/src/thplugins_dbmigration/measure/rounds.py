@@ -79,9 +79,15 @@ class Rounds:
         self._began_s = time.monotonic()
         self._start(self._go_round)
 
+    def over(self) -> None:
+        """Ask no more. Idempotent."""
+        if not self._over.is_set():
+            self._over_s = self._now()
+            self._over.set()
+
     def end(self) -> None:
-        """Ask no more. Waits for the answers that are on their way, for about ``LEAST_S`` at most. Idempotent."""
-        self._stop()
+        """The same, and wait for the answers that are on their way, for about ``LEAST_S`` at most. Idempotent."""
+        self.over()
         for thread in self._threads:  # the first of them, which makes the others, has ended when they are joined
             thread.join()
 
@@ -98,16 +104,11 @@ class Rounds:
                 work(*arguments)
             except InfrastructureError as error:
                 self.trouble.append(error)
-                self._stop()
+                self.over()
 
         thread = threading.Thread(target=guarded, name="canary", daemon=True)
         self._threads.append(thread)
         thread.start()
-
-    def _stop(self) -> None:
-        if not self._over.is_set():
-            self._over_s = self._now()
-            self._over.set()
 
     def _now(self) -> float:
         return time.monotonic() - self._began_s

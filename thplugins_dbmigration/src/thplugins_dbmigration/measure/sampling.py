@@ -60,17 +60,20 @@ class Sampler:
         sampler._thread.start()
         return sampler
 
+    def over(self) -> None:
+        """Look for the last time, in the thread. Idempotent."""
+        self._over.set()
+
     def stop(self) -> dict[str, int | None]:
-        """Look for the last time, and tell the counters. Idempotent."""
-        if not self._over.is_set():
-            self._over.set()
-            self._thread.join()
-            self._keep(occupied(self.storage))
+        """The same, and tell the counters. Idempotent."""
+        self.over()
+        self._thread.join()
         return {"peak_bytes": self._total - self._first.total, "temporary_bytes": self._temporary}
 
     def _go_on(self) -> None:
-        pause_s = INTERVAL_S
-        while not self._over.wait(pause_s):
+        pause_s, over = INTERVAL_S, False
+        while not over:
+            over = self._over.wait(pause_s)
             began = time.thread_time()
             self._keep(occupied(self.storage))
             pause_s = max(INTERVAL_S, (time.thread_time() - began) / SHARE)

@@ -14,7 +14,7 @@ from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Probe, P
 
 PAUSE_S = 0.04
 """How long to wait at least between two rounds: a lone table is asked for twice in the shortest wait that counts."""
-SPARING = 40
+SPARING = 60
 """How many times as long as a round took to wait before the next one, up to a bound: a busy machine is asked less."""
 LONGEST_PAUSE_S = 1.0
 """The bound, which is ``PAUSE_S`` for each table that was asked for where there are few."""

@@ -127,7 +127,7 @@ class Gearmand(Administered, Server):
 
     def freeze(self) -> None:
         """Let it stand still with its connections open."""
-        self._program.send(signal.SIGSTOP)
+        self._program.freeze()
 
     def thaw(self) -> None:
         """Let it go on."""

@@ -83,9 +83,18 @@ class Program:
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal; it runs."""
+        self._running().send_signal(number)
+
+    def freeze(self) -> None:
+        """Have it stand still; it does, with all of its threads, when this returns."""
+        process = self._running()
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise RuntimeError(f"what writes {self.log} does not run")
-        self._process.send_signal(number)
+        return self._process
 
 
 class Server:

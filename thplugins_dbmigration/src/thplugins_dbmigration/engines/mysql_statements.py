@@ -22,11 +22,6 @@ KEPT = 2000
 """How many statements the server keeps one by one; of older ones only the sums are left."""
 LONGEST = 8192
 """How many bytes of a statement the server keeps."""
-_UNWATCHED = (
-    *(f"{what}-{of}" for what in ("mutex", "rwlock", "cond", "file", "socket") for of in ("classes", "instances")),
-    "file-handles", "table-instances", "table-handles", "stage-classes", "memory-classes",
-    "program-instances", "prepared-statements-instances",
-)  # fmt: skip
 SETTINGS = (
     "--loose-performance-schema=ON",
     # Of all that can be watched, statements alone: the rest costs time with every row and every lock.
@@ -45,8 +40,12 @@ SETTINGS = (
     "--loose-performance-schema-accounts-size=0",
     "--loose-performance-schema-users-size=0",
     "--loose-performance-schema-hosts-size=0",
-    # What is off is asked each time whether it is on, unless there is no room for it at all.
-    *(f"--loose-performance-schema-max-{what}=0" for what in _UNWATCHED),
+    # Each mutex, lock and file is asked whether it is watched, even if none is, unless there is no room for its kind.
+    "--loose-performance-schema-max-mutex-classes=0",
+    "--loose-performance-schema-max-rwlock-classes=0",
+    "--loose-performance-schema-max-cond-classes=0",
+    "--loose-performance-schema-max-file-classes=0",
+    "--loose-performance-schema-max-socket-classes=0",
 )
 """What a server is started with, so that it keeps them. One that was built without them does not mind."""
 NOT_KEPT = "the server was built without performance_schema"

@@ -4,9 +4,6 @@ time, and of all that it takes until its statements are told."""
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +13,7 @@ import pytest
 import sqlalchemy
 
 from benchmarks.pairs import in_turn, told
+from benchmarks.watched import timed
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import mysql, mysql_statements
 from thplugins_dbmigration.engines.engine import Server
@@ -78,30 +76,20 @@ def served(root: Path, *, noting: bool) -> Iterator[tuple[Server, Address, float
 
 
 def seconds(server: Server, address: Address, step: str, *, closely: bool) -> tuple[float, float]:
-    """How long a step takes itself, in a process of its own as a project's program is, and with all that is around it
-    but the loading of its table and the program's start."""
+    """How long a step takes itself, and with all that is around it but the loading of its table."""
     url = address.url("pymysql")
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE IF EXISTS large")
         connection.exec_driver_sql("CREATE TABLE large (id INT PRIMARY KEY, name VARCHAR(40), note VARCHAR(200))")
         connection.exec_driver_sql(f"INSERT INTO large SELECT seq, concat('n', seq), NULL FROM seq_1_to_{ROWS}")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", PROGRAM], **pipes) as project:
-        assert project.stdin is not None
-        assert project.stdout is not None
-        print(json.dumps([url, STEPS[step]]), file=project.stdin, flush=True)
-        assert project.stdout.readline() == "ready\n"
-        began = time.perf_counter()
-        watch = None
-        if closely:
-            count = partial(server.counters, address)
-            watch = Watch.start("mysql", server, address, count, closely=True, canary=True)
-        print(file=project.stdin, flush=True)
-        own = float(project.stdout.readline())
-        if watch is not None:
-            assert watch.stop().statements
-        return own, time.perf_counter() - began
+    count = partial(server.counters, address)
+    start = partial(Watch.start, "mysql", server, address, count, closely=True, canary=True)
+    words = [url, STEPS[step]]
+    taken, measurement = timed(PROGRAM, words, start if closely else None)
+    if measurement is not None:
+        assert measurement.statements
+    return taken
 
 
 @pytest.mark.system

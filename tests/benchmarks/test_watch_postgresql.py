@@ -4,10 +4,6 @@ nothing: of the step's own time, and of all that it takes until its statements a
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,6 +12,7 @@ import pytest
 from attrs import frozen
 
 from benchmarks.pairs import in_turn, told
+from benchmarks.watched import timed
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import postgresql, postgresql_counts, postgresql_log, postgresql_noting
 from thplugins_dbmigration.engines.engine import Server
@@ -94,28 +91,18 @@ with psycopg.connect(**login, autocommit=True, cursor_factory=psycopg.ClientCurs
 
 
 def seconds(server: Server, address: Address, step: Step, *, closely: bool) -> tuple[float, float]:
-    """How long a step takes itself, in a process of its own as a project's program is, and with all that is around it
-    but the loading of its table and the program's start."""
+    """How long a step takes itself, and with all that is around it but the loading of its table."""
     query(address, "DROP TABLE IF EXISTS large")
     query(address, "CREATE TABLE large (id INT PRIMARY KEY, name text, note text)")
     query(address, f"INSERT INTO large SELECT n, 'n' || n FROM generate_series(1, {step.rows}) n")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", PROGRAM], **pipes) as project:
-        assert project.stdin is not None
-        assert project.stdout is not None
-        # It tells its counts before and after a step, as the observers do, else the gate waits for them.
-        print(json.dumps([str(address.socket), TELL_COUNTS, *step.statements]), file=project.stdin, flush=True)
-        assert project.stdout.readline() == "ready\n"
-        began = time.perf_counter()
-        watch = None
-        if closely:
-            count = partial(server.counters, address)
-            watch = Watch.start("postgresql", server, address, count, closely=True, canary=True)
-        print(file=project.stdin, flush=True)
-        own = float(project.stdout.readline())
-        if watch is not None:
-            assert sum(each.calls for each in watch.stop().statements) >= len(step.statements)
-        return own, time.perf_counter() - began
+    count = partial(server.counters, address)
+    start = partial(Watch.start, "postgresql", server, address, count, closely=True, canary=True)
+    # It tells its counts before and after a step, as the observers do, else the gate waits for them.
+    words = [str(address.socket), TELL_COUNTS, *step.statements]
+    taken, measurement = timed(PROGRAM, words, start if closely else None)
+    if measurement is not None:
+        assert sum(each.calls for each in measurement.statements) >= len(step.statements)
+    return taken
 
 
 @pytest.mark.system

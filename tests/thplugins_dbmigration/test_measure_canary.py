@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from thcore.errors import InfrastructureError
 from thcore.model import Measurement, Statement, Wait
 from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines.engine import Server
+from thplugins_dbmigration.engines.postgresql_probes import PostgreSQLProbes
 from thplugins_dbmigration.measure import difference
 from thplugins_dbmigration.measure.canary import Canary, attribute
 from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind
@@ -329,6 +331,51 @@ def test_a_canary_leaves_nothing_behind_in_the_log_of_a_server(served: tuple[Ser
     beside(server, address, [SLEEP[address.dialect]])
     texts = [statement.text for statement in server.statements(address, marked)]
     assert [text for text in texts if "LIMIT 0" in text or "LOCK TABLE" in text or "FOR UPDATE" in text] == []
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("kind", list(Kind), ids=str)
+def test_of_tables_that_are_asked_for_in_one_message_those_that_are_free_are_told(
+    served: tuple[Server, Address], kind: Kind
+) -> None:
+    server, address = served
+    probes = server.probes(address)
+    if not isinstance(probes, PostgreSQLProbes):
+        pytest.skip("elsewhere each table is a message of its own")
+    run(address, ["CREATE TABLE going (id INTEGER PRIMARY KEY)"])
+    names = ["child", "going", "big", "keyless", "blank"]
+    probes.known(names)
+    with contextlib.closing(probes.open(kind)) as probe:
+
+        def free() -> set[str]:
+            """After each was asked for alone, as in a round, so that its rows are known."""
+            for name in names:
+                probe.ask(name, patient=False)
+            return set(probe.free(names))
+
+        assert free() == set(names)
+        for what, (*before, last) in LOCKED[address.dialect].items():
+            with session(address) as connection:
+                for statement in before:
+                    connection.exec_driver_sql(statement.replace(" WHERE id = 1", ""))  # whichever rows it asks for
+                assert free() == {*names} - ({"big"} if what == "all" or kind is Kind.WRITE else set())
+                connection.exec_driver_sql(last)
+        assert free() == set(names)
+        run(address, ["DROP TABLE going"])
+        assert free() == {*names} - {"going"}
+
+
+@pytest.mark.system
+def test_a_session_that_is_ended_between_two_messages_is_told(served: tuple[Server, Address]) -> None:
+    server, address = served
+    probes = server.probes(address)
+    if not isinstance(probes, PostgreSQLProbes):
+        pytest.skip("elsewhere each table is a message of its own")
+    probes.known(["big"])
+    probe = probes.open(Kind.READ)
+    probes.outside.execute("SELECT pg_terminate_backend(%s, 20000)", (probe.connection.info.backend_pid,))
+    with pytest.raises(InfrastructureError, match="a session that watches the tables broke"):
+        probe.free(["big"])
 
 
 @pytest.mark.system

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pymysql
@@ -56,6 +56,7 @@ class MySQLProbes:
     connect: Callable[[], Any]
     asked: Callable[[str], contextlib.AbstractContextManager[Any]]
     cost: Callable[[Any], Mapping[str, int]]
+    sparing: int = 60
     _keys: dict[str, tuple[str, ...]] = field(factory=dict)
     _rows: dict[str, tuple[_Row, ...]] = field(factory=dict)
 
@@ -145,6 +146,9 @@ class MySQLProbe:
             if answer is not Answer.FREE:
                 return answer
         return Answer.FREE
+
+    def free(self, tables: Sequence[str]) -> Collection[str]:  # noqa: ARG002 - each is a message of its own
+        return ()
 
     def _ask(self, table: str, *, patient: bool) -> Answer:
         statement, values = self.probes.statement(self.kind, table, self._row, patient=patient)

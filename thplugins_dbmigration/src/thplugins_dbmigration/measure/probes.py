@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 LEAST_S = 0.1
@@ -39,6 +39,10 @@ class Probe(Protocol):
         once; else for what was refused before, and in the queue for it for about ``LEAST_S``. Raises
         InfrastructureError when the session broke."""
 
+    def free(self, tables: Sequence[str]) -> Collection[str]:
+        """Those of them that are free for sure, asked for without patience and in fewer messages than one by one. Of
+        the others nothing is said. Raises InfrastructureError when the session broke."""
+
     def close(self) -> Mapping[str, int]:
         """End the session, and tell its share of the server's counters, from its beginning to its end. Raises
         InfrastructureError."""
@@ -46,6 +50,10 @@ class Probe(Protocol):
 
 class Probes(Protocol):
     """Where a canary gets its sessions from."""
+
+    @property
+    def sparing(self) -> int:
+        """How many times as long as a round through the tables took to rest after it."""
 
     def known(self, tables: Sequence[str]) -> Sequence[str]:
         """Those of these names, as a census writes them, that are tables. Raises InfrastructureError."""

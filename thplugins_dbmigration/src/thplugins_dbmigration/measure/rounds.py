@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from attrs import define, field, frozen
 
@@ -14,12 +14,12 @@ from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind, Probe, P
 
 PAUSE_S = 0.04
 """How long to wait at least between two rounds: a lone table is asked for twice in the shortest wait that counts."""
-SPARING = 60
-"""How many times as long as a round took to wait before the next one, up to a bound: a busy machine is asked less."""
 LONGEST_PAUSE_S = 1.0
-"""The bound, which is ``PAUSE_S`` for each table that was asked for where there are few."""
+"""The longest that is waited, which is ``PAUSE_S`` for each table that was asked for where there are few."""
+AGAIN_SPARING = 60
+"""How many times as long as an answer took to wait before asking again for what cannot be queued for, up to a bound:"""
 AGAIN_S = 0.05
-"""How long to wait at most before asking again for what cannot be queued for."""
+"""this one."""
 AGAIN_SHARE = 0.05
 """When it has been waited for longer, this share of that time,"""
 LONGEST_AGAIN_S = 0.25
@@ -47,13 +47,13 @@ class Spell:
 
 @define
 class Rounds:
-    """Asks for all tables one after the other, and rests: to wake up for each of them would cost a step more than the
-    questions. A session whose table is not free stays with it until it is, as a client of the project's would, while
-    another one goes on with the rounds."""
+    """Asks for all tables, once more for those that may not be free, and rests: to wake up for each would cost a step
+    more than the questions. A session whose table is not free stays with it until it is, as a client of the
+    project's would, while another one goes on with the rounds."""
 
     probes: Probes
     kind: Kind
-    _tables: collections.deque[str]
+    _tables: list[str]
     """Those that no session waits for."""
     _open: list[Probe]
     spells: list[Spell] = field(factory=list)
@@ -72,7 +72,7 @@ class Rounds:
     def ready(cls, probes: Probes, kind: Kind, tables: Sequence[str]) -> Rounds:
         """With a session; nothing is asked yet. Raises InfrastructureError."""
         session = probes.open(kind)
-        return cls(probes, kind, collections.deque(tables), [session], idle=[session])
+        return cls(probes, kind, list(tables), [session], idle=[session])
 
     def begin(self) -> None:
         """Ask from now on, in threads of its own."""
@@ -117,22 +117,36 @@ class Rounds:
         pause_s = 0.0
         while not self._over.wait(pause_s):
             began_s = self._now()
-            asked = 0
-            for _ in range(len(self._tables)):
-                session = None if self._over.is_set() else self._session()
-                if session is None:
+            tables = tuple(self._tables)
+            free = self._free(tables)
+            for table in tables:
+                if table not in free and not self._asked(table):
                     break
-                self._ask(session, self._tables.popleft())
-                asked += 1
-            pause_s = pause_after_round(self._now() - began_s, asked)
+            pause_s = pause_after_round(self.probes.sparing * (self._now() - began_s), len(tables))
 
-    def _ask(self, session: Probe, table: str) -> None:
+    def _free(self, tables: Sequence[str]) -> Collection[str]:
+        session = self._session()
+        if session is None:
+            return ()
+        began_s = self._now()
+        free = session.free(tables)
+        self._free_s.update(dict.fromkeys(free, began_s))
+        self._idle.append(session)
+        return free
+
+    def _asked(self, table: str) -> bool:
+        """Ask for one alone; False when there is nobody who could, or nobody who wants to know any more."""
+        session = None if self._over.is_set() else self._session()
+        if session is None:
+            return False
         began_s = self._now()
         if session.ask(table, patient=False) is Answer.BLOCKED:
+            self._tables.remove(table)
             self._start(self._stay, session, table, began_s)
         else:
             self._free_s[table] = began_s
-            self._back(session, table)
+            self._idle.append(session)
+        return True
 
     def _session(self) -> Probe | None:
         if self._idle:
@@ -159,19 +173,17 @@ class Rounds:
         if ended_s - began_s >= LEAST_S:
             self.spells.append(Spell(self.kind, table, self._free_s.get(table, 0.0), began_s, ended_s))
         self._free_s[table] = ended_s
-        self._back(session, table)
-
-    def _back(self, session: Probe, table: str) -> None:
         self._idle.append(session)
         self._tables.append(table)
 
 
-def pause_after_round(took_s: float, asked: int) -> float:
-    """How long to wait before the next round, in seconds, after one that took ``took_s`` for ``asked`` tables."""
-    return max(PAUSE_S, min(SPARING * took_s, asked * PAUSE_S, LONGEST_PAUSE_S))
+def pause_after_round(wish_s: float, asked: int) -> float:
+    """How long to wait before the next round, in seconds, after one for ``asked`` tables that would like to rest for
+    ``wish_s``: a busy machine is asked less, up to a bound."""
+    return max(PAUSE_S, min(wish_s, asked * PAUSE_S, LONGEST_PAUSE_S))
 
 
 def pause_before_again(took_s: float, waited_s: float) -> float:
     """How long to wait before asking once more for what cannot be queued for, in seconds, when the last answer
     ``took_s`` and came after it had been waited for ``waited_s``."""
-    return max(min(SPARING * took_s, AGAIN_S), min(AGAIN_SHARE * waited_s, LONGEST_AGAIN_S))
+    return max(min(AGAIN_SPARING * took_s, AGAIN_S), min(AGAIN_SHARE * waited_s, LONGEST_AGAIN_S))

@@ -10,7 +10,7 @@ import pytest
 
 from thplugins_dbmigration.engines.storage import Storage
 from thplugins_dbmigration.measure import sampling
-from thplugins_dbmigration.measure.sampling import Sampler, occupied
+from thplugins_dbmigration.measure.sampling import Sampler, occupied, pause_after_look
 
 MEGABYTE = 1024 * 1024
 
@@ -45,6 +45,19 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
 
     monkeypatch.setattr(sampling, "occupied", look)
     return looks
+
+
+@pytest.mark.parametrize(
+    ("took_s", "grown", "pause_s"),
+    [
+        pytest.param(0.0001, 0, 0.05, id="few files"),
+        pytest.param(0.005, 100 * MEGABYTE, 0.5, id="a hundredth of the time"),
+        pytest.param(0.005, -100 * MEGABYTE, 0.5, id="idem when something has gone"),
+        pytest.param(0.005, MEGABYTE // 2, 1.0, id="half as often while hardly anything grows"),
+    ],
+)
+def test_files_are_looked_at_the_more_often_the_more_they_grow(took_s: float, grown: int, pause_s: float) -> None:
+    assert pause_after_look(took_s, grown) == pytest.approx(pause_s)
 
 
 def test_a_copy_that_is_gone_at_the_end_shows_in_the_peak(storage: Storage, looked: threading.Semaphore) -> None:

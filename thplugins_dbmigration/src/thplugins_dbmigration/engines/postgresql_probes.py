@@ -162,12 +162,11 @@ class PostgreSQLProbe:
     def _each(self, tables: Sequence[str]) -> Sequence[bool]:
         """Ask for each, in one message: whether it is free for sure, as far as the first one that is refused."""
         wanted = [(table, () if self.kind is Kind.READ else self.probes.rows(table)) for table in tables]
-        questions = [self.probes.questions.question(self.kind, table, rows, patient=False) for table, rows in wanted]
         own = self.connection.pgconn
         answered: list[bool] = []
         answer: Any = None
         try:
-            own.send_query(b"; ".join(b"BEGIN; " + question + b"; COMMIT" for question in questions))
+            own.send_query(b"".join(self.probes.questions.glance(self.kind, table, rows) for table, rows in wanted))
             for result in self.connection.wait(generators.execute(own)):
                 if result.status == pq.ExecStatus.TUPLES_OK:
                     answer = result
@@ -187,10 +186,7 @@ class PostgreSQLProbe:
 
     def _has(self, table: str, row: str) -> bool:
         """Ask for the lock itself: whoever had it may have ended long ago, or need less than an UPDATE."""
-        question = self.probes.questions.lock(self.kind, table, patient=False) + self.probes.questions.row_lock(
-            table, row
-        )
-        ((answer,),) = self._rolled_back(question)
+        ((answer,),) = self._rolled_back(self.probes.questions.row_lock(self.kind, table, row))
         plan = answer[0]["Plan"]
         written = int(plan["WAL Bytes"])
         if written:
@@ -207,10 +203,10 @@ class PostgreSQLProbe:
         self._share["xact_commit"] += 1
         return rows
 
-    def _rolled_back(self, question: sql.Composed) -> list[Any]:
+    def _rolled_back(self, question: bytes) -> list[Any]:
         self._share["xact_rollback"] += 1
         try:
-            return self._rows(sql.SQL("BEGIN; ") + question + sql.SQL("; ROLLBACK"))
+            return self._rows(question)
         except psycopg.Error:
             self.connection.rollback()
             raise
@@ -227,10 +223,10 @@ class PostgreSQLProbe:
 
 
 def _is_free(rows: Sequence[str], answer: Any) -> bool:
-    """Whether nobody has locked or moved these rows of a table; where none is known, whether it is empty."""
-    if not rows:
-        return bool(answer.get_value(0, 0) == b"0")
-    return answer.ntuples == len(rows) and all(answer.get_value(row, 1) == b"f" for row in range(len(rows)))
+    """Whether nobody has ever locked or moved these rows of a table; where none is known, whether it is empty."""
+    if answer.ntuples != (len(rows) or 1):
+        return False
+    return all(answer.get_value(row, 0) == b"0" for row in range(answer.ntuples))
 
 
 def _await_end(connection: Any, process: int) -> None:

@@ -9,7 +9,7 @@ what looks into an index may clean up the page that it leads to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import define, field
 from psycopg import sql
@@ -37,7 +37,7 @@ class Questions:
 
     names: dict[str, sql.Identifier] = field(factory=lambda: {WARM: sql.Identifier("pg_catalog", "pg_am")})
     """Of the tables, by their names in a census."""
-    _made: dict[tuple[Kind, str, bool], tuple[tuple[str, ...], bytes]] = field(factory=dict)
+    _made: dict[tuple[str, Kind, str], tuple[tuple[str, ...], bytes]] = field(factory=dict)
     """As they were put together last, and for which rows: to do that again takes longer than the answer."""
 
     def lock(self, kind: Kind, table: str, *, patient: bool) -> sql.Composed:
@@ -51,33 +51,63 @@ class Questions:
     def question(self, kind: Kind, table: str, rows: tuple[str, ...], *, patient: bool) -> bytes:
         """What asks for the table and all that is wanted of it. A writer's is answered as by ``look`` where there are
         ``rows``, and else with the number of the table's blocks: an empty one is not searched."""
-        made = self._made.get((kind, table, patient))
+
+        def make() -> sql.Composed:
+            wanted = self.look(table, rows) if rows else self._touch(kind, table)
+            return self.lock(kind, table, patient=patient) + wanted
+
+        return self._once("patient" if patient else "impatient", kind, table, rows, make)
+
+    def glance(self, kind: Kind, table: str, rows: tuple[str, ...]) -> bytes:
+        """The same without patience, in a transaction of its own, and answered in half of the time: for each of the
+        ``rows`` that is there with its ``xmax``, which is 0 where nobody has ever locked it."""
+
+        def make() -> sql.Composed:
+            glance = sql.SQL("SELECT xmax FROM ONLY {} WHERE ctid = ANY ({})")
+            wanted = glance.format(self.names[table], _places(rows)) if rows else self._touch(kind, table)
+            return sql.SQL("BEGIN; ") + self.lock(kind, table, patient=False) + wanted + sql.SQL("; COMMIT; ")
+
+        return self._once("glance", kind, table, rows, make)
+
+    def row_lock(self, kind: Kind, table: str, row: str) -> bytes:
+        """What asks for a row's lock, and says whether it was to be had and what was written for it. It is undone."""
+
+        def make() -> sql.Composed:
+            take = sql.SQL("SELECT FROM ONLY {} WHERE ctid = {}::tid FOR NO KEY UPDATE SKIP LOCKED")
+            explain = sql.SQL("EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) ")
+            wanted = explain + take.format(self.names[table], sql.Literal(row))
+            return sql.SQL("BEGIN; ") + self.lock(kind, table, patient=False) + wanted + sql.SQL("; ROLLBACK")
+
+        return self._once("row", kind, table, (row,), make)
+
+    def _once(
+        self, what: str, kind: Kind, table: str, rows: tuple[str, ...], make: Callable[[], sql.Composed]
+    ) -> bytes:
+        made = self._made.get((what, kind, table))
         if made is None or made[0] != rows:
-            wanted = self.look(table, rows) if rows else self._touch(table)
-            if kind is Kind.WRITE and not rows:
-                wanted += sql.SQL("; ") + self._blocks(table)
-            made = rows, (self.lock(kind, table, patient=patient) + wanted).as_bytes(None)
-            self._made[kind, table, patient] = made
+            made = self._made[what, kind, table] = rows, make().as_bytes(None)
         return made[1]
 
     def look(self, table: str, rows: Sequence[str]) -> sql.Composed:
         """What tells which of these rows are there, and whether somebody may have locked them."""
-        return self._look(table, sql.SQL("{}::tid[]").format(sql.Literal(list(rows))))
+        return self._look(table, _places(rows))
 
-    def _touch(self, table: str) -> sql.Composed:
-        """What needs the locks of the table and its indexes, and no row."""
-        return sql.SQL("SELECT FROM ONLY {} LIMIT 0").format(self.names[table])
-
-    def _blocks(self, table: str) -> sql.Composed:
-        """What tells how many blocks the table has."""
-        size = sql.SQL("SELECT pg_relation_size({}) / current_setting('block_size')::int")
-        return size.format(sql.Literal(self.names[table].as_string()))
+    def _touch(self, kind: Kind, table: str) -> sql.Composed:
+        """What needs the locks of the table and its indexes, and no row; a writer is told how many blocks it has."""
+        touch = sql.SQL("SELECT FROM ONLY {} LIMIT 0").format(self.names[table])
+        if kind is Kind.READ:
+            return touch
+        size = sql.SQL("; SELECT pg_relation_size({}) / current_setting('block_size')::int")
+        return touch + size.format(sql.Literal(self.names[table].as_string()))
 
     def search(self, table: str, blocks: int) -> sql.Composed:
-        """What finds a row each in some blocks that lie as far from each other as can be, as ``look`` tells them."""
+        """What finds a row each in some blocks that lie as far from each other as can be, as ``look`` tells them, and
+        rather one that nobody has ever locked."""
         numbers = sorted({(blocks - 1) * part // (ROWS - 1) for part in range(ROWS)})
         places = sql.SQL("ARRAY(SELECT format('(%s,%s)', block, line)::tid FROM generate_series(1, {}) line)")
-        each = self._look(table, places.format(sql.Literal(LINES))) + sql.SQL(" ORDER BY locked LIMIT 1")
+        each = self._look(table, places.format(sql.Literal(LINES))) + sql.SQL(
+            " ORDER BY locked, xmax::text <> '0' LIMIT 1"
+        )
         parts = sql.SQL("SELECT row, locked FROM unnest({}) block, LATERAL ({}) found")
         return parts.format(sql.Literal(numbers), each)
 
@@ -85,8 +115,6 @@ class Questions:
         look = sql.SQL("SELECT ctid::text AS row, {} AS locked FROM ONLY {} WHERE ctid = ANY ({})")
         return look.format(_LOCKED, self.names[table], places)
 
-    def row_lock(self, table: str, row: str) -> sql.Composed:
-        """What asks for a row's lock, and says whether it was to be had and what was written for it."""
-        take = sql.SQL("SELECT FROM ONLY {} WHERE ctid = {}::tid FOR NO KEY UPDATE SKIP LOCKED")
-        explain = sql.SQL("EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) ")
-        return explain + take.format(self.names[table], sql.Literal(row))
+
+def _places(rows: Sequence[str]) -> sql.Composed:
+    return sql.SQL("{}::tid[]").format(sql.Literal(list(rows)))

@@ -18,6 +18,10 @@ INTERVAL_S = 0.05
 """How often to look; what comes and goes in less time may be missed."""
 SHARE = 0.01
 """The share of the time that looking may take: the more files there are, the less often it is done."""
+LITTLE = 2**20
+"""Where no more bytes than these have come or gone since the last look,"""
+SHARE_OF_LITTLE = 0.005
+"""this share of the time."""
 _BLOCK = 512
 """What ``st_blocks`` counts, in bytes."""
 
@@ -25,9 +29,9 @@ COUNTERS = {
     "peak_bytes": Meaning(
         "bytes",
         "the most that data, logs and temporary files took on disk at once, beyond what they took before the step; "
-        "looked at every 50 ms",
+        "looked at every 50 ms, less often where there are many files",
     ),
-    "temporary_bytes": Meaning("bytes", "the most that temporary files took on disk at once; looked at every 50 ms"),
+    "temporary_bytes": Meaning("bytes", "the most that temporary files took on disk at once; looked at as often"),
 }
 """They depend a little on the moment at which is looked: limit them with room."""
 
@@ -71,17 +75,25 @@ class Sampler:
         return {"peak_bytes": self._total - self._first.total, "temporary_bytes": self._temporary}
 
     def _go_on(self) -> None:
-        pause_s, over = INTERVAL_S, False
+        pause_s, over, before = INTERVAL_S, False, self._first
         while not over:
             over = self._over.wait(pause_s)
             began = time.thread_time()
-            self._keep(occupied(self.storage))
-            pause_s = max(INTERVAL_S, (time.thread_time() - began) / SHARE)
+            found = occupied(self.storage)
+            self._keep(found)
+            pause_s = pause_after_look(time.thread_time() - began, found.total - before.total)
+            before = found
 
     def _keep(self, found: Occupied) -> None:
         self._total = max(self._total, found.total)
         if found.temporary is not None:
             self._temporary = max(self._temporary or 0, found.temporary)
+
+
+def pause_after_look(took_s: float, grown: int) -> float:
+    """How long to wait before the next look, in seconds, after one that took ``took_s`` of a processor and found so
+    many bytes more than the one before, or fewer."""
+    return max(INTERVAL_S, took_s / (SHARE_OF_LITTLE if abs(grown) <= LITTLE else SHARE))
 
 
 def occupied(storage: Storage) -> Occupied:

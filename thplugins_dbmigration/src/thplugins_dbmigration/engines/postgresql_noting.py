@@ -25,7 +25,7 @@ from thplugins_dbmigration.engines.private import pause
 
 FILE = "settings.conf"
 """What it is called. It has the settings of the data directory in it as well."""
-MANY = 256 * 1024
+MANY = 128 * 1024
 """How many bytes of log a step may make before its quick statements are not noted any more."""
 MOST = 128 * 1024 * 1024
 """How many it may make at all."""

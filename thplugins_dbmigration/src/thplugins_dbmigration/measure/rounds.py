@@ -18,7 +18,7 @@ LONGEST_PAUSE_S = 1.0
 """The longest that is waited, which is ``PAUSE_S`` for each table that was asked for where there are few."""
 AGAIN_SPARING = 60
 """How many times as long as an answer took to wait before asking again for what cannot be queued for, up to a bound:"""
-AGAIN_S = 0.05
+AGAIN_S = 0.1
 """this one."""
 AGAIN_SHARE = 0.05
 """When it has been waited for longer, this share of that time,"""

@@ -62,6 +62,7 @@ def test_files_are_looked_at_the_more_often_the_more_they_grow(took_s: float, gr
 
 def test_a_copy_that_is_gone_at_the_end_shows_in_the_peak(storage: Storage, looked: threading.Semaphore) -> None:
     sampler = Sampler.start(storage)
+    sampler.begin()
     copy = storage.data / "app" / "copy"
     filled(copy, 3)
     for _ in range(4):  # a look that had begun may not have seen it

@@ -3,6 +3,7 @@ waits."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 
@@ -45,19 +46,22 @@ class Instruments:
     def start(cls, server: Server, address: Address, *, canary: bool, first: Sequence[str] = ()) -> Instruments:
         """Set them up, with a canary, which looks after the tables ``first`` before all others, or without. Raises
         InfrastructureError when the server does not answer."""
-        found = server.sizes(address)
-        tables = sizes.by_importance(found, first)
-        beside = Canary.start(server, address, tables) if canary else Canary(NO_CANARY)
-        try:
+        with contextlib.ExitStack() as started:
+            sampler = Sampler.start(server.storage)
+            started.callback(sampler.stop)
+            found = server.sizes(address)
+            tables = sizes.by_importance(found, first)
+            beside = Canary.start(server, address, tables) if canary else Canary(NO_CANARY)
+            started.callback(beside.leave)
             locks = Locks.start(server, address)
-        except BaseException:
-            beside.leave()
-            raise
-        mark, marked_s = server.mark(address), time.monotonic()
-        return cls(server, address, found, mark, marked_s, Sampler.start(server.storage), beside, locks)
+            started.callback(locks.leave)
+            mark, marked_s = server.mark(address), time.monotonic()
+            started.pop_all()
+        return cls(server, address, found, mark, marked_s, sampler, beside, locks)
 
     def begin(self) -> None:
         """The counters were read, and the step begins."""
+        self._sampler.begin()
         self._canary.begin()
         self._locks.begin()
 

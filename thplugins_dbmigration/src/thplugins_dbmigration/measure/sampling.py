@@ -49,20 +49,24 @@ class Sampler:
     """Looks from ``start`` to ``stop``, in a thread of its own. Sends the server nothing."""
 
     storage: Storage
-    _first: Occupied
+    _first: Occupied = Occupied(0, None)
     _total: int = 0
     _temporary: int | None = None
+    _looked: threading.Event = field(factory=threading.Event)
     _over: threading.Event = field(factory=threading.Event)
     _thread: threading.Thread = field(init=False)
 
     @classmethod
     def start(cls, storage: Storage) -> Sampler:
-        """Look for the first time, and go on."""
-        sampler = cls(storage, occupied(storage))
-        sampler._keep(sampler._first)
+        """Look for the first time, in the thread, and go on."""
+        sampler = cls(storage)
         sampler._thread = threading.Thread(target=sampler._go_on, name="sampler", daemon=True)
         sampler._thread.start()
         return sampler
+
+    def begin(self) -> None:
+        """The step begins when this returns: what was there before is known."""
+        self._looked.wait()
 
     def over(self) -> None:
         """Look for the last time, in the thread. Idempotent."""
@@ -75,7 +79,10 @@ class Sampler:
         return {"peak_bytes": self._total - self._first.total, "temporary_bytes": self._temporary}
 
     def _go_on(self) -> None:
-        pause_s, over, before = INTERVAL_S, False, self._first
+        self._first = before = occupied(self.storage)
+        self._keep(before)
+        self._looked.set()
+        pause_s, over = INTERVAL_S, False
         while not over:
             over = self._over.wait(pause_s)
             began = time.thread_time()

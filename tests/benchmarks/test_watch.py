@@ -19,7 +19,7 @@ from thplugins_dbmigration.engines import mysql, mysql_statements
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.measure.watch import Watch
 
-from parts.servers import MARIADB, ground
+from parts.servers import MARIADB, ground, open_directory
 
 ROUNDS = 10
 ROUNDS_OF_A_LOOP = 24
@@ -94,10 +94,12 @@ def seconds(server: Server, address: Address, step: str, *, closely: bool) -> tu
 
 @pytest.mark.system
 @pytest.mark.timeout(1800)
-def test_a_step_of_a_second_takes_little_longer_when_it_is_watched(tmp_path: Path) -> None:
+def test_a_step_of_a_second_takes_little_longer_when_it_is_watched() -> None:
     with (
-        served(tmp_path / "plain", noting=False) as (plain, plain_address, plain_start),
-        served(tmp_path / "noting", noting=True) as (noting, address, start),
+        open_directory() as bare_root,
+        open_directory() as root,
+        served(bare_root, noting=False) as (plain, plain_address, plain_start),
+        served(root, noting=True) as (noting, address, start),
     ):
         print(f"\nstart of a server: {plain_start:.2f} s; of one that notes statements: {start:.2f} s")
         ratios = {}

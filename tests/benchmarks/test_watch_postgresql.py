@@ -19,7 +19,7 @@ from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.engines.postgresql_statements import TELL_COUNTS
 from thplugins_dbmigration.measure.watch import Watch
 
-from parts.servers import SYSTEM, ground, query
+from parts.servers import SYSTEM, ground, open_directory, query
 
 MOST = 1.10
 """How much longer a step of a second or more may take, with all that is around it."""
@@ -107,12 +107,12 @@ def seconds(server: Server, address: Address, step: Step, *, closely: bool) -> t
 
 @pytest.mark.system
 @pytest.mark.timeout(1800)
-def test_a_step_of_a_second_takes_little_longer_when_postgresql_notes_it(tmp_path: Path) -> None:
-    (tmp_path / "plain").mkdir()
-    (tmp_path / "noting").mkdir()
+def test_a_step_of_a_second_takes_little_longer_when_postgresql_notes_it() -> None:
     with (
-        served(tmp_path / "noting", noting=True) as (noting, address),
-        served(tmp_path / "plain", noting=False) as (plain, plain_address),
+        open_directory() as root,
+        open_directory() as bare_root,
+        served(root, noting=True) as (noting, address),
+        served(bare_root, noting=False) as (plain, plain_address),
     ):
         print()
         ratios = {}

@@ -206,7 +206,10 @@ def test_words_that_look_like_the_log_are_the_words_of_the_statement_that_has_th
     assert bench.server.statements(bench.address, mark) == ()
 
 
-def test_bytes_that_are_no_text_and_a_very_long_statement_are_told_as_far_as_they_can_be(bench: Bench) -> None:
+def test_bytes_that_are_no_text_and_a_very_long_statement_are_told_as_far_as_they_can_be(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_noting, "MANY", 2**20)  # each of these is noted, however long
     with bench.session() as session:
         mark = bench.server.mark(bench.address)
         session.pgconn.exec_(b"SELECT '\xff\xfe'")

@@ -93,6 +93,18 @@ def test_where_temporary_files_cannot_be_told_they_are_unknown(storage: Storage)
     assert Sampler.start(Storage(storage.data)).stop()["temporary_bytes"] is None
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_step_begins_even_if_the_first_look_breaks(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(storage: Storage) -> sampling.Occupied:
+        raise MemoryError(storage)
+
+    monkeypatch.setattr(sampling, "occupied", broken)
+    sampler = Sampler.start(storage)
+    sampler.begin()
+    sampler.stop()
+
+
 def test_temporary_files_inside_of_the_data_are_counted_once(storage: Storage) -> None:
     place = storage.data / "pgsql_tmp"
     place.mkdir()

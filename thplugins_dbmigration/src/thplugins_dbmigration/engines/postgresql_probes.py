@@ -1,7 +1,7 @@
 """Asking PostgreSQL for what a reader or a writer of one row needs.
 
-Several tables are asked for in one message, which takes a third to a half of the time, but each in a transaction of its
-own, so that nobody has two of them.
+Several tables are asked for in one message, which takes a fifth of the time, but each in a transaction of its own, so
+that nobody has two of them.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from thplugins_dbmigration.measure.cause import Causes
 from thplugins_dbmigration.measure.lock_view import Against, Held, LockView
 from thplugins_dbmigration.measure.tenures import ROWS_LOCKED, Tenure, Tenures, longest_each, most_rows
 
-SHARE = 0.01
+SHARE = 0.02
 """The share of the time that looking may take: the more locks there are, and the busier the machine, the less often it
 is done."""
 LONGEST_PAUSE_S = 0.5

@@ -79,9 +79,11 @@ class Sampler:
         return {"peak_bytes": self._total - self._first.total, "temporary_bytes": self._temporary}
 
     def _go_on(self) -> None:
-        self._first = before = occupied(self.storage)
-        self._keep(before)
-        self._looked.set()
+        try:
+            self._first = before = occupied(self.storage)
+            self._keep(before)
+        finally:  # whatever happens here, nobody waits for it for ever
+            self._looked.set()
         pause_s, over = INTERVAL_S, False
         while not over:
             over = self._over.wait(pause_s)

@@ -259,6 +259,7 @@ NEARLY = {
 def counted(seeded: servers.Ground, name: str, *, watched: bool) -> dict[str, int | None]:
     with clone(seeded, name) as (server, address):
         server.census(address)
+        Canary.start(server, address, TABLES).stop()  # as of the step before, whose sessions the next one may have
         canary = Canary.start(server, address, TABLES if watched else ())
         server.start_counting(address)
         server.counters(address)
@@ -378,6 +379,25 @@ def test_a_session_that_is_ended_between_two_messages_is_told(served: tuple[Serv
     probes.outside.execute("SELECT pg_terminate_backend(%s, 20000)", (probe.connection.info.backend_pid,))
     with pytest.raises(InfrastructureError, match="a session that watches the tables broke"):
         probe.free(["big"])
+
+
+@pytest.mark.system
+def test_a_session_that_watched_a_step_watches_the_next_one_unless_it_was_ended(served: tuple[Server, Address]) -> None:
+    server, address = served
+    probes = server.probes(address)
+    if not isinstance(probes, PostgreSQLProbes):
+        pytest.skip("elsewhere each step has sessions of its own")
+    probes.known(["big"])
+
+    def process() -> int:
+        with contextlib.closing(probes.open(Kind.READ)) as probe:
+            assert probe.ask("big", patient=False) is Answer.FREE
+            return int(probe.connection.info.backend_pid)
+
+    first = process()
+    assert process() == first
+    probes.outside.execute("SELECT pg_terminate_backend(%s, 20000)", (first,))
+    assert process() != first
 
 
 @pytest.mark.system

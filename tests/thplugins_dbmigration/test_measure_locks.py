@@ -19,6 +19,7 @@ from thplugins_dbmigration.address import Address
 from thplugins_dbmigration.engines import mysql_locks
 from thplugins_dbmigration.engines.engine import Server
 from thplugins_dbmigration.engines.mysql_probes import MySQLProbes
+from thplugins_dbmigration.engines.postgresql_probes import PostgreSQLProbes
 from thplugins_dbmigration.engines.sqlite_locks import SQLiteLocks
 from thplugins_dbmigration.measure import difference
 from thplugins_dbmigration.measure.lock_view import Against, Held, LockView
@@ -275,7 +276,8 @@ def measured(server: Server, address: Address, statements: Sequence[str]) -> Mea
 def test_locks_of_the_gates_own_sessions_are_not_told(served: tuple[Server, Address]) -> None:
     server, address = served
     probes = server.probes(address)
-    own = probes.connect() if isinstance(probes, MySQLProbes) else probes.connect({})  # type: ignore[union-attr]
+    assert isinstance(probes, MySQLProbes | PostgreSQLProbes)
+    own = probes.connect() if isinstance(probes, MySQLProbes) else probes.reserve.new(address.database)
     with views(server, address) as found, contextlib.closing(own), contextlib.closing(own.cursor()) as cursor:
         for statement in OWN[address.dialect]:
             cursor.execute(statement)

@@ -5,7 +5,7 @@ The look is taken from another database, so that it has no lock, no transaction 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import psycopg
@@ -55,16 +55,17 @@ class _Relation:
 
 @define
 class PostgreSQLLocks:
-    """Of one database. ``outside`` is a session of the administrator in another one."""
+    """Of one database. ``outside`` is a session of the administrator in another one, which ``leave`` takes back."""
 
     outside: Any
+    leave: Callable[[Any], None]
     _database: int
     _administrator: int
     _relations: Mapping[int, _Relation]
     interval_s: float = INTERVAL_S
 
     @classmethod
-    def open(cls, outside: Any, inside: Any) -> PostgreSQLLocks:
+    def open(cls, outside: Any, leave: Callable[[Any], None], inside: Any) -> PostgreSQLLocks:
         """``inside`` is a session in the database, which knows its tables. ``outside`` is None where there was none to
         be had. Raises InfrastructureError."""
         if outside is None:
@@ -74,7 +75,7 @@ class PostgreSQLLocks:
         }
         ((database,),) = inside.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchall()
         ((administrator,),) = outside.execute("SELECT oid FROM pg_roles WHERE rolname = current_user").fetchall()
-        view = cls(outside, int(database), int(administrator), relations)
+        view = cls(outside, leave, int(database), int(administrator), relations)
         view.look()  # the first question takes a session long
         return view
 
@@ -88,7 +89,7 @@ class PostgreSQLLocks:
         return [held for held in found if held is not None]
 
     def close(self) -> Mapping[str, int]:
-        self.outside.close()
+        self.leave(self.outside)
         return {}
 
     def _held(self, oid: int, mode: str, transaction: str | None, statement: str | None) -> Held | None:

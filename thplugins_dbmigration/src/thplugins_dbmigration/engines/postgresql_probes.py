@@ -6,6 +6,7 @@ that nobody has two of them.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,6 +19,7 @@ from psycopg import generators, pq, sql
 from thcore.errors import InfrastructureError
 from thplugins_dbmigration.engines.postgresql_log import SILENT
 from thplugins_dbmigration.engines.postgresql_questions import WARM, Questions
+from thplugins_dbmigration.engines.postgresql_session import Reserve
 from thplugins_dbmigration.engines.private import pause
 from thplugins_dbmigration.measure.probes import Answer, Kind
 
@@ -49,6 +51,9 @@ _NO_TABLE = (
     psycopg.errors.UndefinedColumn,
     psycopg.errors.WrongObjectType,
 )
+# A session that has counted nothing but transactions keeps them to itself, asked or not. What it reads here is of no
+# database.
+_TELL = b"SET LOCAL track_counts = on; SELECT FROM pg_tablespace; SELECT pg_stat_force_next_flush()"
 _ROLLBACK_BYTES = 40
 """What the log takes for a transaction that is rolled back, if it has locked anything."""
 _ALIGNMENT = 8
@@ -56,11 +61,11 @@ _ALIGNMENT = 8
 
 @define
 class PostgreSQLProbes:
-    """Of one database. ``connect`` answers a new session of the administrator with some settings, None when there is
-    none to be had; ``inside`` is the one that the server has in this database already, and raises InfrastructureError;
-    ``outside`` is one that it has in another."""
+    """Of one ``database``. ``reserve`` has sessions of the administrator; ``inside`` is the one that the server has in
+    this database already, and raises InfrastructureError; ``outside`` is one that it has in another."""
 
-    connect: Callable[[Mapping[str, str]], Any]
+    database: str
+    reserve: Reserve
     inside: Callable[[str], contextlib.AbstractContextManager[Any]]
     outside: Any
     sparing: int = 120
@@ -75,14 +80,15 @@ class PostgreSQLProbes:
         return [table for table in tables if table in names and table != WARM]
 
     def open(self, kind: Kind, *, late: bool = False) -> PostgreSQLProbe:
-        connection = self.connect(OPTIONS)
+        connection = (self.reserve.new if late else self.reserve.take)(self.database, OPTIONS)
         if connection is None:
             raise InfrastructureError("postgresql: no more sessions are to be had", code="server-not-answering")
         connection.prepare_threshold = None  # several statements at once cannot be prepared
-        # Its first transaction comes with it, and is told at once.
-        probe = PostgreSQLProbe(self, kind, connection, {"xact_commit": int(late), "xact_rollback": 0, "wal_bytes": 0})
+        probe = PostgreSQLProbe(self, kind, connection, late=late)
         # A session's first question takes it long, while it reads catalogues: let it be one of no table of the project.
         probe.ask(WARM, patient=False)
+        if not late:
+            probe.told()
         return probe
 
     def rows(self, table: str) -> tuple[str, ...]:
@@ -109,7 +115,8 @@ class PostgreSQLProbe:
     probes: PostgreSQLProbes
     kind: Kind
     connection: Any
-    _share: dict[str, int]
+    _late: bool
+    _share: collections.Counter[str] = field(factory=collections.Counter)
     _row: str | None = None
     """The one that it was refused last, None where that was the table."""
 
@@ -140,12 +147,25 @@ class PostgreSQLProbe:
         return free
 
     def close(self) -> Mapping[str, int]:
+        if not self._late:
+            share = self.told()
+            self.probes.reserve.leave(self.connection, self.probes.database, OPTIONS)
+            return share
         if self.connection.closed:
             raise _broken("it has ended by itself")
         process = self.connection.info.backend_pid
         self.connection.close()
         _await_end(self.probes.outside, process)
-        return self._share
+        return self._share + collections.Counter(xact_commit=1)  # its first transaction came with it
+
+    def told(self) -> Mapping[str, int]:
+        """Have the server know all that the session has done, and begin a new share: the last one is answered."""
+        try:
+            self._committed(_TELL)
+        except psycopg.Error as error:
+            raise _broken(error) from error
+        share, self._share = self._share, collections.Counter()
+        return share
 
     def _found(self, table: str, wanted: str | None, *, patient: bool) -> Sequence[tuple[str, bool]]:
         """Ask for the table. As a writer, which rows are there, or whether the one ``wanted`` is, and whether each may

@@ -41,7 +41,7 @@ from thplugins_dbmigration.engines.postgresql_locks import PostgreSQLLocks
 from thplugins_dbmigration.engines.postgresql_log import UNHEARD
 from thplugins_dbmigration.engines.postgresql_noting import Noting
 from thplugins_dbmigration.engines.postgresql_probes import PostgreSQLProbes
-from thplugins_dbmigration.engines.postgresql_session import connect
+from thplugins_dbmigration.engines.postgresql_session import Reserve, connect
 from thplugins_dbmigration.engines.postgresql_statements import Mark, noted
 from thplugins_dbmigration.engines.private import killed, pause
 from thplugins_dbmigration.engines.programs import find, search_path
@@ -71,8 +71,14 @@ class PostgreSQLServer:
     service: Service
     check: Callable[[], None]
     sessions: dict[str, Any] = field(factory=dict, repr=False)
+    reserve: Reserve = field(init=False, repr=False)
+    """Of sessions that watch a step."""
     settled: dict[str, Any] = field(factory=dict, repr=False)
     """When it was last so that no session had anything to tell, by database."""
+
+    @reserve.default
+    def _empty(self) -> Reserve:
+        return Reserve(self.socket, self.password)
 
     @property
     def version(self) -> str:
@@ -224,15 +230,17 @@ class PostgreSQLServer:
 
     def probes(self, address: Address) -> PostgreSQLProbes:
         return PostgreSQLProbes(
-            lambda settings: connect(self.socket, address.database, self.password, settings),
+            address.database,
+            self.reserve,
             lambda what: self._inside(address.database, what),
             self.connection,
         )
 
     def lock_views(self, address: Address) -> tuple[PostgreSQLLocks]:
-        outside = connect(self.socket, "template1", self.password, {"search_path": "pg_catalog"})
+        elsewhere = "template1", {"search_path": "pg_catalog"}
+        outside = self.reserve.take(*elsewhere)
         with self._inside(address.database, "look at locks") as inside:
-            return (PostgreSQLLocks.open(outside, inside),)
+            return (PostgreSQLLocks.open(outside, lambda session: self.reserve.leave(session, *elsewhere), inside),)
 
     def reread(self) -> None:
         """Tell the server to read its settings again."""
@@ -274,6 +282,7 @@ class PostgreSQLServer:
 
     def close(self) -> None:
         """End our own sessions."""
+        self.reserve.close()
         for connection in (*self.sessions.values(), self.connection):
             if connection is not None:
                 connection.close()

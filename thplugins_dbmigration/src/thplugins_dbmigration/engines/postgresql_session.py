@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from attrs import define, field
+from psycopg import pq
 
 from thcore.model import Secret
 from thplugins_dbmigration.engines.postgresql_log import SILENT
@@ -33,3 +37,44 @@ def connect(socket: Path, database: str, password: Secret, settings: Mapping[str
         )
     except psycopg.OperationalError:
         return None
+
+
+@define
+class Reserve:
+    """Sessions of the superuser that nobody has just now: a server makes a process for each, which takes longer than
+    all that one is asked around a step."""
+
+    socket: Path
+    password: Secret
+    _left: dict[object, collections.deque[Any]] = field(factory=lambda: collections.defaultdict(collections.deque))
+
+    def take(self, database: str, settings: Mapping[str, str] = _OWN) -> Any:
+        """One with these settings, that was left or a new one; None when the server does not answer."""
+        left = self._left[_kind(database, settings)]
+        while left:
+            session = left.pop()
+            with contextlib.suppress(psycopg.Error):  # somebody may have ended it meanwhile
+                session.execute("SELECT")
+                return session
+        return self.new(database, settings)
+
+    def new(self, database: str, settings: Mapping[str, str] = _OWN) -> Any:
+        """A new one with these settings; None when the server does not answer."""
+        return connect(self.socket, database, self.password, settings)
+
+    def leave(self, session: Any, database: str, settings: Mapping[str, str] = _OWN) -> None:
+        """Nobody needs it now: let it wait for the next one, unless it is in the middle of something."""
+        if session.info.transaction_status == pq.TransactionStatus.IDLE:
+            self._left[_kind(database, settings)].append(session)
+        else:
+            session.close()
+
+    def close(self) -> None:
+        """End all that are left."""
+        for left in self._left.values():
+            while left:
+                left.pop().close()
+
+
+def _kind(database: str, settings: Mapping[str, str]) -> tuple[str, frozenset[tuple[str, str]]]:
+    return database, frozenset(settings.items())

@@ -368,6 +368,11 @@ def test_of_tables_that_are_asked_for_in_one_message_those_that_are_free_are_tol
     run(address, ["DROP TABLE own"])
 
 
+def end(probes: PostgreSQLProbes, process: int) -> None:
+    with probes.reserve.new("template1") as other:
+        other.execute("SELECT pg_terminate_backend(%s, 20000)", (process,))
+
+
 @pytest.mark.system
 def test_a_session_that_is_ended_between_two_messages_is_told(served: tuple[Server, Address]) -> None:
     server, address = served
@@ -376,7 +381,7 @@ def test_a_session_that_is_ended_between_two_messages_is_told(served: tuple[Serv
         pytest.skip("elsewhere each table is a message of its own")
     probes.known(["big"])
     probe = probes.open(Kind.READ)
-    probes.outside.execute("SELECT pg_terminate_backend(%s, 20000)", (probe.connection.info.backend_pid,))
+    end(probes, probe.connection.info.backend_pid)
     with pytest.raises(InfrastructureError, match="a session that watches the tables broke"):
         probe.free(["big"])
 
@@ -396,7 +401,7 @@ def test_a_session_that_watched_a_step_watches_the_next_one_unless_it_was_ended(
 
     first = process()
     assert process() == first
-    probes.outside.execute("SELECT pg_terminate_backend(%s, 20000)", (first,))
+    end(probes, first)
     assert process() != first
 
 

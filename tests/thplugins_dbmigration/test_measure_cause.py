@@ -57,3 +57,18 @@ def test_one_that_had_ended_before_the_table_was_last_free_is_not_the_cause() ->
 def test_one_that_began_after_the_lock_was_found_is_not_the_cause() -> None:
     assert number("orders", "DO 1", "UPDATE orders", began_s=1 - SLACK_S / 2) == 1
     assert number("orders", "DO 1", "UPDATE orders", began_s=1 - 2 * SLACK_S) == 0
+
+
+def test_statements_of_several_sessions_are_found_in_whatever_order_they_are_told() -> None:
+    long, late, early, first = (
+        Statement("UPDATE orders -- long", 1.0, 8.0),
+        Statement("UPDATE orders -- late", 6.0, 1.0),
+        Statement("UPDATE orders -- early", 3.0, 1.0),
+        Statement("UPDATE orders -- first", 0.0, 0.5),
+    )
+    causes = Causes([late, long, early, first])
+    assert causes.number("orders", 5.0, 5.5, HARMLESS) == 1
+    assert causes.number("orders", 5.0, 6.5, HARMLESS) == 0
+    assert causes.number("orders", 3.5, 3.6, HARMLESS) == 1
+    assert causes.number("orders", 0.2, 0.3, HARMLESS) == 3
+    assert causes.number("orders", 9.5, 9.9, HARMLESS) is None

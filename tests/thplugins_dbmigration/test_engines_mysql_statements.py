@@ -142,6 +142,14 @@ def test_a_statement_that_failed_is_told_with_the_words_of_the_server(told: Any,
     assert found[0].wall_s > 0
 
 
+def test_lines_and_odd_bytes_in_statements_and_errors_are_kept(told: Any, session: Session) -> None:
+    session.run("CREATE TABLE odd (name VARCHAR(20) PRIMARY KEY)")
+    twice = "INSERT INTO odd VALUES\n  ('a\nb ä'),\n\n  ('a\nb ä')"
+    (statement,) = told(work=lambda: session.fails(twice))
+    assert statement.text == twice
+    assert statement.error.startswith("1062 (23000): Duplicate entry 'a\nb ä' for key")
+
+
 def test_a_backfill_row_by_row_is_one_statement_of_each_kind(told: Any) -> None:
     rows = [number for each in range(1, 601) for number in (each, each)]
     loop = [

@@ -70,11 +70,13 @@ _MANY = frozenset({
 
 _THREAD = "(SELECT THREAD_ID FROM performance_schema.threads WHERE PROCESSLIST_ID = CONNECTION_ID())"
 _OWN = "UPDATE performance_schema.threads SET INSTRUMENTED = %s, HISTORY = 'NO' WHERE PROCESSLIST_ID = CONNECTION_ID()"
-# All numbers are one column: of thousands of rows, the driver takes longer for each column than the server for all.
+# All is one column: of thousands of rows, the driver takes longer for each column than the server for all. An error may
+# have any bytes in it, and so may the text, which therefore comes last.
 _COLUMNS = (
-    "EVENT_NAME, CAST(SQL_TEXT AS BINARY), DIGEST, IF(ERRORS, "
-    "CONCAT(MYSQL_ERRNO, ' (', RETURNED_SQLSTATE, '): ', CAST(COALESCE(MESSAGE_TEXT, '') AS BINARY)), NULL), "
-    f"CONCAT_WS(' ', TIMER_START, COALESCE(TIMER_WAIT, 0), LOCK_TIME, {', '.join(_NAMES)})"
+    "CONCAT_WS('\n', EVENT_NAME, COALESCE(DIGEST, ''), IF(ERRORS, HEX(CONCAT("
+    "MYSQL_ERRNO, ' (', RETURNED_SQLSTATE, '): ', CAST(COALESCE(MESSAGE_TEXT, '') AS BINARY))), ''), "
+    f"CONCAT_WS(' ', TIMER_START, COALESCE(TIMER_WAIT, 0), LOCK_TIME, {', '.join(_NAMES)}), "
+    "CAST(COALESCE(SQL_TEXT, '') AS BINARY))"
 )
 _ENDED = f"SELECT {_COLUMNS} FROM performance_schema.events_statements_history_long WHERE TIMER_START >= %s"  # noqa: S608 - constants
 _RUNNING = (
@@ -158,10 +160,10 @@ class _Event(NamedTuple):
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> _Event:
-        name, text, digest, error, numbers = row
+        name, digest, error, numbers, text = bytes(row[0]).split(b"\n", 4)
         start, wait, lock, *values = map(int, numbers.split())
-        kind = str(name).rpartition("/")[2]
-        return cls(kind, bytes(text or b""), str(digest or ""), bytes(error or b""), start, wait, lock, tuple(values))
+        kind = name.decode().rpartition("/")[2]
+        return cls(kind, text, digest.decode(), bytes.fromhex(error.decode()), start, wait, lock, tuple(values))
 
     @property
     def many(self) -> bool:

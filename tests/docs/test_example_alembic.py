@@ -72,6 +72,7 @@ def test_a_change_of_the_helpdesk_is_judged_on_every_engine_with_its_own_counter
             assert 300 <= counters["XInnodb_rows_changed"] <= 302, "the closed tickets, and the version"
 
 
+@pytest.mark.slow
 def test_a_change_of_the_helpdesk_that_data_does_not_fit_is_refused_in_the_words_of_each_engine(
     helpdesk: Path,
 ) -> None:

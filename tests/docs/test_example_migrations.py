@@ -52,6 +52,7 @@ def only(result: dict[str, Any]) -> dict[str, Any]:
     return dict(dataset)
 
 
+@pytest.mark.slow
 def test_a_change_of_the_library_is_judged(library: Path) -> None:
     code, result = run(library, page("command"), GOOD)
 
@@ -70,6 +71,7 @@ def test_a_change_of_the_library_that_data_does_not_fit_is_refused_as_the_page_s
     assert finding["evidence"][: len(shown(page("command")))] == shown(page("command"))
 
 
+@pytest.mark.slow
 def test_a_change_of_the_guestbook_is_judged(guestbook: Path) -> None:
     code, result = run(guestbook, page("yoyo"), GOOD)
 

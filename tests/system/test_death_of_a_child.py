@@ -12,7 +12,7 @@ pytestmark = pytest.mark.system
 STAGES = ("checkout", "environment", "execute", "analyse")
 
 
-@pytest.mark.parametrize("death", ["kill", "segv"])
+@pytest.mark.parametrize("death", ["kill", pytest.param("segv", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_child_that_dies_leaves_an_outcome_a_publication_and_nothing_else(
     theatre: Theatre, stage: str, death: str

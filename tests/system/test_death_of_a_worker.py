@@ -17,7 +17,9 @@ def kill(worker: Worker) -> None:
     worker.wait()
 
 
-@pytest.mark.parametrize("stage", ["checkout", "execute", "publish"])
+@pytest.mark.parametrize(
+    "stage", ["execute", *(pytest.param(stage, marks=pytest.mark.slow) for stage in ("checkout", "publish"))]
+)
 def test_the_build_of_a_killed_worker_is_done_by_the_next_one(theatre: Theatre, stage: str) -> None:
     with theatre.worker() as worker:
         build = theatre.launch(**{f"DO_{stage.upper()}": "wait"})

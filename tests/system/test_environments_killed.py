@@ -34,6 +34,7 @@ def _no_index(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.system
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_builds_killed_at_any_moment_leave_whole_environments_and_no_lock(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

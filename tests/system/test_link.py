@@ -141,7 +141,9 @@ def half_open(gearmand: Gearmand, wire: Wire) -> None:
     wire.half_open()
 
 
-@pytest.mark.parametrize("fault", [restart, reset, silent_drop, half_open])
+@pytest.mark.parametrize(
+    "fault", [restart, silent_drop, *(pytest.param(fault, marks=pytest.mark.slow) for fault in (reset, half_open))]
+)
 def test_a_build_whose_connection_is_lost_is_stopped_and_not_published_and_the_next_one_succeeds(
     gearmand: Gearmand, wire: Wire, zuul: Zuul, site: Site, fault: Callable[[Gearmand, Wire], None]
 ) -> None:

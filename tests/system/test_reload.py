@@ -110,6 +110,7 @@ def test_what_cannot_change_is_said_and_the_rest_is_taken(theatre: Theatre) -> N
         assert not (theatre.directory / "elsewhere").exists()
 
 
+@pytest.mark.slow
 def test_a_storm_of_reloads_loses_no_build(theatre: Theatre) -> None:
     with theatre.worker(slots=3) as worker:
         builds = []

@@ -43,6 +43,7 @@ def test_builds_that_arrive_while_the_worker_drains_are_left_to_others(theatre: 
         assert first.wait() == 0
 
 
+@pytest.mark.slow
 def test_a_storm_of_builds_loses_none_when_the_worker_is_stopped_and_started(theatre: Theatre) -> None:
     builds = []
     for _ in range(4):

@@ -244,6 +244,7 @@ def test_stop_gets_through_while_all_slots_are_busy(flags: Path, zuul: Zuul, wor
     assert builds[0].wait() == "SUCCESS"
 
 
+@pytest.mark.slow
 def test_twenty_builds_at_once_are_all_answered(place: tuple[Place, Zuul]) -> None:
     _, zuul = place
     builds = [launch(zuul, "hello") for _ in range(20)]

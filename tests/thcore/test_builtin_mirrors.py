@@ -113,6 +113,7 @@ def test_eight_processes_that_fetch_the_same_ref_do_not_lock_each_other_out(
         at_once(BUILDS, partial(build, tmp_path, lazy, same, turn))
 
 
+@pytest.mark.slow
 def test_eight_processes_refresh_a_mirror_whose_branches_move_and_vanish(
     tmp_path: Path, origin: Repository, options: GitOptions
 ) -> None:
@@ -216,6 +217,7 @@ def test_packs_are_not_joined_while_another_build_is_at_the_mirror(
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_a_mirror_survives_kills_at_any_moment(
     tmp_path: Path, origin: Repository, options: GitOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ import time
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 from thcore.model import Finding, Location, Severity
 from thcore.model.finding import by_weight
 from thcore.pages import excerpt
@@ -96,6 +98,7 @@ def test_evidence_that_is_everywhere_takes_no_more_than_its_share() -> None:
     assert len(numbers(excerpt.take(io.BytesIO(log), findings))) <= 200
 
 
+@pytest.mark.slow
 def test_a_log_of_50_mb_is_read_in_little_memory_and_time(tmp_path: Path) -> None:
     line = b"2026-03-14T09:26:53.001Z alembic | INFO row 1234567 of table orders was copied to the new table\n"
     path = tmp_path / "console.log"

@@ -188,6 +188,7 @@ def test_a_foreign_file_without_newlines_is_read_in_bounded_memory(tmp_path: Pat
     assert peak < 2 * 1024 * 1024
 
 
+@pytest.mark.slow
 def test_output_that_repeats_a_secret_without_end_takes_bounded_memory(tmp_path: Path) -> None:
     with BuildLog(tmp_path / "log", ["aaaa"]) as log:
         stream = log.stream("program")

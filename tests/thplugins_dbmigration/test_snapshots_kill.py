@@ -18,6 +18,7 @@ from thplugins_dbmigration.snapshots import shelf
 from parts.snapshot_kills import SEED, check_whole_and_free, dataset_of, kills, opened, use, worked_and_killed
 
 
+@pytest.mark.slow
 def test_kills_while_snapshots_are_made_cloned_and_trimmed_leave_whole_ones_only(tmp_path: Path) -> None:
     # They are forked, which is safe only where there are no threads: the process of other tests may have some.
     alone = multiprocessing.get_context("spawn").Process(target=kills, args=(tmp_path,))

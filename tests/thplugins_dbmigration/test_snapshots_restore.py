@@ -30,7 +30,7 @@ def dataset_of(directory: Path, kind: str) -> Dataset:
     return as_read(directory)
 
 
-@pytest.mark.parametrize("kind", [MARIADB, EMBEDDED, SQLITE], ids=str)
+@pytest.mark.parametrize("kind", [MARIADB, pytest.param(EMBEDDED, marks=pytest.mark.slow), SQLITE], ids=str)
 def test_a_dataset_is_restored_once_and_every_clone_has_its_rows(kind: Kind, tmp_path: Path) -> None:
     dataset = dataset_of(tmp_path / "seeds", kind.type)
     events: list[BuildEvent] = []
@@ -110,7 +110,7 @@ def test_a_frozen_postgresql_keeps_one_file_of_its_log(tmp_path: Path) -> None:
         assert len([path for path in (snapshot.data / "pg_wal").iterdir() if path.is_file()]) == 1
 
 
-@pytest.mark.parametrize("kind", [MARIADB, EMBEDDED, SQLITE], ids=str)
+@pytest.mark.parametrize("kind", [MARIADB, pytest.param(EMBEDDED, marks=pytest.mark.slow), SQLITE], ids=str)
 def test_a_dataset_that_cannot_be_restored_leaves_no_snapshot(kind: Kind, tmp_path: Path) -> None:
     dataset = dataset_of(tmp_path / "seeds", kind.type)
     (dataset.directory / "more.sql").write_text("INSERT INTO nowhere VALUES (1);\n")

@@ -86,7 +86,7 @@ def compare(one: list[Cost], other: list[Cost], engine: str) -> None:
                 assert second[counter] == pytest.approx(value, rel=SLACK, abs=4096), (step, counter)
 
 
-@pytest.mark.parametrize("kind", [MARIADB, EMBEDDED, SQLITE], ids=str)
+@pytest.mark.parametrize("kind", [MARIADB, pytest.param(EMBEDDED, marks=pytest.mark.slow), SQLITE], ids=str)
 def test_a_step_costs_the_same_on_a_copy_and_on_shared_blocks(
     kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

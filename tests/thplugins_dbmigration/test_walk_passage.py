@@ -338,6 +338,7 @@ def test_a_release_may_lead_to_a_label_of_its_tool(project: Releases) -> None:
     assert walked(only(execution))[:2] == ["release kilo a->b ok", "master b->c ok"]
 
 
+@pytest.mark.slow
 def test_eight_builds_at_once_make_every_state_once(project: Releases) -> None:
     executions: list[Execution] = []
 

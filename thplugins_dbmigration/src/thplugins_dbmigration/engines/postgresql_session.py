@@ -52,11 +52,15 @@ class Reserve:
         """One with these settings, that was left or a new one; None when the server does not answer. Either has made a
         transaction when this returns."""
         left = self._left[_kind(database, settings)]
-        while left:
-            session = left.pop()
-            with contextlib.suppress(psycopg.Error):  # somebody may have ended it meanwhile
-                session.execute("SELECT")
-                return session
+        with contextlib.suppress(IndexError):  # none is left, or somebody else has just taken the last one
+            while True:
+                session = left.pop()
+                try:
+                    session.execute("SELECT")
+                except psycopg.Error:  # somebody has ended it meanwhile
+                    session.close()
+                else:
+                    return session
         return self.new(database, settings)
 
     def new(self, database: str, settings: Mapping[str, str] = _OWN) -> Any:

@@ -15,7 +15,7 @@ import pytest
 from attrs import evolve
 
 from thcore.builtin.git import GitOptions, plugin
-from thcore.builtin.git_process import Address, Git, blank_credentials
+from thcore.builtin.git_process import Address, Git, blank_credentials, library
 from thcore.builtin.lock import locked
 from thcore.builtin.mirrors import forget, mirror_name
 from thcore.errors import CancelledError, ChangeError, DeadlineError, InfrastructureError
@@ -493,6 +493,31 @@ def test_a_call_that_takes_too_long_is_a_fault_of_the_infrastructure(tmp_path: P
 
     assert raised.value.code == "fetch-failed"
     assert "took longer than" in str(raised.value)
+
+
+class _Late:
+    """Wants to go on with a build when git has ended that was still at work a moment before, as on a busy machine."""
+
+    def __init__(self, process: Path) -> None:
+        self._process = process
+
+    def check(self) -> None:
+        if self._process.exists():
+            with contextlib.suppress(ChildProcessError):  # it was told of already
+                os.waitid(os.P_PID, int(self._process.read_text()), os.WEXITED | os.WNOWAIT)
+
+    def log(self, message: str, *, source: str = "") -> None:
+        raise AssertionError(f"{source}: {message}")
+
+
+def test_what_git_says_in_the_moment_before_it_ends_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    process, program = tmp_path / "process", tmp_path / "git"
+    # Nothing is to be read when it is looked at for the first time, and all is there and git gone at the next look.
+    program.write_text(f"#!/bin/sh\necho $$ > {process}.new\nmv {process}.new {process}\nsleep 0.5\necho told\n")
+    program.chmod(0o755)
+    library()  # which looks for the real one
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert Git(_Late(process), timeout_s=60)("rev-parse", "HEAD") == "told\n"
 
 
 def _gone(text: str) -> bool:

@@ -167,6 +167,7 @@ class Git:
                 os.set_blocking(stream.fileno(), False)
                 selector.register(stream, selectors.EVENT_READ)
             while selector.get_map():
+                ended = process.poll() is not None  # and has said all that it says
                 ready = selector.select(_POLL_S)
                 self.build.check()
                 self._check_time(argv, end)
@@ -179,7 +180,7 @@ class Git:
                     elif len(output) < _OUTPUT_LIMIT:
                         output += data
                 # A helper that git left behind may hold the pipes open.
-                if not ready and process.poll() is not None:
+                if not ready and ended:
                     break
         messages.close()
         status = process.poll()

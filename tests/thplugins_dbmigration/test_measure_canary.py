@@ -411,11 +411,14 @@ def test_a_project_that_takes_every_connection_is_watched_all_the_same(served: t
     if address.dialect != "postgresql":
         pytest.skip("elsewhere the gate may be refused a session, and watches with those that it has")
     with contextlib.ExitStack() as every:
-        for _ in range(50):
-            every.enter_context(session(address))
-        with pytest.raises(sqlalchemy.exc.OperationalError, match="remaining connection slots are reserved"):
-            for _ in range(50):
+
+        def take(number: int) -> None:
+            for _ in range(number):
                 every.enter_context(session(address))
+
+        take(50)
+        with pytest.raises(sqlalchemy.exc.OperationalError, match="remaining connection slots are reserved"):
+            take(50)
         probes = server.probes(address)
         assert probes is not None
         for _ in range(SESSIONS):

@@ -106,7 +106,6 @@ def test_gitlab_fails_a_change_that_the_data_does_not_fit_and_has_its_reports(ba
         assert (bad.path / name).stat().st_size, name
 
 
-@pytest.mark.slow
 def test_jenkins_runs_the_same(good: Clone) -> None:
     (script,) = re.findall(r"script: '(.*)'\)", (CI / "Jenkinsfile").read_text("utf-8"))
 
@@ -117,7 +116,6 @@ def test_jenkins_runs_the_same(good: Clone) -> None:
         assert (good.path / name).stat().st_size, name
 
 
-@pytest.mark.slow
 def test_zuul_of_today_runs_the_same_in_a_repository_whose_origin_leads_nowhere(good: Clone) -> None:
     (play,) = read("playbook.yml")
     (task,) = play["tasks"]

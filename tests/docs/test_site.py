@@ -188,7 +188,6 @@ def test_every_option_has_its_type_its_default_and_an_example(site: Path) -> Non
             assert section or "highlight-yaml" in entry, key[1]
 
 
-@pytest.mark.slow
 def test_the_manual_pages_are_built_from_the_same_source(site: Path) -> None:
     manual = built(site.parent, "man")
 

@@ -334,15 +334,22 @@ def test_a_canary_leaves_nothing_behind_in_the_log_of_a_server(served: tuple[Ser
     assert [text for text in texts if "LIMIT 0" in text or "LOCK TABLE" in text or "FOR UPDATE" in text] == []
 
 
-@pytest.mark.system
-@pytest.mark.parametrize("kind", list(Kind), ids=str)
-def test_of_tables_that_are_asked_for_in_one_message_those_that_are_free_are_told(
-    served: tuple[Server, Address], kind: Kind
-) -> None:
+@pytest.fixture
+def asking(served: tuple[Server, Address]) -> tuple[Address, PostgreSQLProbes]:
+    """Those of PostgreSQL, which alone asks for many tables in one message and keeps its sessions."""
     server, address = served
     probes = server.probes(address)
     if not isinstance(probes, PostgreSQLProbes):
-        pytest.skip("elsewhere each table is a message of its own")
+        pytest.skip("elsewhere each table is a message of its own, and each step has sessions of its own")
+    return address, probes
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("kind", list(Kind), ids=str)
+def test_of_tables_that_are_asked_for_in_one_message_those_that_are_free_are_told(
+    asking: tuple[Address, PostgreSQLProbes], kind: Kind
+) -> None:
+    address, probes = asking
     run(address, ["CREATE TABLE going (id INTEGER PRIMARY KEY)", "CREATE TABLE own (n INTEGER)"])
     run(address, ["INSERT INTO own VALUES (1)"])  # nobody has ever locked this row
     names = ["child", "going", "own", "keyless", "blank"]
@@ -374,11 +381,10 @@ def end(probes: PostgreSQLProbes, process: int) -> None:
 
 
 @pytest.mark.system
-def test_a_session_that_is_ended_between_two_messages_is_told(served: tuple[Server, Address]) -> None:
-    server, address = served
-    probes = server.probes(address)
-    if not isinstance(probes, PostgreSQLProbes):
-        pytest.skip("elsewhere each table is a message of its own")
+def test_a_session_that_is_ended_between_two_messages_is_told(
+    asking: tuple[Address, PostgreSQLProbes],
+) -> None:
+    _, probes = asking
     probes.known(["big"])
     probe = probes.open(Kind.READ)
     end(probes, probe.connection.info.backend_pid)
@@ -387,11 +393,10 @@ def test_a_session_that_is_ended_between_two_messages_is_told(served: tuple[Serv
 
 
 @pytest.mark.system
-def test_a_session_that_watched_a_step_watches_the_next_one_unless_it_was_ended(served: tuple[Server, Address]) -> None:
-    server, address = served
-    probes = server.probes(address)
-    if not isinstance(probes, PostgreSQLProbes):
-        pytest.skip("elsewhere each step has sessions of its own")
+def test_a_session_that_watched_a_step_watches_the_next_one_unless_it_was_ended(
+    asking: tuple[Address, PostgreSQLProbes],
+) -> None:
+    _, probes = asking
     probes.known(["big"])
 
     def process() -> int:

@@ -21,12 +21,17 @@ class Causes:
     are read."""
 
     statements: Sequence[Statement]
+    _texts: Sequence[str] = field(init=False)
     _order: Sequence[int] = field(init=False)
     """The numbers of the statements, in the order of their beginnings,"""
     _begins: Sequence[float] = field(init=False)
     """these,"""
     _ends: Sequence[float] = field(init=False)
     """and when the last of those so far had ended."""
+
+    @_texts.default
+    def _lower(self) -> Sequence[str]:
+        return [each.text.lower() for each in self.statements]
 
     @_order.default
     def _in_order(self) -> Sequence[int]:
@@ -47,11 +52,10 @@ class Causes:
         since_s = free_s - SLACK_S
         first, last = bisect.bisect_left(self._ends, since_s), bisect.bisect_right(self._begins, began_s + SLACK_S)
         every = sorted(each for each in self._order[first:last] if _end_s(self.statements[each]) >= since_s)
-        texts = {each: self.statements[each].text.lower() for each in every}
         name = table.rpartition(".")[2].lower()
-        naming = [each for each in every if _names(texts[each], name)] if table else []
+        naming = [each for each in every if _names(self._texts[each], name)] if table else []
         ran = naming or every
-        return next((each for each in ran if harmless.match(texts[each]) is None), next(iter(ran), None))
+        return next((each for each in ran if harmless.match(self._texts[each]) is None), next(iter(ran), None))
 
 
 def _end_s(statement: Statement) -> float:
